@@ -1,0 +1,22 @@
+.PHONY: build test demo setup lint format benchmark
+
+build: setup
+	@scripts/swiftw build -c release --product epic
+
+setup:
+	@scripts/setup
+
+lint:
+	@swift format lint --strict --recursive --parallel Sources Tests Benchmarks Package.swift
+
+format:
+	@swift format --in-place --recursive --parallel Sources Tests Benchmarks Package.swift
+
+test: setup lint
+	@scripts/swiftw test
+
+demo: build
+	@scripts/demo
+
+benchmark: build
+	@Benchmarks/run

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import EpicCLI
+
+@Test func placeholder() {}

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import LLaVA
+
+@Test func placeholder() {}

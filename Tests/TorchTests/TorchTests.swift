@@ -1,0 +1,5 @@
+import Testing
+
+@testable import Torch
+
+@Test func placeholder() {}
