@@ -1,1 +1,138 @@
+// The C surface of libtorch that the Swift side uses: handles, one generic operator call, autograd, random numbers, devices.
+//
+// Every function that can fail returns 0 for success and another number for failure; ct_last_error() then holds the text, on the
+// same thread. No C++ exception leaves a function of this header. Handles are owned by the caller and released with ct_*_free.
 #pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ct_tensor_s *ct_tensor;
+typedef struct ct_operator_s *ct_operator;
+typedef struct ct_generator_s *ct_generator;
+typedef struct ct_inference_s *ct_inference;
+
+// The text of the last failure on this thread: libtorch's first line, without its C++ stack.
+const char *ct_last_error(void);
+
+// ---- Operators (operators.cpp)
+
+typedef enum {
+  CT_NONE = 0,
+  CT_DEFAULT,       // take the schema's default
+  CT_TENSOR,        // pointer: ct_tensor
+  CT_INT,           // integer
+  CT_DOUBLE,        // number
+  CT_BOOL,          // integer, 0 or 1
+  CT_STRING,        // pointer: UTF-8, zero-terminated
+  CT_DEVICE,        // integer: type as in ct_device_type, count: index
+  CT_GENERATOR,     // pointer: ct_generator
+  CT_INT_LIST,      // pointer: const int64_t *, count
+  CT_DOUBLE_LIST,   // pointer: const double *, count
+  CT_BOOL_LIST,     // pointer: const int64_t *, count
+  CT_TENSOR_LIST,   // pointer: const ct_tensor * (NULL for an absent one), count
+} ct_tag;
+
+typedef struct {
+  int32_t tag;
+  int32_t count;
+  int64_t integer;
+  double number;
+  const void *pointer;
+} ct_value;
+
+// Finds an operator by its dispatcher name and overload ("aten::add", "Tensor"). The handle is never freed.
+int32_t ct_operator_find(const char *name, const char *overload, ct_operator *out);
+
+// Calls an operator. Arguments are positional; those left out at the end, and those tagged CT_DEFAULT, take the schema's default.
+// A list among the results is flattened. `*count` is the number of results, which ct_result() hands over one by one.
+int32_t ct_call(ct_operator op, const ct_value *arguments, int32_t argument_count, int32_t *count);
+
+// Moves result `index` of this thread's last ct_call to the caller: CT_TENSOR (owned), CT_INT, CT_DOUBLE, CT_BOOL or CT_NONE.
+int32_t ct_result(int32_t index, ct_value *out);
+
+// ---- Tensors (tensors.cpp). dtype numbers are those of c10::ScalarType.
+
+// Copies `bytes` bytes of contiguous data into a new CPU tensor.
+int32_t ct_tensor_copying(const void *data, int64_t bytes, const int64_t *shape, int32_t rank, int32_t dtype, ct_tensor *out);
+// A CPU tensor over memory that somebody else owns; `release(context)` is called once when the last user is gone.
+int32_t ct_tensor_borrowing(void *data, const int64_t *shape, int32_t rank, int32_t dtype, void (*release)(void *), void *context,
+                            ct_tensor *out);
+// Another handle for the same tensor.
+ct_tensor ct_tensor_alias(ct_tensor t);
+void ct_tensor_free(ct_tensor t);
+int32_t ct_tensor_rank(ct_tensor t);
+int64_t ct_tensor_size(ct_tensor t, int32_t dimension);
+int64_t ct_tensor_count(ct_tensor t);
+int32_t ct_tensor_dtype(ct_tensor t);
+void ct_tensor_device(ct_tensor t, int32_t *type, int32_t *index);
+bool ct_tensor_is_contiguous(ct_tensor t);
+// Address of a contiguous CPU tensor's first element; fails for any other tensor.
+int32_t ct_tensor_data(ct_tensor t, void **out);
+// True where both handles are the same tensor or share their storage.
+bool ct_tensor_shares_storage(ct_tensor a, ct_tensor b);
+// Bytes of the storage behind the tensor.
+int64_t ct_tensor_storage_bytes(ct_tensor t);
+
+// ---- Autograd (autograd.cpp)
+
+bool ct_tensor_requires_gradient(ct_tensor t);
+int32_t ct_tensor_set_requires_gradient(ct_tensor t, bool required);
+// The accumulated gradient, or NULL where there is none.
+int32_t ct_tensor_gradient(ct_tensor t, ct_tensor *out);
+// Replaces the accumulated gradient; NULL removes it.
+int32_t ct_tensor_set_gradient(ct_tensor t, ct_tensor gradient);
+int32_t ct_backward(ct_tensor root, ct_tensor gradient, bool retain_graph);
+// Gradients of the sum of outputs with respect to inputs; NULL for inputs that do not take part.
+int32_t ct_gradients(const ct_tensor *outputs, const ct_tensor *output_gradients, int32_t output_count, const ct_tensor *inputs,
+                     int32_t input_count, bool retain_graph, ct_tensor *out);
+// Switches recording on this thread and returns what it was.
+bool ct_set_gradient_enabled(bool enabled);
+bool ct_gradient_enabled(void);
+// Inference mode on this thread until ct_inference_end: no recording and no version counting.
+ct_inference ct_inference_begin(void);
+void ct_inference_end(ct_inference scope);
+
+// ---- Random numbers (random.cpp)
+
+int32_t ct_seed(uint64_t seed);
+int32_t ct_generator_new(int32_t device_type, int32_t device_index, uint64_t seed, ct_generator *out);
+// The generator that operators use when they are given none.
+int32_t ct_generator_default(int32_t device_type, int32_t device_index, ct_generator *out);
+void ct_generator_free(ct_generator g);
+int32_t ct_generator_seed(ct_generator g, uint64_t seed);
+// State as a CPU uint8 tensor.
+int32_t ct_generator_state(ct_generator g, ct_tensor *out);
+int32_t ct_generator_set_state(ct_generator g, ct_tensor state);
+
+// ---- The machine (machine.cpp)
+
+typedef enum { CT_CPU = 0, CT_CUDA = 1 } ct_device_type;
+
+int32_t ct_cuda_device_count(void);
+int32_t ct_synchronize(int32_t device_type, int32_t device_index);
+void ct_set_threads(int32_t count);
+int32_t ct_threads(void);
+// Version of the libtorch loaded now, major << 16 | minor << 8 | patch, and of the one whose headers this was built with.
+int32_t ct_loaded_version(void);
+int32_t ct_built_version(void);
+// True where the processor multiplies bfloat16 matrices in hardware (AVX512-BF16 or AMX).
+bool ct_has_native_bfloat16(void);
+// Gives free memory that the allocator keeps for reuse back to the system.
+void ct_release_free_memory(void);
+// Bytes that live objects take, and bytes that the allocator holds for this process.
+void ct_heap_bytes(int64_t *live, int64_t *held);
+
+// ---- Few-row matrix product (few_rows.cpp)
+
+// y = x·wᵀ (+ bias) for a few rows: x [rows, in], w [out, in], bias [out] or NULL, all bfloat16, contiguous, on the CPU; y [rows, out].
+// Reads each weight from memory once, whatever the number of rows, and accumulates in float32.
+int32_t ct_linear_few_rows(ct_tensor x, ct_tensor w, ct_tensor bias, ct_tensor *out);
+
+#ifdef __cplusplus
+}
+#endif

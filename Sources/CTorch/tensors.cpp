@@ -1,0 +1,50 @@
+// Tensors from memory and what can be asked of one.
+#include "shim.h"
+
+int32_t ct_tensor_copying(const void *data, int64_t bytes, const int64_t *shape, int32_t rank, int32_t dtype, ct_tensor *out) {
+  return shim::guarded([&] {
+    at::Tensor t = at::empty(at::IntArrayRef(shape, rank), at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype)));
+    TORCH_CHECK(static_cast<int64_t>(t.nbytes()) == bytes, "a tensor of shape ", t.sizes(), " takes ", t.nbytes(), " bytes, given ", bytes);
+    if (bytes > 0) std::memcpy(t.mutable_data_ptr(), data, bytes);
+    *out = shim::wrap(std::move(t));
+  });
+}
+
+int32_t ct_tensor_borrowing(void *data, const int64_t *shape, int32_t rank, int32_t dtype, void (*release)(void *), void *context,
+                            ct_tensor *out) {
+  return shim::guarded([&] {
+    auto options = at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype));
+    *out = shim::wrap(at::from_blob(data, at::IntArrayRef(shape, rank), [release, context](void *) { release(context); }, options));
+  });
+}
+
+ct_tensor ct_tensor_alias(ct_tensor t) { return shim::wrap(t->value); }
+void ct_tensor_free(ct_tensor t) { delete t; }
+int32_t ct_tensor_rank(ct_tensor t) { return static_cast<int32_t>(t->value.dim()); }
+int64_t ct_tensor_size(ct_tensor t, int32_t dimension) { return t->value.sizes()[dimension]; }
+int64_t ct_tensor_count(ct_tensor t) { return t->value.numel(); }
+int32_t ct_tensor_dtype(ct_tensor t) { return static_cast<int32_t>(t->value.scalar_type()); }
+bool ct_tensor_is_contiguous(ct_tensor t) { return t->value.is_contiguous(); }
+
+void ct_tensor_device(ct_tensor t, int32_t *type, int32_t *index) {
+  auto device = t->value.device();
+  *type = device.is_cuda() ? CT_CUDA : CT_CPU;
+  *index = device.has_index() ? device.index() : 0;
+}
+
+int32_t ct_tensor_data(ct_tensor t, void **out) {
+  return shim::guarded([&] {
+    TORCH_CHECK(t->value.device().is_cpu(), "the tensor's data is on ", t->value.device());
+    TORCH_CHECK(t->value.is_contiguous(), "the tensor is not contiguous");
+    *out = t->value.mutable_data_ptr();
+  });
+}
+
+bool ct_tensor_shares_storage(ct_tensor a, ct_tensor b) {
+  if (!a->value.has_storage() || !b->value.has_storage()) return false;
+  return a->value.storage().unsafeGetStorageImpl() == b->value.storage().unsafeGetStorageImpl();
+}
+
+int64_t ct_tensor_storage_bytes(ct_tensor t) {
+  return t->value.has_storage() ? static_cast<int64_t>(t->value.storage().nbytes()) : 0;
+}

@@ -1,0 +1,37 @@
+import Foundation
+
+/// What is wrong with a safetensors file, or with a folder of them.
+public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
+  /// The file cannot be opened, read or written; `reason` is the system's word.
+  case unreadable(file: String, reason: String)
+  /// The file's structure breaks the format.
+  case malformed(file: String, reason: String)
+  /// The file ends before its tensors do.
+  case truncated(file: String, found: Int, expected: Int)
+  /// No tensor has this name.
+  case missing(tensor: String, file: String)
+  /// A tensor's element type that this package does not compute with.
+  case unsupportedDType(tensor: String, dtype: String, file: String)
+  /// An index names a shard that is not there.
+  case missingShard(shard: String, index: String)
+  /// A folder without any safetensors file.
+  case noWeights(folder: String)
+
+  /// One sentence for people.
+  public var description: String {
+    switch self {
+    case .unreadable(let file, let reason): "\(file): \(reason)"
+    case .malformed(let file, let reason): "\(file): not a valid safetensors file: \(reason)"
+    case .truncated(let file, let found, let expected):
+      "\(file): truncated: \(found) bytes of \(expected); copy or download it again"
+    case .missing(let tensor, let file): "\(file): no tensor named \(tensor)"
+    case .unsupportedDType(let tensor, let dtype, let file):
+      "\(file): tensor \(tensor) holds \(dtype); convert it to F32, F16 or BF16"
+    case .missingShard(let shard, let index): "\(index): names \(shard), which is not beside it; copy or download it again"
+    case .noWeights(let folder): "\(folder): no model.safetensors and no model.safetensors.index.json"
+    }
+  }
+}
+
+/// The system's message for the current `errno`.
+func systemError() -> String { String(cString: strerror(errno)) }

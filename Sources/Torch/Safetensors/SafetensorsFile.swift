@@ -1,0 +1,161 @@
+import Foundation
+
+/// A safetensors file, opened by memory map: 8 bytes of header length, a JSON header, and the tensors' bytes.
+///
+/// Opening checks the whole header (lengths, offsets, overlaps, gaps), so a tensor can be read without further checks. Nothing is
+/// read before it is asked for.
+public final class SafetensorsFile: Sendable {
+  /// One tensor as the header describes it.
+  public struct Entry: Sendable, Equatable {
+    /// The tensor's name.
+    public let name: String
+    /// The format's name of the element type: `F32`, `BF16`, `I64`, …
+    public let storedType: String
+    /// Sizes of all dimensions.
+    public let shape: [Int]
+    /// Where the elements lie in the file, in bytes from its start.
+    public let range: Range<Int>
+
+    /// The element type, or `nil` where this package does not compute with it.
+    public var dtype: DType? { SafetensorsFormat.dtypes[storedType] }
+    /// Number of elements.
+    public var count: Int { shape.reduce(1, *) }
+  }
+
+  /// Path of the file, for messages.
+  public let path: String
+  /// All tensors by name.
+  public let entries: [String: Entry]
+  /// The strings under `__metadata__`.
+  public let metadata: [String: String]
+
+  private let map: MappedFile
+
+  /// Opens a file and checks its header.
+  ///
+  /// - Throws: `SafetensorsError`.
+  public init(_ url: URL) throws {
+    path = url.path
+    map = try MappedFile(url)
+    (entries, metadata) = try SafetensorsFormat.header(map, path)
+  }
+
+  /// Reads a tensor into memory of its own, in the given element type and on the given device.
+  ///
+  /// The file's pages are let go afterwards, so that loading a model never holds more than one tensor twice.
+  ///
+  /// - Throws: `SafetensorsError.missing`, `.unsupportedDType`, `TorchError`.
+  public func tensor(_ name: String, as dtype: DType? = nil, on device: Device = .cpu) throws -> Tensor {
+    guard let entry = entries[name] else { throw SafetensorsError.missing(tensor: name, file: path) }
+    guard let stored = entry.dtype else {
+      throw SafetensorsError.unsupportedDType(tensor: name, dtype: entry.storedType, file: path)
+    }
+    defer { map.forget(entry.range) }
+    let aligned = entry.range.lowerBound % stored.size == 0
+    let wanted = dtype ?? stored
+    if (wanted == stored && device == .cpu) || !aligned || entry.range.isEmpty {
+      return try Tensor.copying(map.bytes(entry.range), entry.shape, stored).to(wanted, on: device)
+    }
+    let view = try Tensor.borrowing(map.start + entry.range.lowerBound, entry.shape, stored, owner: map)
+    return try view.to(wanted, on: device)
+  }
+}
+
+/// The rules of the header.
+enum SafetensorsFormat {
+  static let dtypes: [String: DType] = [
+    "F32": .float32, "BF16": .bfloat16, "F16": .float16, "I64": .int64, "I32": .int32, "BOOL": .bool, "U8": .uint8,
+  ]
+  /// Sizes of the types that may stand in a file although no tensor is made of them.
+  static let otherSizes: [String: Int] = [
+    "F64": 8, "U64": 8, "U32": 4, "I16": 2, "U16": 2, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "F8_E4M3FNUZ": 1,
+    "F8_E5M2FNUZ": 1, "C64": 8,
+  ]
+  static let longestHeader = 100_000_000
+
+  static func name(of dtype: DType) -> String { dtypes.first { $0.value == dtype }?.key ?? "F32" }
+
+  private struct Key: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+  }
+
+  private struct Fields: Decodable {
+    let dtype: String
+    let shape: [Int]
+    let data_offsets: [Int]
+  }
+
+  private struct Header: Decodable {
+    var tensors: [(name: String, fields: Fields)] = []
+    var metadata: [String: String] = [:]
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: Key.self)
+      for key in container.allKeys {
+        if key.stringValue == "__metadata__" {
+          metadata = try container.decode([String: String].self, forKey: key)
+        } else {
+          tensors.append((key.stringValue, try container.decode(Fields.self, forKey: key)))
+        }
+      }
+    }
+  }
+
+  static func header(
+    _ map: MappedFile, _ path: String
+  ) throws -> (entries: [String: SafetensorsFile.Entry], metadata: [String: String]) {
+    func malformed(_ reason: String) -> SafetensorsError { .malformed(file: path, reason: reason) }
+    let length = map.bytes(0..<8).loadUnaligned(as: UInt64.self).littleEndian
+    guard length <= longestHeader else { throw malformed("its header claims \(length) bytes, over \(longestHeader)") }
+    let dataStart = 8 + Int(length)
+    guard dataStart <= map.count else { throw SafetensorsError.truncated(file: path, found: map.count, expected: dataStart) }
+    let header: Header
+    do {
+      header = try JSONDecoder().decode(Header.self, from: Data(map.bytes(8..<dataStart)))
+    } catch DecodingError.keyNotFound(let key, let context) {
+      throw malformed("entry \(context.codingPath.map(\.stringValue).joined(separator: ".")) has no \(key.stringValue)")
+    } catch DecodingError.typeMismatch(_, let context) {
+      throw malformed("entry \(context.codingPath.map(\.stringValue).joined(separator: ".")) is of the wrong type")
+    } catch {
+      throw malformed("its header is not JSON")
+    }
+
+    var entries: [String: SafetensorsFile.Entry] = [:]
+    for (name, fields) in header.tensors {
+      guard let size = dtypes[fields.dtype]?.size ?? otherSizes[fields.dtype] else {
+        throw malformed("tensor \(name) has unknown dtype \(fields.dtype)")
+      }
+      let bytes = fields.shape.reduce(Int?(size)) { product, next in
+        guard let product, next >= 0 else { return nil }
+        let (result, overflow) = product.multipliedReportingOverflow(by: next)
+        return overflow ? nil : result
+      }
+      guard let bytes else { throw malformed("tensor \(name) has impossible shape \(fields.shape)") }
+      guard fields.data_offsets.count == 2, let begin = fields.data_offsets.first, let end = fields.data_offsets.last, begin >= 0,
+        end >= begin, end <= Int.max - dataStart
+      else { throw malformed("tensor \(name) has impossible offsets \(fields.data_offsets)") }
+      guard end - begin == bytes else {
+        throw malformed("tensor \(name) of shape \(fields.shape) takes \(bytes) bytes, its offsets span \(end - begin)")
+      }
+      entries[name] = SafetensorsFile.Entry(
+        name: name, storedType: fields.dtype, shape: fields.shape, range: dataStart + begin..<dataStart + end)
+    }
+
+    var position = dataStart
+    for entry in entries.values.sorted(by: {
+      ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
+    }) {
+      guard entry.range.lowerBound == position else {
+        let what = entry.range.lowerBound < position ? "overlaps the one before" : "leaves a gap before itself"
+        throw malformed("tensor \(entry.name) \(what)")
+      }
+      position = entry.range.upperBound
+    }
+    guard position <= map.count else { throw SafetensorsError.truncated(file: path, found: map.count, expected: position) }
+    guard position == map.count else { throw malformed("\(map.count - position) bytes follow the last tensor") }
+    return (entries, header.metadata)
+  }
+}

@@ -1,0 +1,150 @@
+import Foundation
+
+/// A tensor to be written, made only when its turn comes, so that a conversion holds one tensor at a time.
+public struct SafetensorsItem {
+  /// Name in the file.
+  public let name: String
+  /// Element type in the file.
+  public let dtype: DType
+  /// Sizes of all dimensions.
+  public let shape: [Int]
+  /// Gives the tensor; it is converted to `dtype` and brought to the CPU.
+  public let load: () throws -> Tensor
+
+  /// Describes a tensor that `load` will give.
+  public init(name: String, dtype: DType, shape: [Int], load: @escaping () throws -> Tensor) {
+    self.name = name
+    self.dtype = dtype
+    self.shape = shape
+    self.load = load
+  }
+
+  /// A tensor that is there already.
+  public init(_ name: String, _ tensor: Tensor) {
+    self.init(name: name, dtype: tensor.dtype, shape: tensor.shape) { tensor }
+  }
+
+  /// Bytes in the file.
+  public var byteCount: Int { shape.reduce(dtype.size, *) }
+}
+
+/// Writes safetensors files, atomically: a file appears whole or not at all.
+public enum SafetensorsWriter {
+  /// Writes one file with the tensors in the given order.
+  ///
+  /// - Throws: `SafetensorsError.unreadable` with the system's reason, `TorchError`, or what an item's `load` throws.
+  public static func write(_ items: [SafetensorsItem], to url: URL, metadata: [String: String] = ["format": "pt"]) throws {
+    let temporary = url.deletingLastPathComponent().appendingPathComponent(".\(url.lastPathComponent).\(UUID().uuidString)")
+    let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw SafetensorsError.unreadable(file: url.path, reason: systemError()) }
+    do {
+      defer { close(descriptor) }
+      try write(header(items, metadata), to: descriptor, url)
+      for item in items {
+        let tensor = try withoutGradient { try item.load().to(.cpu).to(item.dtype) }
+        try tensor.requireShape(item.shape, "tensor \(item.name) to be written")
+        try tensor.withBytes { try write($0, to: descriptor, url) }
+      }
+      guard fsync(descriptor) == 0 else { throw SafetensorsError.unreadable(file: url.path, reason: systemError()) }
+      guard rename(temporary.path, url.path) == 0 else {
+        throw SafetensorsError.unreadable(file: url.path, reason: systemError())
+      }
+    } catch {
+      unlink(temporary.path)
+      throw error
+    }
+  }
+
+  /// Writes `model.safetensors`, or shards of at most `shardBytes` with their index where that is exceeded.
+  ///
+  /// - Throws: as `write`.
+  public static func write(
+    _ items: [SafetensorsItem], toFolder folder: URL, shardBytes: Int = 5_000_000_000,
+    metadata: [String: String] = ["format": "pt"]
+  ) throws {
+    var shards: [[SafetensorsItem]] = [[]]
+    var size = 0
+    for item in items {
+      if size + item.byteCount > shardBytes, !shards[shards.count - 1].isEmpty {
+        shards.append([])
+        size = 0
+      }
+      shards[shards.count - 1].append(item)
+      size += item.byteCount
+    }
+    if shards.count == 1 {
+      return try write(items, to: folder.appendingPathComponent("model.safetensors"), metadata: metadata)
+    }
+    var map: [String: String] = [:]
+    for (number, shard) in shards.enumerated() {
+      let name = "model-\(padded(number + 1))-of-\(padded(shards.count)).safetensors"
+      for item in shard { map[item.name] = name }
+      try write(shard, to: folder.appendingPathComponent(name), metadata: metadata)
+    }
+    let total = items.reduce(0) { $0 + $1.byteCount }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let index = folder.appendingPathComponent("model.safetensors.index.json")
+    try encoder.encode(Index(metadata: ["total_size": total], weight_map: map)).write(to: index, options: .atomic)
+  }
+
+  private struct Index: Encodable {
+    let metadata: [String: Int]
+    let weight_map: [String: String]
+  }
+
+  private struct Fields: Encodable {
+    let dtype: String
+    let shape: [Int]
+    let data_offsets: [Int]
+  }
+
+  private enum Value: Encodable {
+    case fields(Fields)
+    case metadata([String: String])
+
+    func encode(to encoder: any Encoder) throws {
+      switch self {
+      case .fields(let fields): try fields.encode(to: encoder)
+      case .metadata(let metadata): try metadata.encode(to: encoder)
+      }
+    }
+  }
+
+  private static func header(_ items: [SafetensorsItem], _ metadata: [String: String]) throws -> Data {
+    var values: [String: Value] = metadata.isEmpty ? [:] : ["__metadata__": .metadata(metadata)]
+    var position = 0
+    for item in items {
+      let end = position + item.byteCount
+      values[item.name] = .fields(
+        Fields(dtype: SafetensorsFormat.name(of: item.dtype), shape: item.shape, data_offsets: [position, end]))
+      position = end
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    var json = try encoder.encode(values)
+    // The tensors start at a multiple of 8, as the format asks.
+    json.append(Data(repeating: UInt8(ascii: " "), count: (8 - json.count % 8) % 8))
+    var length = UInt64(json.count).littleEndian
+    return withUnsafeBytes(of: &length) { Data($0) } + json
+  }
+
+  private static func write(_ data: Data, to descriptor: Int32, _ url: URL) throws {
+    try data.withUnsafeBytes { try write($0, to: descriptor, url) }
+  }
+
+  private static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ url: URL) throws {
+    var position = 0
+    while position < bytes.count {
+      let count = Foundation.write(descriptor, bytes.baseAddress.map { $0 + position }, min(bytes.count - position, 1 << 30))
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw SafetensorsError.unreadable(file: url.path, reason: systemError()) }
+      position += count
+    }
+  }
+
+  private static func padded(_ number: Int) -> String {
+    let digits = String(number)
+    return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
+  }
+}

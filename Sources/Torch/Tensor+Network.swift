@@ -1,0 +1,72 @@
+extension Tensor {
+  private enum Op {
+    static let linear = Operator("aten::linear")
+    static let embedding = Operator("aten::embedding")
+    static let layerNorm = Operator("aten::layer_norm")
+    static let rmsNorm = Operator("aten::rms_norm")
+    static let softmax = Operator("aten::softmax.int")
+    static let logSoftmax = Operator("aten::log_softmax.int")
+    static let gelu = Operator("aten::gelu")
+    static let silu = Operator("aten::silu")
+    static let siluInPlace = Operator("aten::silu_")
+    static let conv2d = Operator("aten::conv2d")
+    static let attention = Operator("aten::scaled_dot_product_attention")
+    static let crossEntropy = Operator("aten::cross_entropy_loss")
+    static let maskedFill = Operator("aten::masked_fill.Scalar")
+    static let triu = Operator("aten::triu")
+  }
+
+  /// y = x·wᵀ + b over the last dimension: x [..., in], weight [out, in], bias [out] or none; y [..., out].
+  public func linear(_ weight: Tensor, _ bias: Tensor? = nil) throws -> Tensor {
+    try Op.linear(.tensor(self), .tensor(weight), .optional(bias))
+  }
+  /// Rows of this [count, width] table for a tensor of int64 ids: [..., width].
+  public func embedding(_ ids: Tensor) throws -> Tensor { try Op.embedding(.tensor(self), .tensor(ids)) }
+  /// Layer normalisation over the last dimension.
+  public func layerNorm(_ weight: Tensor, _ bias: Tensor, epsilon: Double) throws -> Tensor {
+    try Op.layerNorm(.tensor(self), .ints([size(-1)]), .tensor(weight), .tensor(bias), .double(epsilon))
+  }
+  /// Root-mean-square normalisation over the last dimension.
+  public func rmsNorm(_ weight: Tensor, epsilon: Double) throws -> Tensor {
+    try Op.rmsNorm(.tensor(self), .ints([size(-1)]), .tensor(weight), .double(epsilon))
+  }
+  /// Softmax over a dimension, computed and returned in `dtype` where given.
+  public func softmax(_ dimension: Int = -1, _ dtype: DType? = nil) throws -> Tensor {
+    try Op.softmax(.tensor(self), .int(dimension), .dtype(dtype))
+  }
+  /// Logarithm of the softmax over a dimension, computed and returned in `dtype` where given.
+  public func logSoftmax(_ dimension: Int = -1, _ dtype: DType? = nil) throws -> Tensor {
+    try Op.logSoftmax(.tensor(self), .int(dimension), .dtype(dtype))
+  }
+  /// Gaussian error linear unit with the exact error function.
+  public func gelu() throws -> Tensor { try Op.gelu(.tensor(self)) }
+  /// x·sigmoid(x).
+  public func silu() throws -> Tensor { try Op.silu(.tensor(self)) }
+  /// x·sigmoid(x) in this tensor's own elements.
+  @discardableResult
+  public func siluInPlace() throws -> Tensor { try Op.siluInPlace(.tensor(self)) }
+  /// Two-dimensional convolution without padding: x [batch, in, height, width], weight [out, in, kernel, kernel].
+  public func conv2d(_ weight: Tensor, _ bias: Tensor? = nil, stride: Int) throws -> Tensor {
+    try Op.conv2d(.tensor(self), .tensor(weight), .optional(bias), .ints([stride, stride]))
+  }
+  /// Fused attention: self, keys and values are [batch, heads, length, headDimension], with fewer key-value heads where `grouped`.
+  ///
+  /// `mask` is added to the scores, or, if bool, allows where true; `causal` aligns the first query with the first key.
+  public func attention(
+    _ keys: Tensor, _ values: Tensor, mask: Tensor? = nil, causal: Bool, scale: Double? = nil, grouped: Bool = false
+  ) throws -> Tensor {
+    try Op.attention(
+      .tensor(self), .tensor(keys), .tensor(values), .optional(mask), .double(0), .bool(causal),
+      scale.map(Argument.double) ?? .none, .bool(grouped))
+  }
+  /// Mean negative log-likelihood of int64 targets [rows] under logits [rows, classes]; targets equal to `ignored` do not count.
+  public func crossEntropy(_ targets: Tensor, ignored: Int = -100) throws -> Tensor {
+    try Op.crossEntropy(.tensor(self), .tensor(targets), .none, .int(1), .int(ignored))
+  }
+  /// A copy with `value` where the bool mask is true.
+  public func filled(where mask: Tensor, with value: Double) throws -> Tensor {
+    try Op.maskedFill(.tensor(self), .tensor(mask), .double(value))
+  }
+  /// A copy with zeros below the given diagonal.
+  public func upperTriangle(_ diagonal: Int = 0) throws -> Tensor { try Op.triu(.tensor(self), .int(diagonal)) }
+}

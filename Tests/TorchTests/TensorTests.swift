@@ -1,0 +1,108 @@
+import Testing
+
+@testable import Torch
+
+@Suite struct TensorTests {
+  @Test func valuesComeBackAsTheyWentIn() throws {
+    let values = (0..<24).map { Float($0) * 0.5 - 3 }
+    let tensor = try Tensor(values, [2, 3, 4])
+    #expect(tensor.shape == [2, 3, 4])
+    #expect(tensor.dtype == .float32)
+    #expect(tensor.device == .cpu)
+    #expect(try tensor.array() == values)
+    #expect(try tensor.transposed(0, 2).transposed(0, 2).array() == values)
+    #expect(try tensor.transposed(1, 2).array(Float.self)[1] == values[4])
+    #expect(try Tensor([true, false]).array() == [true, false])
+    #expect(try Tensor([1, -2] as [Int]).array() == [1, -2] as [Int64])
+    #expect(try Tensor([7, 255] as [UInt8]).array() == [7, 255] as [UInt8])
+    #expect(try Tensor([] as [Float], [0, 3]).array(Float.self).isEmpty)
+  }
+
+  @Test(arguments: DType.allCases) func dtypesHaveTheirSizeAndName(_ dtype: DType) throws {
+    let tensor = try Tensor.ones([5], dtype)
+    #expect(tensor.dtype == dtype)
+    #expect(tensor.byteCount == 5 * dtype.size)
+    #expect(DType(name: dtype.description) == dtype)
+    #expect(try tensor.sum().item() == 5)
+  }
+
+  @Test func wrongCountsAndTypesAreErrors() throws {
+    #expect(throws: TorchError.self) { try Tensor([1, 2, 3] as [Float], [2, 2]) }
+    #expect(throws: TorchError.self) { try Tensor([1, 2] as [Float]).array(Int64.self) }
+    #expect(throws: TorchError.self) { try Tensor([1, 2] as [Float]).item() }
+    let error = #expect(throws: TorchError.self) { try Tensor.ones([2, 3]).requireShape([nil, 4], "weight x") }
+    #expect(error?.description == "weight x has shape [2, 3], expected [any, 4]")
+  }
+
+  @Test func memoryIsFreeWhenTheLastReferenceGoes() throws {
+    final class Owner {
+      let memory = UnsafeMutableRawPointer.allocate(byteCount: 16, alignment: 64)
+      let released: UnsafeMutablePointer<Bool>
+      init(_ released: UnsafeMutablePointer<Bool>) { self.released = released }
+      deinit {
+        memory.deallocate()
+        released.pointee = true
+      }
+    }
+    let released = UnsafeMutablePointer<Bool>.allocate(capacity: 1)
+    released.initialize(to: false)
+    defer { released.deallocate() }
+    var owner: Owner? = Owner(released)
+    var tensor: Tensor? = try Tensor.borrowing(try #require(owner).memory, [4], .float32, owner: try #require(owner))
+    owner = nil
+    var view = try tensor?.narrow(0, from: 1, length: 2)
+    tensor = nil
+    #expect(released.pointee == false, "the view keeps the block")
+    #expect(view?.shape == [2])
+    view = nil
+    #expect(released.pointee)
+  }
+
+  @Test func theAllocatorIsOurs() throws {
+    let tensor = try Tensor.ones([1 << 22])
+    #expect(Runtime.heapBytes.live >= tensor.byteCount)
+    #expect(Runtime.heapBytes.held >= tensor.byteCount)
+  }
+
+  @Test func devicesAreCheckedByName() throws {
+    #expect(try Device(name: "cpu") == .cpu)
+    for name in ["gpu", "cuda:99", "cuda:x", "cuda:0:1", "cpu:0", ""] {
+      #expect(throws: TorchError.self, "\(name)") { try Device(name: name) }
+    }
+    if Device.cudaCount == 0 { #expect(throws: TorchError.self) { try Device(name: "cuda") } }
+  }
+
+  @Test func versionsAreKnown() {
+    #expect(Runtime.loadedVersion == Runtime.builtVersion)
+    #expect(Runtime.loadedVersion.split(separator: ".").count == 3)
+  }
+
+  @Test func threadsCanBeSet() {
+    let before = Runtime.threads
+    defer { Runtime.threads = before }
+    Runtime.threads = 1
+    #expect(Runtime.threads == 1)
+    Runtime.threads = 0
+    #expect(Runtime.threads == 1)
+  }
+
+  /// Against float32 arithmetic on the same bfloat16 numbers: the kernel only rounds its result.
+  @Test(arguments: [1, 2, 3, 4, 5, 8, 11])
+  func fewRowsEqualTheFullProduct(_ rows: Int) throws {
+    let generator = try Generator(seed: UInt64(rows))
+    for (inputs, outputs) in [(1, 1), (7, 3), (64, 10), (96, 33), (257, 130)] {
+      let x = try Tensor.randn([rows, inputs], generator: generator).to(.bfloat16)
+      let w = try Tensor.randn([outputs, inputs], generator: generator).to(.bfloat16)
+      let b = try Tensor.randn([outputs], generator: generator).to(.bfloat16)
+      for bias in [nil, b] {
+        let expected = try x.to(.float32).linear(w.to(.float32), bias?.to(.float32))
+        let found = try x.fewRowsLinear(w, bias)
+        #expect(found.shape == [rows, outputs] && found.dtype == .bfloat16)
+        let error = try ((found.to(.float32) - expected).abs() / (expected.abs() + 1)).max().item()
+        #expect(error < 1.0 / 128)
+      }
+    }
+    #expect(throws: TorchError.self) { try Tensor.ones([1, 3], .bfloat16).fewRowsLinear(Tensor.ones([2, 4], .bfloat16), nil) }
+    #expect(throws: TorchError.self) { try Tensor.ones([1, 3]).fewRowsLinear(Tensor.ones([2, 3]), nil) }
+  }
+}

@@ -1,5 +1,0 @@
-import Testing
-
-@testable import Torch
-
-@Test func placeholder() {}
