@@ -1,0 +1,41 @@
+/// Stands for an image among token ids; it is never embedded.
+public let imagePlaceholderID = -200
+
+/// Marks where an image belongs in a text.
+public let imageTag = "<image>"
+
+/// Tokenises a text around its images.
+///
+/// The text is divided at `<image>`, each part is tokenised on its own, and one `imagePlaceholderID` goes between parts.
+/// Special ids that the tokenizer adds, as a rule one BOS, come with the first part only.
+/// - Throws: `LanguageError.encodingFailed`.
+public func encodeWithImages(_ text: String, tokenizer: some Tokenizer) throws -> [Int] {
+  var ids: [Int] = []
+  for (index, part) in split(text, separator: imageTag).enumerated() {
+    if index > 0 { ids.append(imagePlaceholderID) }
+    ids += try tokenizer.encode(part, addSpecialTokens: index == 0)
+  }
+  return ids
+}
+
+extension Turn {
+  /// The turn as LLaVA trains on it: if the text has image tags, all are removed and one goes to the front, on a line of
+  /// its own.
+  ///
+  /// A turn never has more than one image after this, whatever it had before. Whitespace around the text is removed, as
+  /// Python's `strip` does, but only if there was a tag.
+  public func withImageTagInFront() -> Turn {
+    let parts = split(text, separator: imageTag)
+    guard parts.count > 1 else { return self }
+    let words = Self.stripped(parts.joined())
+    return Turn(role, words.isEmpty ? imageTag : imageTag + "\n" + words)
+  }
+
+  private static func stripped(_ text: String) -> String {
+    // Python counts the separators U+001C...U+001F as whitespace, Unicode does not.
+    let isSpace: (Unicode.Scalar) -> Bool = { $0.properties.isWhitespace || (0x1C...0x1F).contains($0.value) }
+    let front = text.unicodeScalars.drop(while: isSpace)
+    guard let last = front.lastIndex(where: { !isSpace($0) }) else { return "" }
+    return String(String.UnicodeScalarView(front[...last]))
+  }
+}
