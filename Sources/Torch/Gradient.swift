@@ -77,3 +77,6 @@ public func gradients(
   }
   return found.map { $0.map(Tensor.init(owning:)) }
 }
+
+/// True where operations on this thread are recorded for gradients.
+public var recordsGradients: Bool { ct_gradient_enabled() }

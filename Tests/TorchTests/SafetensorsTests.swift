@@ -1,17 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Torch
 
-/// A folder of its own for each test, gone afterwards.
-final class Scratch {
-  let url: URL
-  init() throws {
-    url = FileManager.default.temporaryDirectory.appending(path: "epic-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-  }
-  deinit { try? FileManager.default.removeItem(at: url) }
-
+extension Scratch {
   func file(_ name: String, header: String, data: Int, length: UInt64? = nil) throws -> URL {
     var count = (length ?? UInt64(header.utf8.count)).littleEndian
     let bytes = withUnsafeBytes(of: &count) { Data($0) } + Data(header.utf8) + Data(repeating: 0, count: data)

@@ -1,0 +1,33 @@
+/// What is wrong with a checkpoint's weights or files.
+public enum CheckpointError: Error, Equatable, CustomStringConvertible {
+  /// The folder is not there.
+  case noSuchFolder(String)
+  /// A weight that the configuration calls for is in no file.
+  case missing(parameter: String, folder: String)
+  /// A weight has another shape than the configuration calls for.
+  case shape(tensor: String, file: String, found: [Int], expected: [Int])
+  /// A weight holds infinite numbers or NaN.
+  case notFinite(tensor: String, file: String, count: Int)
+  /// Weights in a form that is not read.
+  case unsupportedFormat(file: String, reason: String)
+  /// The vision tower lies in another folder that is not there.
+  case noTower(name: String, folder: String)
+  /// Something already stands where the checkpoint should be written.
+  case exists(String)
+
+  /// One sentence for people.
+  public var description: String {
+    switch self {
+    case .noSuchFolder(let folder): "\(folder): no such folder"
+    case .missing(let parameter, let folder): "\(folder): no file holds \(parameter), which config.json calls for"
+    case .shape(let tensor, let file, let found, let expected):
+      "\(file): tensor \(tensor) has shape \(found), config.json calls for \(expected)"
+    case .notFinite(let tensor, let file, let count):
+      "\(file): tensor \(tensor) holds \(count) NaN or infinite number\(count == 1 ? "" : "s"); the checkpoint is damaged"
+    case .unsupportedFormat(let file, let reason): "\(file): \(reason)"
+    case .noTower(let name, let folder):
+      "\(folder): holds no vision tower, and the CLIP folder \(name) that config.json names is not there"
+    case .exists(let path): "\(path): already exists; choose another place or remove it"
+    }
+  }
+}

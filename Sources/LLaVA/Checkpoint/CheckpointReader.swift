@@ -1,0 +1,114 @@
+import Foundation
+import Torch
+
+/// A checkpoint folder: its layout, its configuration, and its weights by the model's own names.
+///
+/// Opening reads configuration and headers only. Weights are read one by one, straight into their final dtype and device, so that
+/// loading needs little more memory than the model itself.
+public struct CheckpointReader: ParameterSource {
+  /// The folder.
+  public let folder: URL
+  /// How the folder is laid out.
+  public let layout: CheckpointLayout
+  /// What the model is.
+  public let configuration: LLaVAConfiguration
+  /// The folder that the vision tower is read from where it is not in the checkpoint itself.
+  public let towerFolder: URL?
+  /// Element type and device of the weights that are read; `nil` keeps each weight's own type.
+  public var dtype: DType?
+  /// Where weights go.
+  public var device = Device.cpu
+
+  private struct Place: Sendable {
+    let folder: SafetensorsFolder
+    let entry: SafetensorsFile.Entry
+  }
+  private let places: [String: Place]
+  /// Tensors in the checkpoint that are no weights of the model.
+  public let ignored: [String]
+
+  /// Opens a checkpoint.
+  ///
+  /// - Throws: `CheckpointError`, `ConfigurationError`, `SafetensorsError`.
+  public init(_ folder: URL, dtype: DType? = nil, device: Device = .cpu) throws {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue else {
+      throw CheckpointError.noSuchFolder(folder.path)
+    }
+    self.folder = folder
+    self.dtype = dtype
+    self.device = device
+    let reader = try ConfigurationReader(folder)
+    layout = reader.layout
+    configuration = try reader.read()
+
+    let weights = try Self.weights(folder)
+    var places: [String: Place] = [:]
+    var ignored: [String] = []
+    for (name, entry) in weights.entries {
+      if let own = KeyNames.own(name) { places[own] = Place(folder: weights, entry: entry) } else { ignored.append(name) }
+    }
+    var towerFolder: URL?
+    if !places.keys.contains(where: { $0.hasPrefix("tower.") }) {
+      guard layout == .original, let found = try reader.towerFolder() else {
+        throw CheckpointError.noTower(name: try reader.root.string("mm_vision_tower") ?? "-", folder: folder.path)
+      }
+      towerFolder = found
+      let tower = try Self.weights(found)
+      for (name, entry) in tower.entries {
+        // A folder with the bare tower has no prefix of its own.
+        let own = KeyNames.own(name) ?? KeyNames.own("vision_tower." + name)
+        if let own, own.hasPrefix("tower.") { places[own] = Place(folder: tower, entry: entry) }
+      }
+    }
+    self.towerFolder = towerFolder
+    self.places = places
+    self.ignored = ignored.sorted()
+  }
+
+  private static func weights(_ folder: URL) throws -> SafetensorsFolder {
+    do {
+      return try SafetensorsFolder(folder)
+    } catch SafetensorsError.noWeights {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+      if let pickle = names.sorted().first(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".pth") || $0.hasSuffix(".pt") }) {
+        throw CheckpointError.unsupportedFormat(
+          file: folder.appendingPathComponent(pickle).path,
+          reason: "a pickle, which can run code when read; save the weights as safetensors (save_pretrained does) and try again")
+      }
+      throw SafetensorsError.noWeights(folder: folder.path)
+    }
+  }
+
+  /// True where a file holds this weight.
+  public func contains(_ name: String) -> Bool { places[name] != nil }
+
+  /// All weights' names, shapes and stored types, sorted by name.
+  public var entries: [(name: String, entry: SafetensorsFile.Entry)] {
+    places.map { ($0.key, $0.value.entry) }.sorted { $0.0 < $1.0 }
+  }
+
+  /// Reads a weight and checks it.
+  ///
+  /// - Throws: `CheckpointError.missing`, `.shape`, `.notFinite`, or what the file's reader throws.
+  public func parameter(_ name: String, shape: [Int]) throws -> Tensor {
+    guard let place = places[name] else { throw CheckpointError.missing(parameter: KeyNames.file(name, layout), folder: folder.path) }
+    let file = place.folder.path(of: place.entry.name) ?? folder.path
+    guard place.entry.shape == shape else {
+      throw CheckpointError.shape(tensor: place.entry.name, file: file, found: place.entry.shape, expected: shape)
+    }
+    let tensor = try place.folder.tensor(place.entry.name, as: dtype, on: device)
+    try checkFinite(tensor, place.entry.name, file)
+    return tensor
+  }
+
+  private func checkFinite(_ tensor: Tensor, _ name: String, _ file: String) throws {
+    guard tensor.dtype.isFloatingPoint else { return }
+    try withoutGradient {
+      // One pass: a sum is finite only if every term is.
+      if try tensor.sum(as: .float32).item().isFinite { return }
+      let bad = try tensor.count - Int(tensor.isFinite().sum().item())
+      if bad > 0 { throw CheckpointError.notFinite(tensor: name, file: file, count: bad) }
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import Foundation
+import Torch
+
+/// Writes checkpoints that transformers or the original LLaVA load unchanged.
+///
+/// A checkpoint appears whole or not at all: it is written into a temporary folder beside its place, then renamed.
+public enum CheckpointWriter {
+  /// What accompanies the weights, by file name in the folder it comes from.
+  static let companions = [
+    "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+    "merges.txt", "chat_template.json", "chat_template.jinja", "generation_config.json",
+  ]
+
+  /// Writes a model.
+  ///
+  /// - Parameters:
+  ///   - folder: must not exist yet.
+  ///   - dtype: element type in the files; `nil` keeps the weights'.
+  ///   - shardBytes: files are split where they would be larger.
+  ///   - companions: a folder whose tokenizer files are copied.
+  /// - Throws: `CheckpointError.exists`, `ConfigurationError`, `SafetensorsError`, or the system's error.
+  public static func write(
+    _ model: LLaVAModel, to folder: URL, layout: CheckpointLayout = .huggingFace, dtype: DType? = nil,
+    shardBytes: Int = 5_000_000_000, companions: URL? = nil
+  ) throws {
+    let weights = model.parameters.parameters.map { parameter in
+      SafetensorsItem(name: parameter.name, dtype: dtype ?? parameter.tensor.dtype, shape: parameter.tensor.shape) { parameter.tensor }
+    }
+    try write(weights, model.configuration, to: folder, layout, shardBytes, companions)
+  }
+
+  /// Writes a checkpoint's weights in another layout or dtype, one weight in memory at a time.
+  ///
+  /// - Throws: as `write`, and what reading throws.
+  public static func convert(
+    _ reader: CheckpointReader, to folder: URL, layout: CheckpointLayout, dtype: DType? = nil, shardBytes: Int = 5_000_000_000
+  ) throws {
+    let weights = reader.entries.map { name, entry in
+      SafetensorsItem(name: name, dtype: dtype ?? entry.dtype ?? .float32, shape: entry.shape) {
+        try reader.parameter(name, shape: entry.shape)
+      }
+    }
+    try write(weights, reader.configuration, to: folder, layout, shardBytes, reader.folder)
+  }
+
+  private static func write(
+    _ weights: [SafetensorsItem], _ configuration: LLaVAConfiguration, to folder: URL, _ layout: CheckpointLayout, _ shardBytes: Int,
+    _ companions: URL?
+  ) throws {
+    let manager = FileManager.default
+    guard !manager.fileExists(atPath: folder.path) else { throw CheckpointError.exists(folder.path) }
+    let parent = folder.standardizedFileURL.deletingLastPathComponent()
+    try manager.createDirectory(at: parent, withIntermediateDirectories: true)
+    let temporary = parent.appendingPathComponent(".\(folder.lastPathComponent).\(UUID().uuidString)")
+    try manager.createDirectory(at: temporary, withIntermediateDirectories: false)
+    do {
+      // The dtype of the decoder stands for the checkpoint's.
+      let dtype = weights.first { $0.name.hasPrefix("decoder.") }?.dtype ?? .float32
+      try writeJSON(configuration.json(layout, dtype: dtype.rawValue), to: temporary.appendingPathComponent("config.json"))
+      var items = weights.map { item in
+        SafetensorsItem(name: KeyNames.file(item.name, layout), dtype: item.dtype, shape: item.shape, load: item.load)
+      }
+      if layout == .huggingFace { items += try postNorm(weights, configuration) }
+      try SafetensorsWriter.write(items, toFolder: temporary, shardBytes: shardBytes)
+      let preprocessor = preprocessorJSON(configuration)
+      try writeJSON(preprocessor, to: temporary.appendingPathComponent("preprocessor_config.json"))
+      if layout == .huggingFace {
+        try writeJSON(processorJSON(configuration), to: temporary.appendingPathComponent("processor_config.json"))
+      } else {
+        try writeTowerConfiguration(configuration, preprocessor, temporary)
+      }
+      if let companions { try copyCompanions(from: companions, to: temporary) }
+      try manager.moveItem(at: temporary, to: folder)
+    } catch {
+      try? manager.removeItem(at: temporary)
+      throw error
+    }
+  }
+
+  /// The tower's last normalisation, which no feature uses but transformers wants in the file: the identity where it is missing.
+  private static func postNorm(_ weights: [SafetensorsItem], _ configuration: LLaVAConfiguration) throws -> [SafetensorsItem] {
+    let name = "tower.post_layernorm."
+    guard !weights.contains(where: { $0.name.hasPrefix(name) }), let dtype = weights.first?.dtype else { return [] }
+    let width = configuration.vision.hiddenSize
+    return [
+      SafetensorsItem(KeyNames.file(name + "weight", .huggingFace), try Tensor.ones([width], dtype)),
+      SafetensorsItem(KeyNames.file(name + "bias", .huggingFace), try Tensor.zeros([width], dtype)),
+    ]
+  }
+
+  private static func preprocessorJSON(_ configuration: LLaVAConfiguration) -> [String: JSONValue] {
+    let size = configuration.vision.imageSize
+    return [
+      "image_processor_type": .string("CLIPImageProcessor"), "do_resize": .bool(true), "do_center_crop": .bool(true),
+      "do_rescale": .bool(true), "do_normalize": .bool(true), "do_convert_rgb": .bool(true), "resample": .int(3),
+      "rescale_factor": .double(1 / 255), "size": .object(["shortest_edge": .int(size)]),
+      "crop_size": .object(["height": .int(size), "width": .int(size)]),
+      "image_mean": .array([0.48145466, 0.4578275, 0.40821073].map(JSONValue.double)),
+      "image_std": .array([0.26862954, 0.26130258, 0.27577711].map(JSONValue.double)),
+    ]
+  }
+
+  private static func processorJSON(_ configuration: LLaVAConfiguration) -> [String: JSONValue] {
+    [
+      "processor_class": .string("LlavaProcessor"), "patch_size": .int(configuration.vision.patchSize),
+      "num_additional_image_tokens": .int(1), "image_token": .string("<image>"),
+      "vision_feature_select_strategy": .string(configuration.vision.featureSelection.rawValue),
+    ]
+  }
+
+  /// The CLIP configuration that the original layout's `mm_vision_tower` names; the weights are in the checkpoint itself.
+  private static func writeTowerConfiguration(
+    _ configuration: LLaVAConfiguration, _ preprocessor: [String: JSONValue], _ folder: URL
+  ) throws {
+    let tower = folder.appendingPathComponent("vision_tower")
+    try FileManager.default.createDirectory(at: tower, withIntermediateDirectories: false)
+    var fields = configuration.visionJSON
+    fields["architectures"] = .array([.string("CLIPVisionModel")])
+    try writeJSON(fields, to: tower.appendingPathComponent("config.json"))
+    try writeJSON(preprocessor, to: tower.appendingPathComponent("preprocessor_config.json"))
+  }
+
+  private static func copyCompanions(from source: URL, to folder: URL) throws {
+    for name in companions {
+      let url = source.appendingPathComponent(name)
+      if FileManager.default.fileExists(atPath: url.path) {
+        try FileManager.default.copyItem(at: url, to: folder.appendingPathComponent(name))
+      }
+    }
+  }
+}

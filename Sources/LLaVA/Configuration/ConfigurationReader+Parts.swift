@@ -1,0 +1,87 @@
+extension ConfigurationReader {
+  /// A tower from a CLIP vision configuration; the defaults are those of transformers' `CLIPVisionConfig`.
+  static func vision(_ object: JSONObject, defaults: Bool) throws -> VisionConfiguration {
+    func size(_ name: String, _ standard: Int) throws -> Int {
+      try object.int(name) ?? (defaults ? standard : object.require(name, nil))
+    }
+    if let type = try object.string("model_type"), type != "clip_vision_model", type != "clip" {
+      throw ConfigurationError.unsupported(
+        file: object.file, field: object.prefix + "model_type", found: "\"\(type)\"", known: ["clip_vision_model"])
+    }
+    var vision = VisionConfiguration(
+      hiddenSize: try size("hidden_size", 768), layers: try size("num_hidden_layers", 12), heads: try size("num_attention_heads", 12),
+      intermediateSize: try size("intermediate_size", 3072), imageSize: try size("image_size", 224),
+      patchSize: try size("patch_size", 32))
+    vision.channels = try object.int("num_channels") ?? 3
+    vision.layerNormEpsilon = try object.double("layer_norm_eps") ?? 1e-5
+    if let name = try object.string("hidden_act") {
+      guard let activation = VisionConfiguration.Activation(rawValue: name) else {
+        throw ConfigurationError.unsupported(
+          file: object.file, field: object.prefix + "hidden_act", found: "\"\(name)\"",
+          known: VisionConfiguration.Activation.allCases.map(\.rawValue))
+      }
+      vision.activation = activation
+    }
+    return vision
+  }
+
+  /// A decoder; the defaults are those of transformers' `LlamaConfig` and `Qwen2Config`.
+  static func text(_ object: JSONObject, family: TextConfiguration.Family, defaults: Bool) throws -> TextConfiguration {
+    let qwen = family == .qwen2
+    func size(_ name: String, _ standard: Int) throws -> Int {
+      if let found = try object.int(name) { return found }
+      return defaults ? standard : try object.require(name, nil)
+    }
+    let heads = try size("num_attention_heads", 32)
+    var text = TextConfiguration(
+      hiddenSize: try size("hidden_size", 4096), layers: try size("num_hidden_layers", 32), heads: heads,
+      keyValueHeads: try object.int("num_key_value_heads") ?? (qwen ? min(heads, 32) : heads),
+      intermediateSize: try size("intermediate_size", qwen ? 22_016 : 11_008),
+      vocabularySize: try size("vocab_size", qwen ? 151_936 : 32_000))
+    text.family = family
+    if let width = try object.int("head_dim") { text.headDimension = width }
+    text.rmsNormEpsilon = try object.double("rms_norm_eps") ?? 1e-6
+    text.maximumPositions = try object.int("max_position_embeddings") ?? (qwen ? 32_768 : 2048)
+    text.tiesEmbeddings = try object.bool("tie_word_embeddings") ?? false
+    let bias = try object.bool("attention_bias") ?? qwen
+    text.attentionBias = bias
+    text.attentionOutputBias = bias && !qwen
+    text.mlpBias = try object.bool("mlp_bias") ?? false
+    if let name = try object.string("hidden_act"), name != "silu" {
+      throw ConfigurationError.unsupported(file: object.file, field: object.prefix + "hidden_act", found: "\"\(name)\"", known: ["silu"])
+    }
+    if try object.bool("use_sliding_window") == true {
+      throw ConfigurationError.unsupported(
+        file: object.file, field: object.prefix + "use_sliding_window", found: "true", known: ["false"])
+    }
+    // transformers 5 keeps base and scaling together; earlier versions keep the base beside the scaling.
+    let parameters = try object.object("rope_parameters")
+    text.ropeTheta = try parameters?.double("rope_theta") ?? object.double("rope_theta") ?? 10_000
+    if let scaling = try parameters ?? object.object("rope_scaling") { text.ropeScaling = try ropeScaling(scaling) }
+    return text
+  }
+
+  private static func ropeScaling(_ object: JSONObject) throws -> RotaryScaling {
+    func factor() throws -> Double {
+      let factor = try object.require("factor", object.double("factor"))
+      guard factor >= 1 else {
+        throw ConfigurationError.invalid(file: object.file, field: object.prefix + "factor", reason: "\(factor) is below 1")
+      }
+      return factor
+    }
+    switch try object.string("rope_type") ?? object.string("type") ?? "default" {
+    case "default": return .none
+    case "linear": return .linear(factor: try factor())
+    case "dynamic": return .dynamic(factor: try factor())
+    case "llama3":
+      return .llama3(
+        factor: try factor(), lowFrequencyFactor: try object.require("low_freq_factor", object.double("low_freq_factor")),
+        highFrequencyFactor: try object.require("high_freq_factor", object.double("high_freq_factor")),
+        originalPositions: try object.require(
+          "original_max_position_embeddings", object.int("original_max_position_embeddings")))
+    case let other:
+      throw ConfigurationError.unsupported(
+        file: object.file, field: object.prefix + "rope_type", found: "\"\(other)\"", known: ["default", "linear", "dynamic", "llama3"])
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import Language
+import Torch
+
+/// The state of one call of `generate`: caches, samplers, and who is still being answered.
+struct GenerationRun {
+  private(set) var results: [GenerationResult]
+  private(set) var timings = GenerationTimings()
+
+  private let model: LLaVAModel
+  private let options: GenerationOptions
+  private let batch: PackedBatch
+  private let caches: [KeyValueCache]
+  private let limits: [Int]
+  private var samplers: [Sampler]
+
+  /// Encodes images, checks the prompts against the context, and takes memory for the caches.
+  init(_ model: LLaVAModel, _ requests: [GenerationRequest], _ options: GenerationOptions, _ caches: [KeyValueCache]?) throws {
+    self.model = model
+    self.options = options
+    let clock = Stopwatch(model.device)
+    let features = try model.visualTokens(of: requests)
+    timings.vision = try clock.seconds()
+    let text = model.configuration.text
+    var batch = try model.splice(requests.map(\.ids), features: features)
+    let past = caches?.map(\.nextPosition) ?? requests.map { _ in 0 }
+    for (length, past) in zip(batch.lengths, past) where length + past >= text.maximumPositions {
+      throw PromptError.tooLong(tokens: length + past, maximum: text.maximumPositions)
+    }
+    limits = zip(batch.lengths, past).map { min(options.maximumNewTokens, text.maximumPositions - $0 - $1) }
+    self.caches =
+      try caches
+      ?? zip(batch.lengths, limits).map {
+        try KeyValueCache(text, capacity: $0 + $1, model.dtype, on: model.device)
+      }
+    if past.contains(where: { $0 > 0 }) {
+      let shifts = zip(past, batch.lengths).flatMap { Array(repeating: $0, count: $1) }
+      batch.positions = try batch.positions + Tensor(shifts, on: model.device)
+    }
+    self.batch = batch
+    results = batch.lengths.indices.map { index in
+      var result = GenerationResult()
+      result.promptTokens = batch.lengths[index]
+      result.visualTokens = batch.visual[index].reduce(0) { $0 + $1.count }
+      return result
+    }
+    samplers = try requests.enumerated().map { try Sampler(options, sample: $0, prompt: $1.ids, on: model.device) }
+  }
+
+  mutating func generate(_ receive: (Int, Int) throws -> GenerationStep) throws {
+    var clock = Stopwatch(model.device)
+    let layers = 0..<model.configuration.text.layers
+    var rows = try model.decoder.run(layers: layers, batch, caches: caches, lastRowsOnly: true).hidden
+    for (cache, length) in zip(caches, batch.lengths) { cache.advance(by: length) }
+    var active = Array(results.indices)
+    var step = 0
+    while true {
+      let tokens = try choose(model.decoder.logits(rows), active, step)
+      if step == 0 {
+        timings.prefill = try clock.seconds()
+        clock = Stopwatch(model.device)
+      }
+      active = try deliver(tokens, active, receive)
+      if active.isEmpty { break }
+      step += 1
+      let next = active.map { results[$0].tokens.last ?? 0 }
+      let used = active.map { caches[$0] }
+      let batch = PackedBatch(
+        hidden: try model.decoder.embedding.embedding(Tensor(next, on: model.device)),
+        positions: try Tensor(used.map(\.nextPosition), on: model.device), lengths: next.map { _ in 1 }, visual: next.map { _ in [] })
+      rows = try model.decoder.run(layers: layers, batch, caches: used).hidden
+      for cache in used { cache.advance(by: 1) }
+    }
+    timings.decode = try clock.seconds()
+  }
+
+  /// The next token of every active sample from scores [active, vocabulary].
+  private mutating func choose(_ logits: Tensor, _ active: [Int], _ step: Int) throws -> [Int] {
+    if samplers.allSatisfy(\.isPlainArgmax) {
+      guard try logits.to(.float32).sum().item().isFinite else { throw GenerationError.notFinite(step: step) }
+      return try logits.argmax(-1).array(Int.self)
+    }
+    return try active.enumerated().map { row, sample in
+      guard let token = try samplers[sample].next(logits.selected(0, row)) else { throw GenerationError.notFinite(step: step) }
+      return token
+    }
+  }
+
+  /// Hands tokens out and returns the samples that go on.
+  private mutating func deliver(
+    _ tokens: [Int], _ active: [Int], _ receive: (Int, Int) throws -> GenerationStep
+  ) throws -> [Int] {
+    var next: [Int] = []
+    for (sample, token) in zip(active, tokens) {
+      if options.stopsAtEnd, model.configuration.eosTokenIDs.contains(token) {
+        results[sample].finish = .stop
+        continue
+      }
+      results[sample].tokens.append(token)
+      switch try receive(sample, token) {
+      case .stop: results[sample].finish = .stop
+      case .cancel: results[sample].finish = .cancelled
+      case .proceed: if results[sample].tokens.count < limits[sample] { next.append(sample) }
+      }
+    }
+    return next
+  }
+}

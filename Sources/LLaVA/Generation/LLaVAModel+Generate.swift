@@ -1,0 +1,95 @@
+import Language
+import Torch
+
+/// One sample to be answered: its prompt and its images.
+public struct GenerationRequest: Sendable {
+  /// Token ids, images as `imagePlaceholderID`.
+  public var ids: [Int]
+  /// [images, 3, size, size] float32 pixels in the order of the placeholders; nil where there is none.
+  public var pixels: Tensor?
+
+  /// A prompt with its images.
+  public init(ids: [Int], pixels: Tensor? = nil) {
+    self.ids = ids
+    self.pixels = pixels
+  }
+}
+
+/// Seconds that the stages of generation took, of the whole batch.
+public struct GenerationTimings: Sendable, Equatable, Codable {
+  /// Tower and projector.
+  public var vision = 0.0
+  /// The decoder over the prompts, up to the first new token.
+  public var prefill = 0.0
+  /// All further tokens.
+  public var decode = 0.0
+}
+
+/// What one sample was answered.
+public struct GenerationResult: Sendable, Equatable {
+  /// Why an answer ended.
+  public enum Finish: String, Sendable, Codable {
+    /// An end-of-answer token, which is not part of `tokens`, or a stop string.
+    case stop
+    /// The longest answer allowed, or the end of the context.
+    case length
+    /// The receiver of tokens wanted no more.
+    case cancelled
+  }
+
+  /// The new tokens.
+  public var tokens: [Int] = []
+  /// Why the answer ended.
+  public var finish = Finish.length
+  /// Tokens of the prompt, images included.
+  public var promptTokens = 0
+  /// Visual tokens of the prompt.
+  public var visualTokens = 0
+}
+
+/// What the receiver of a token says about going on.
+public enum GenerationStep: Sendable {
+  /// Go on with this sample.
+  case proceed
+  /// This sample's answer is complete (a stop string was found).
+  case stop
+  /// End this sample's answer here because nobody wants more of it.
+  case cancel
+}
+
+extension LLaVAModel {
+  /// Answers a batch of prompts of any lengths, greedily or by sampling.
+  ///
+  /// - Parameters:
+  ///   - requests: the samples; each may hold several images or none.
+  ///   - caches: one for each sample, to continue from and to be continued later; `nil` makes them. A cache that holds tokens already
+  ///     has the request's ids continue them.
+  ///   - receive: is given each new token of a sample as it comes, end-of-answer tokens excepted.
+  /// - Returns: the answers in order and the time that the stages took.
+  /// - Throws: `GenerationError`, `PromptError`, `TorchError`, and what `receive` throws.
+  public func generate(
+    _ requests: [GenerationRequest], _ options: GenerationOptions = GenerationOptions(), caches: [KeyValueCache]? = nil,
+    receive: (_ sample: Int, _ token: Int) throws -> GenerationStep = { _, _ in .proceed }
+  ) throws -> (results: [GenerationResult], timings: GenerationTimings) {
+    try options.validate()
+    return try inference {
+      var run = try GenerationRun(self, requests, options, caches)
+      try run.generate(receive)
+      return (run.results, run.timings)
+    }
+  }
+
+  /// Visual tokens of each request's images, [tokens, hiddenSize] each; all images go through the tower together.
+  public func visualTokens(of requests: [GenerationRequest]) throws -> [[Tensor]] {
+    let pixels = requests.compactMap(\.pixels)
+    guard !pixels.isEmpty else { return requests.map { _ in [] } }
+    let features = try visualTokens(concatenate(pixels))
+    var next = 0
+    return try requests.map { request in
+      try (0..<(request.pixels?.size(0) ?? 0)).map { _ in
+        defer { next += 1 }
+        return try features.selected(0, next)
+      }
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import Torch
+
+/// An affine map of the last dimension: y = x·wᵀ + b.
+public struct Linear: Sendable {
+  /// [outputs, inputs]
+  public let weight: Tensor
+  /// [outputs], or none.
+  public let bias: Tensor?
+
+  /// Pulls `weight` and, where there is one, `bias`.
+  public init(_ p: ParameterScope, _ inputs: Int, _ outputs: Int, bias: Bool) throws {
+    weight = try p("weight", [outputs, inputs])
+    self.bias = bias ? try p("bias", [outputs]) : nil
+  }
+
+  /// x [..., inputs] to [..., outputs].
+  public func callAsFunction(_ x: Tensor) throws -> Tensor { try linear(x, weight, bias) }
+}
+
+/// The largest number of rows for which reading the weights costs more than computing with them.
+///
+/// Measured in `BENCHMARKS.md`: up to here the product with the weights as they are is faster than through float32.
+let fewRowsLimit = 16
+
+/// y = x·wᵀ + b by the fastest way there is for this device, dtype and number of rows: x [..., in], weight [out, in].
+///
+/// On CPUs without bfloat16 arithmetic libtorch multiplies bfloat16 matrices five times slower than float32 ones, so there larger
+/// products go through float32 and round once at the end. A few rows, as in decoding, go to the kernel that reads each weight once.
+func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?) throws -> Tensor {
+  guard weight.device == .cpu, weight.dtype == .bfloat16, x.dtype == .bfloat16 else { return try x.linear(weight, bias) }
+  let inputs = weight.size(1)
+  let rows = x.count / max(1, inputs)
+  if rows <= fewRowsLimit, rows > 0, !recordsGradients {
+    let y = try x.reshaped([rows, inputs]).contiguous().fewRowsLinear(weight, bias)
+    return x.rank == 2 ? y : try y.reshaped(x.shape.dropLast() + [weight.size(0)])
+  }
+  if Runtime.hasNativeBFloat16 { return try x.linear(weight, bias) }
+  return try x.to(.float32).linear(weight.to(.float32), bias?.to(.float32)).to(.bfloat16)
+}

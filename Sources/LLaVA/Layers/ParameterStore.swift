@@ -1,0 +1,91 @@
+import Torch
+
+/// The parts of a model that are trained, frozen and counted separately.
+public enum ParameterGroup: String, Sendable, CaseIterable {
+  /// The vision tower.
+  case tower
+  /// The projector.
+  case projector
+  /// The language model with its embedding table and output layer.
+  case decoder
+}
+
+/// One named weight of a model.
+public struct Parameter: Sendable {
+  /// Name within the model: `decoder.layers.0.self_attn.q_proj.weight`.
+  public let name: String
+  /// The weight itself; the model's layers hold the same one.
+  public let tensor: Tensor
+  /// The part it belongs to: what stands before the first dot of its name.
+  public let group: ParameterGroup
+}
+
+/// Where weights come from while a model is built: a checkpoint or a random initialisation.
+public protocol ParameterSource {
+  /// The weight with a model's own name, in its final dtype and on its final device.
+  ///
+  /// - Throws: an error that names the weight and its file where it is missing or has another shape.
+  func parameter(_ name: String, shape: [Int]) throws -> Tensor
+  /// True where the source has this weight: for weights that a model can do without.
+  func contains(_ name: String) -> Bool
+}
+
+/// The single list of a model's weights, in the order in which the model asked for them.
+///
+/// The optimizer, the checkpoint writer and whoever freezes parts walk this list; nothing else knows all weights.
+public struct ParameterStore: Sendable {
+  /// All weights.
+  public let parameters: [Parameter]
+
+  /// Number of scalars, of one group or of all.
+  public func count(of group: ParameterGroup? = nil) -> Int {
+    parameters.reduce(0) { $0 + (group == nil || $1.group == group ? $1.tensor.count : 0) }
+  }
+
+  /// Bytes that all weights take.
+  public var byteCount: Int { parameters.reduce(0) { $0 + $1.tensor.byteCount } }
+}
+
+/// A place in the tree of names from which a layer pulls its weights.
+public struct ParameterScope {
+  private let builder: Builder
+  private let prefix: String
+
+  private final class Builder {
+    let source: any ParameterSource
+    var parameters: [Parameter] = []
+    init(_ source: any ParameterSource) { self.source = source }
+  }
+
+  /// The root of the tree over a source.
+  public init(_ source: any ParameterSource) {
+    builder = Builder(source)
+    prefix = ""
+  }
+
+  private init(_ builder: Builder, _ prefix: String) {
+    self.builder = builder
+    self.prefix = prefix
+  }
+
+  /// The scope `name` inside a scope.
+  public static func / (scope: ParameterScope, name: String) -> ParameterScope {
+    ParameterScope(scope.builder, scope.prefix + name + ".")
+  }
+
+  /// Pulls a weight, and lists it in the store.
+  public func callAsFunction(_ name: String, _ shape: [Int]) throws -> Tensor {
+    let full = prefix + name
+    let tensor = try builder.source.parameter(full, shape: shape)
+    try tensor.requireShape(shape, "parameter \(full)")
+    let group = full.split(separator: ".").first.flatMap { ParameterGroup(rawValue: String($0)) } ?? .decoder
+    builder.parameters.append(Parameter(name: full, tensor: tensor, group: group))
+    return tensor
+  }
+
+  /// True where the source has this weight.
+  public func contains(_ name: String) -> Bool { builder.source.contains(prefix + name) }
+
+  /// All weights pulled so far, through any scope of this tree.
+  public var store: ParameterStore { ParameterStore(parameters: builder.parameters) }
+}

@@ -1,0 +1,74 @@
+import Torch
+
+/// Keys and values of one sample's tokens, for every decoder layer.
+///
+/// Memory is taken once for the expected length and doubles when that was too little, never per token. Layers may hold different
+/// numbers of tokens: those after a compression hold fewer.
+public final class KeyValueCache: @unchecked Sendable {
+  private struct Layer {
+    var keys: Tensor
+    var values: Tensor
+    var count = 0
+  }
+
+  private var layers: [Layer]
+  /// The position of the next token: tokens seen, also those whose rows were dropped.
+  public private(set) var nextPosition = 0
+
+  /// Memory for `capacity` tokens in every layer.
+  public init(_ configuration: TextConfiguration, capacity: Int, _ dtype: DType, on device: Device) throws {
+    let shape = [configuration.keyValueHeads, max(1, capacity), configuration.headDimension]
+    layers = try (0..<configuration.layers).map { _ in
+      Layer(keys: try Tensor.empty(shape, dtype, on: device), values: try Tensor.empty(shape, dtype, on: device))
+    }
+  }
+
+  /// Tokens that a layer holds.
+  public func count(layer: Int) -> Int { layers[layer].count }
+
+  /// Bytes of the tokens held, in all layers.
+  public var usedByteCount: Int {
+    layers.reduce(0) { $0 + 2 * $1.keys.size(0) * $1.count * $1.keys.size(2) * $1.keys.dtype.size }
+  }
+
+  /// Bytes of the memory taken.
+  public var byteCount: Int { layers.reduce(0) { $0 + $1.keys.byteCount + $1.values.byteCount } }
+
+  /// Appends keys and values [rows, keyValueHeads, headDimension] to a layer and returns all it holds now, as views
+  /// [keyValueHeads, tokens, headDimension].
+  func append(_ keys: Tensor, _ values: Tensor, layer: Int) throws -> (keys: Tensor, values: Tensor) {
+    let rows = keys.size(0)
+    let count = layers[layer].count
+    if count + rows > layers[layer].keys.size(1) { try grow(layer, toHold: count + rows) }
+    try layers[layer].keys.narrow(1, from: count, length: rows).copyInPlace(from: keys.transposed(0, 1))
+    try layers[layer].values.narrow(1, from: count, length: rows).copyInPlace(from: values.transposed(0, 1))
+    layers[layer].count += rows
+    return (
+      try layers[layer].keys.narrow(1, from: 0, length: count + rows),
+      try layers[layer].values.narrow(1, from: 0, length: count + rows)
+    )
+  }
+
+  /// Says that `count` more positions have passed through all layers.
+  func advance(by count: Int) { nextPosition += count }
+
+  /// Forgets all tokens from position `position` on; only for caches in which every layer holds every token.
+  ///
+  /// - Returns: false, and changes nothing, where some layer has dropped tokens.
+  func truncate(to position: Int) -> Bool {
+    guard position <= nextPosition, layers.allSatisfy({ $0.count == nextPosition }) else { return false }
+    for index in layers.indices { layers[index].count = position }
+    nextPosition = position
+    return true
+  }
+
+  private func grow(_ index: Int, toHold count: Int) throws {
+    let old = layers[index]
+    let shape = [old.keys.size(0), max(count, 2 * old.keys.size(1)), old.keys.size(2)]
+    for path in [\Layer.keys, \Layer.values] {
+      let larger = try Tensor.empty(shape, old.keys.dtype, on: old.keys.device)
+      try larger.narrow(1, from: 0, length: old.count).copyInPlace(from: old[keyPath: path].narrow(1, from: 0, length: old.count))
+      layers[index][keyPath: path] = larger
+    }
+  }
+}

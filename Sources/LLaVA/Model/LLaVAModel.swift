@@ -1,0 +1,64 @@
+import Language
+import Torch
+
+/// A LLaVA model: vision tower, projector and decoder over one set of weights.
+public struct LLaVAModel: Sendable {
+  /// What the model is, apart from its weights.
+  public let configuration: LLaVAConfiguration
+  /// Pixels to patch features.
+  public let tower: VisionTower
+  /// Patch features to decoder inputs.
+  public let projector: Projector
+  /// The language model.
+  public let decoder: LlamaDecoder
+  /// The single list of all weights.
+  public let parameters: ParameterStore
+
+  /// Builds the model by pulling every weight from a source.
+  ///
+  /// - Throws: what the source throws for a weight that is missing or has another shape.
+  public init(_ configuration: LLaVAConfiguration, from source: any ParameterSource) throws {
+    let root = ParameterScope(source)
+    self.configuration = configuration
+    tower = try VisionTower(root / "tower", configuration.vision)
+    projector = try Projector(root / "projector", configuration)
+    decoder = try LlamaDecoder(root / "decoder", configuration.text)
+    parameters = root.store
+  }
+
+  /// Element type of the weights.
+  public var dtype: DType { decoder.embedding.dtype }
+  /// Where the weights are.
+  public var device: Device { decoder.embedding.device }
+
+  /// Decoder inputs for images: pixels [images, channels, size, size] float32 to [images, tokens, hiddenSize].
+  public func visualTokens(_ pixels: Tensor) throws -> Tensor {
+    try projector(tower(pixels.to(dtype, on: device)))
+  }
+
+  /// Puts text and images together: every image placeholder of a prompt becomes the rows of the next image.
+  ///
+  /// - Parameters:
+  ///   - prompts: token ids of each sample, images as `imagePlaceholderID`.
+  ///   - features: each sample's images, [tokens, hiddenSize] each, in the order of their placeholders.
+  ///   - labels: for training, each sample's labels, as long as its ids; an image's rows are never supervised.
+  /// - Throws: `PromptError` where placeholders and images differ in number, a prompt is empty, or an id is outside the vocabulary.
+  public func splice(_ prompts: [[Int]], features: [[Tensor]], labels: [[Int]]? = nil) throws -> PackedBatch {
+    let plan = try SplicePlan(prompts, features, vocabularySize: configuration.text.vocabularySize, labels)
+    let embedded = try decoder.embedding.embedding(Tensor(plan.textIDs, on: device))
+    let pieces = try plan.pieces.map { piece in
+      switch piece {
+      case .text(let range): try embedded.narrow(0, from: range.lowerBound, length: range.count)
+      case .image(let sample, let image): features[sample][image]
+      }
+    }
+    return PackedBatch(
+      hidden: try concatenate(pieces), positions: try Tensor(plan.positions, on: device), lengths: plan.lengths,
+      visual: plan.visual, labels: try plan.labels.map { try Tensor($0, on: device) })
+  }
+
+  /// Scores of every vocabulary entry for every row of a batch: [T, vocabularySize].
+  public func logits(_ batch: PackedBatch) throws -> Tensor {
+    try decoder.logits(decoder.run(layers: 0..<configuration.text.layers, batch).hidden)
+  }
+}

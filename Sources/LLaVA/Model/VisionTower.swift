@@ -1,0 +1,90 @@
+import Torch
+
+/// A CLIP vision tower: pixels in, the patch features of one chosen layer out.
+///
+/// Layers after the chosen one are kept as weights, because a checkpoint must stay whole, and are never computed.
+public struct VisionTower: Sendable {
+  private struct Layer: Sendable {
+    let norm1: LayerNorm
+    let query, key, value, output: Linear
+    let norm2: LayerNorm
+    let up, down: Linear
+
+    init(_ p: ParameterScope, _ c: VisionConfiguration) throws {
+      norm1 = try LayerNorm(p / "layer_norm1", c.hiddenSize, epsilon: c.layerNormEpsilon)
+      let attention = p / "self_attn"
+      query = try Linear(attention / "q_proj", c.hiddenSize, c.hiddenSize, bias: true)
+      key = try Linear(attention / "k_proj", c.hiddenSize, c.hiddenSize, bias: true)
+      value = try Linear(attention / "v_proj", c.hiddenSize, c.hiddenSize, bias: true)
+      output = try Linear(attention / "out_proj", c.hiddenSize, c.hiddenSize, bias: true)
+      norm2 = try LayerNorm(p / "layer_norm2", c.hiddenSize, epsilon: c.layerNormEpsilon)
+      up = try Linear(p / "mlp" / "fc1", c.hiddenSize, c.intermediateSize, bias: true)
+      down = try Linear(p / "mlp" / "fc2", c.intermediateSize, c.hiddenSize, bias: true)
+    }
+
+    func callAsFunction(_ x: Tensor, _ c: VisionConfiguration) throws -> Tensor {
+      let (images, tokens) = (x.size(0), x.size(1))
+      func split(_ t: Tensor) throws -> Tensor {
+        try t.reshaped([images, tokens, c.heads, c.hiddenSize / c.heads]).transposed(1, 2)
+      }
+      let normed = try norm1(x)
+      let mixed = try split(query(normed)).attention(split(key(normed)), split(value(normed)), causal: false)
+      let x = try x + output(mixed.transposed(1, 2).reshaped([images, tokens, c.hiddenSize]))
+      return try x + down(activate(up(norm2(x)), c.activation))
+    }
+
+    private func activate(_ x: Tensor, _ activation: VisionConfiguration.Activation) throws -> Tensor {
+      switch activation {
+      case .quickGELU: try x * (x * 1.702).sigmoid()
+      case .gelu: try x.gelu()
+      }
+    }
+  }
+
+  /// The tower's shape.
+  public let configuration: VisionConfiguration
+  private let classEmbedding: Tensor
+  private let patchEmbedding: Tensor
+  private let positionEmbedding: Tensor
+  private let preNorm: LayerNorm
+  private let layers: [Layer]
+
+  /// Pulls all weights of the tower.
+  public init(_ p: ParameterScope, _ c: VisionConfiguration) throws {
+    configuration = c
+    let embeddings = p / "embeddings"
+    classEmbedding = try embeddings("class_embedding", [c.hiddenSize])
+    patchEmbedding = try embeddings("patch_embedding.weight", [c.hiddenSize, c.channels, c.patchSize, c.patchSize])
+    positionEmbedding = try embeddings("position_embedding.weight", [c.patches + 1, c.hiddenSize])
+    preNorm = try LayerNorm(p / "pre_layrnorm", c.hiddenSize, epsilon: c.layerNormEpsilon)
+    layers = try (0..<c.layers).map { try Layer(p / "encoder" / "layers" / "\($0)", c) }
+    if p.contains("post_layernorm.weight") {
+      // Not used for features, but transformers wants it in the file.
+      _ = try LayerNorm(p / "post_layernorm", c.hiddenSize, epsilon: c.layerNormEpsilon)
+    }
+  }
+
+  /// Features of the chosen layer: pixels [images, channels, size, size] to [images, tokens, hiddenSize].
+  ///
+  /// - Throws: `TorchError.shapeMismatch` for pixels of another size.
+  public func callAsFunction(_ pixels: Tensor) throws -> Tensor {
+    let c = configuration
+    try pixels.requireShape([nil, c.channels, c.imageSize, c.imageSize], "image pixels")
+    let images = pixels.size(0)
+    let patches = try linear(patchRows(pixels.to(patchEmbedding.dtype)), patchEmbedding.reshaped([c.hiddenSize, -1]), nil)
+    let first = try classEmbedding.reshaped([1, 1, c.hiddenSize]).expanded([images, 1, c.hiddenSize])
+    var x = try preNorm(concatenate([first, patches], 1) + positionEmbedding)
+    for layer in layers.prefix(c.computedLayers) { x = try layer(x, c) }
+    return c.featureSelection == .full ? x : try x.narrow(1, from: 1, length: c.patches)
+  }
+
+  /// Pixels as rows of one patch each, in raster order: [images, patches, channels · patchSize²].
+  private func patchRows(_ pixels: Tensor) throws -> Tensor {
+    let c = configuration
+    let used = c.gridSize * c.patchSize
+    // A side that is no multiple of the patch loses its last pixels, as a convolution with that stride does.
+    let cropped = try pixels.narrow(2, from: 0, length: used).narrow(3, from: 0, length: used)
+    return try cropped.reshaped([pixels.size(0), c.channels, c.gridSize, c.patchSize, c.gridSize, c.patchSize])
+      .permuted([0, 2, 4, 1, 3, 5]).reshaped([pixels.size(0), c.patches, c.channels * c.patchSize * c.patchSize])
+  }
+}

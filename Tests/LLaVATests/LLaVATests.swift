@@ -1,5 +1,0 @@
-import Testing
-
-@testable import LLaVA
-
-@Test func placeholder() {}
