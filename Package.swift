@@ -21,7 +21,8 @@ let package = Package(
     .target(
       name: "CImageCodecs",
       linkerSettings: [
-        .linkedLibrary("turbojpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("gif"),
+        .linkedLibrary("turbojpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
+        .linkedLibrary("gif"),
       ]),
     .target(name: "Imaging", dependencies: ["CImageCodecs", "Torch"]),
     .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
