@@ -36,7 +36,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(name: "TorchTests", dependencies: ["Torch"]),
-    .testTarget(name: "ImagingTests", dependencies: ["Imaging"]),
+    .testTarget(name: "ImagingTests", dependencies: ["Imaging"], exclude: ["Resources"]),
     .testTarget(name: "LanguageTests", dependencies: ["Language"]),
     .testTarget(name: "LLaVATests", dependencies: ["LLaVA", "TestModels"]),
     .testTarget(name: "EpicCLITests", dependencies: ["EpicCLI", "LLaVA", "TestModels"]),

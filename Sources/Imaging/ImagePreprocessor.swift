@@ -1,0 +1,166 @@
+import Torch
+
+/// How a picture that is not square becomes one.
+public enum ImageAspect: String, Codable, Sendable, CaseIterable {
+  /// Padded with the mean colour, as LLaVA's `image_aspect_ratio: pad`; everything stays visible.
+  case pad
+  /// Shortest side resized, then the centre cropped, as CLIP's own preprocessing does; the ends are cut off.
+  case square
+}
+
+/// Turns pictures into what CLIP's vision tower takes, number for number as the reference implementation does.
+///
+/// The steps are: pad (``ImageAspect/pad``), bicubic resize with antialiasing, centre crop, scale to 0...1, normalise.
+public struct ImagePreprocessor: Sendable, Hashable {
+  /// How a picture is resized.
+  enum Resize: Sendable, Hashable {
+    /// The shorter side gets this length, and the longer one follows in proportion.
+    case shortestEdge(Int)
+    /// Both sides get this length.
+    case square(Int)
+  }
+
+  /// The mean of CLIP's training pictures, for red, green and blue in 0...1.
+  public static let clipMean = [0.48145466, 0.4578275, 0.40821073]
+  /// The standard deviation of CLIP's training pictures, for red, green and blue in 0...1.
+  public static let clipStd = [0.26862954, 0.26130258, 0.27577711]
+  /// The largest usable ``imageSize``; it keeps a wrong setting from asking for all memory.
+  public static let maximumImageSize = 8_192
+
+  /// Columns and rows of the result.
+  public let imageSize: Int
+  /// How a picture that is not square becomes one.
+  public var aspect: ImageAspect
+  /// Subtracted per channel after scaling.
+  public let mean: [Double]
+  /// Divided by per channel after subtracting.
+  public let std: [Double]
+  /// What 8-bit samples are multiplied by, 1/255 as a rule.
+  public let rescaleFactor: Double
+
+  let normalizes: Bool
+  let resize: Resize
+  let filter: ResamplingFilter
+  /// What errors name as the origin of the settings.
+  let name: String
+
+  /// Creates a preprocessor with CLIP's constants unless others are given.
+  ///
+  /// Settings that cannot work, such as a size of zero, make every call throw.
+  public init(
+    imageSize: Int, aspect: ImageAspect = .pad, mean: [Double] = clipMean, std: [Double] = clipStd
+  ) {
+    self.init(
+      imageSize: imageSize, aspect: aspect, mean: mean, std: std, rescaleFactor: 1 / 255, normalizes: true,
+      resize: .shortestEdge(imageSize), filter: .bicubic, name: "image preprocessor")
+  }
+
+  init(
+    imageSize: Int, aspect: ImageAspect, mean: [Double], std: [Double], rescaleFactor: Double, normalizes: Bool,
+    resize: Resize, filter: ResamplingFilter, name: String
+  ) {
+    self.imageSize = imageSize
+    self.aspect = aspect
+    self.mean = mean
+    self.std = std
+    self.rescaleFactor = rescaleFactor
+    self.normalizes = normalizes
+    self.resize = resize
+    self.filter = filter
+    self.name = name
+  }
+
+  /// The colour of the padding, 255 · ``mean`` rounded down.
+  public var padColor: (r: UInt8, g: UInt8, b: UInt8) {
+    func level(_ channel: Int) -> UInt8 {
+      guard mean.indices.contains(channel), mean[channel].isFinite else { return 0 }
+      return UInt8(max(0, min(255, (255 * mean[channel]).rounded(.down))))
+    }
+    return (level(0), level(1), level(2))
+  }
+
+  /// The picture that the model sees, before its samples are normalised.
+  ///
+  /// - Returns: A picture of ``imageSize`` by ``imageSize`` pixels.
+  /// - Throws: ``ImagingError/configuration(file:field:reason:)`` where the settings cannot work.
+  public func resizedPixels(_ image: RGBImage) throws -> RGBImage {
+    try validate()
+    let canvas = aspect == .pad ? Canvas(squareAround: image, fill: padColor) : Canvas(image)
+    let (width, height) = try resizedSize(width: canvas.width, height: canvas.height)
+    let left = (width - imageSize) / 2
+    let top = (height - imageSize) / 2
+    return canvas.resampled(
+      width: width, height: height, columns: left..<(left + imageSize), rows: top..<(top + imageSize), filter: filter)
+  }
+
+  /// The picture as the model takes it.
+  ///
+  /// - Returns: [3, imageSize, imageSize] float32 on the CPU.
+  /// - Throws: ``ImagingError/configuration(file:field:reason:)`` where the settings cannot work, or `TorchError`.
+  public func callAsFunction(_ image: RGBImage) throws -> Tensor {
+    try Tensor(normalizedPixels(image), [3, imageSize, imageSize])
+  }
+
+  /// The normalised samples, [3, imageSize, imageSize] in row-major order.
+  func normalizedPixels(_ image: RGBImage) throws -> [Float] {
+    let pixels = try resizedPixels(image).pixels
+    let area = imageSize * imageSize
+    let tables = (0..<3).map(normalizedLevels(channel:))
+    return [Float](unsafeUninitializedCapacity: 3 * area) { room, initialized in
+      pixels.withUnsafeBufferPointer { pixels in
+        for channel in 0..<3 {
+          tables[channel].withUnsafeBufferPointer { table in
+            for i in 0..<area { room[channel * area + i] = table[Int(pixels[3 * i + channel])] }
+          }
+        }
+      }
+      initialized = 3 * area
+    }
+  }
+
+  /// What each of the 256 levels of a channel becomes.
+  ///
+  /// Scaling in double and the rest in single precision is what the reference does; the last bits depend on it.
+  private func normalizedLevels(channel: Int) -> [Float] {
+    let scaled = (0...255).map { Float(Double($0) * rescaleFactor) }
+    return normalizes ? scaled.map { ($0 - Float(mean[channel])) / Float(std[channel]) } : scaled
+  }
+
+  private func resizedSize(width: Int, height: Int) throws -> (width: Int, height: Int) {
+    switch resize {
+    case .square(let side): return (side, side)
+    case .shortestEdge(let side):
+      let (product, overflow) = side.multipliedReportingOverflow(by: max(width, height))
+      if overflow { throw configurationError("size", "is too large; give the size that the model uses") }
+      let long = product / min(width, height)
+      return width <= height ? (side, long) : (long, side)
+    }
+  }
+
+  func validate() throws {
+    let resized =
+      switch resize {
+      case .shortestEdge(let side), .square(let side): side
+      }
+    if imageSize < 1 || imageSize > Self.maximumImageSize {
+      throw configurationError("the image size", "is \(imageSize); give the model's size, 1 to \(Self.maximumImageSize) pixels")
+    }
+    if resized < imageSize || resized > Self.maximumImageSize {
+      throw configurationError(
+        "size", "is \(resized) but must lie between the crop size \(imageSize) and \(Self.maximumImageSize); correct one of them")
+    }
+    if mean.count != 3 || !mean.allSatisfy(\.isFinite) {
+      throw configurationError("image_mean", "is \(mean); give three finite numbers, for red, green and blue")
+    }
+    if std.count != 3 || !std.allSatisfy({ $0.isFinite && $0 > 0 }) {
+      throw configurationError("image_std", "is \(std); give three positive numbers, for red, green and blue")
+    }
+    if !rescaleFactor.isFinite {
+      throw configurationError("rescale_factor", "is \(rescaleFactor); give a finite number such as 1/255")
+    }
+  }
+
+  private func configurationError(_ field: String, _ reason: String) -> ImagingError {
+    .configuration(file: name, field: field, reason: reason)
+  }
+}
