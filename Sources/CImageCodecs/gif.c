@@ -74,15 +74,17 @@ typedef struct {
   uint8_t rgb[256][3];
 } Colors;
 
-// Indices without a colour are shown as the grey of the same number.
+// Indices beyond a colour table are black; without any table, indices are levels of grey.
 static Colors colors_of(const GifFileType *gif) {
   const ColorMapObject *map = gif->Image.ColorMap ? gif->Image.ColorMap : gif->SColorMap;
   Colors colors;
+  memset(&colors, 0, sizeof colors);
   for (int i = 0; i < 256; i++) {
-    int known = map && i < map->ColorCount;
-    colors.rgb[i][0] = known ? map->Colors[i].Red : (uint8_t)i;
-    colors.rgb[i][1] = known ? map->Colors[i].Green : (uint8_t)i;
-    colors.rgb[i][2] = known ? map->Colors[i].Blue : (uint8_t)i;
+    if (!map) memset(colors.rgb[i], i, 3);
+    if (!map || i >= map->ColorCount) continue;
+    colors.rgb[i][0] = map->Colors[i].Red;
+    colors.rgb[i][1] = map->Colors[i].Green;
+    colors.rgb[i][2] = map->Colors[i].Blue;
   }
   return colors;
 }

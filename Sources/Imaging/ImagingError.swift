@@ -29,8 +29,13 @@ public enum ImagingError: Error, Sendable, Equatable {
 }
 
 extension ImagingError: CustomStringConvertible, LocalizedError {
-  /// One sentence that names the file, what was found and what to do.
+  /// One sentence, on one line, that names the file, what was found and what to do.
   public var description: String {
+    // File names may hold line breaks.
+    sentence.split(whereSeparator: \.isNewline).joined(separator: " ")
+  }
+
+  private var sentence: String {
     switch self {
     case .unreadable(let file, let reason):
       "\(file): the file cannot be read (\(reason)); check the path and its permissions."

@@ -30,6 +30,8 @@ public struct RGBImage: Sendable, Equatable {
   /// The picture in the middle of the smallest square that holds it; a square picture is returned as it is.
   ///
   /// Where the margins cannot be equal, the top or left one is a pixel narrower, as in the original LLaVA.
+  /// The square is really made, which for a very narrow picture takes far more memory than the picture; ``ImagePreprocessor``
+  /// pads without making it.
   public func paddedToSquare(with color: (r: UInt8, g: UInt8, b: UInt8)) -> RGBImage {
     Canvas(squareAround: self, fill: color).flattened()
   }

@@ -80,7 +80,8 @@ struct ResamplingWeights {
 extension Canvas {
   /// Resamples the canvas to `width` by `height` pixels and returns the part within `columns` and `rows`.
   ///
-  /// Two separable passes, across and then down, each rounding to 8 bits. Only what the wanted part needs is computed.
+  /// Two separable passes, each rounding to 8 bits. Across always comes first, as in Pillow before version 13, which
+  /// published models were trained with; the other order rounds differently. Only what the wanted part needs is computed.
   func resampled(width newWidth: Int, height newHeight: Int, columns: Range<Int>, rows: Range<Int>, filter: ResamplingFilter)
     -> RGBImage
   {
