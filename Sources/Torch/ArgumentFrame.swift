@@ -11,17 +11,17 @@ struct ArgumentFrame {
   /// Which array each list lies in and where it starts.
   private var lists: [(value: Int, kind: Kind, start: Int)] = []
   /// Keeps what the handles belong to alive during the call.
-  private let arguments: [Argument]
+  private let arguments: [OperatorArgument]
 
   private enum Kind { case integers, numbers, handles, text }
 
-  init(_ arguments: [Argument]) {
+  init(_ arguments: [OperatorArgument]) {
     self.arguments = arguments
     values.reserveCapacity(arguments.count)
     for argument in arguments { append(argument) }
   }
 
-  private mutating func append(_ argument: Argument) {
+  private mutating func append(_ argument: OperatorArgument) {
     var value = ct_value()
     switch argument {
     case .none: value.tag = Int32(CT_NONE.rawValue)

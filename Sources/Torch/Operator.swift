@@ -1,7 +1,7 @@
 import CTorch
 
 /// One argument of an operator call.
-public enum Argument {
+public enum OperatorArgument {
   /// An absent optional argument.
   case none
   /// The default that the operator's schema names.
@@ -30,11 +30,11 @@ public enum Argument {
   case tensors([Tensor?])
 
   /// The dtype argument of factory and cast operators.
-  public static func dtype(_ dtype: DType?) -> Argument { dtype.map { .int(Int($0.code)) } ?? .none }
+  public static func dtype(_ dtype: DType?) -> OperatorArgument { dtype.map { .int(Int($0.code)) } ?? .none }
   /// A tensor that may be absent.
-  public static func optional(_ tensor: Tensor?) -> Argument { tensor.map(Argument.tensor) ?? .none }
+  public static func optional(_ tensor: Tensor?) -> OperatorArgument { tensor.map(OperatorArgument.tensor) ?? .none }
   /// A generator that may be absent: libtorch then uses its default one.
-  public static func optional(_ generator: Generator?) -> Argument { generator.map(Argument.generator) ?? .none }
+  public static func optional(_ generator: Generator?) -> OperatorArgument { generator.map(OperatorArgument.generator) ?? .none }
 }
 
 /// What an operator returns.
@@ -77,7 +77,7 @@ public final class Operator: Sendable {
   /// Calls an operator that returns one tensor.
   ///
   /// - Throws: `TorchError` with this operator's name and libtorch's first line.
-  public func callAsFunction(_ arguments: Argument...) throws -> Tensor {
+  public func callAsFunction(_ arguments: OperatorArgument...) throws -> Tensor {
     guard case .tensor(let tensor) = try call(arguments, only: 0) else {
       throw TorchError.operatorFailed(name: name, message: "returned no tensor")
     }
@@ -87,7 +87,7 @@ public final class Operator: Sendable {
   /// Calls an operator that returns several tensors, or a list of them.
   ///
   /// - Throws: `TorchError` with this operator's name and libtorch's first line.
-  public func tensors(_ arguments: Argument...) throws -> [Tensor] {
+  public func tensors(_ arguments: OperatorArgument...) throws -> [Tensor] {
     let count = try invoke(arguments)
     return try (0..<count).compactMap { if case .tensor(let tensor) = try result($0) { tensor } else { nil } }
   }
@@ -95,16 +95,16 @@ public final class Operator: Sendable {
   /// Calls an operator for its effect.
   ///
   /// - Throws: `TorchError` with this operator's name and libtorch's first line.
-  public func run(_ arguments: Argument...) throws {
+  public func run(_ arguments: OperatorArgument...) throws {
     _ = try invoke(arguments)
   }
 
-  private func call(_ arguments: [Argument], only index: Int32) throws -> Returned {
+  private func call(_ arguments: [OperatorArgument], only index: Int32) throws -> Returned {
     guard try invoke(arguments) > index else { return .none }
     return try result(index)
   }
 
-  private func invoke(_ arguments: [Argument]) throws -> Int32 {
+  private func invoke(_ arguments: [OperatorArgument]) throws -> Int32 {
     let handle = try found.get()
     var frame = ArgumentFrame(arguments)
     var count: Int32 = 0

@@ -70,7 +70,7 @@ extension Tensor {
   public func power(_ exponent: Double) throws -> Tensor { try Op.pow(.tensor(self), .double(exponent)) }
   /// Elements below `low` raised to it and those above `high` lowered to it.
   public func clamped(_ low: Double? = nil, _ high: Double? = nil) throws -> Tensor {
-    try Op.clamp(.tensor(self), low.map(Argument.double) ?? .none, high.map(Argument.double) ?? .none)
+    try Op.clamp(.tensor(self), low.map(OperatorArgument.double) ?? .none, high.map(OperatorArgument.double) ?? .none)
   }
   /// The nearest integers, ties to even.
   public func rounded() throws -> Tensor { try Op.round(.tensor(self)) }

@@ -57,7 +57,7 @@ extension Tensor {
   ) throws -> Tensor {
     try Op.attention(
       .tensor(self), .tensor(keys), .tensor(values), .optional(mask), .double(0), .bool(causal),
-      scale.map(Argument.double) ?? .none, .bool(grouped))
+      scale.map(OperatorArgument.double) ?? .none, .bool(grouped))
   }
   /// Mean negative log-likelihood of int64 targets [rows] under logits [rows, classes]; targets equal to `ignored` do not count.
   public func crossEntropy(_ targets: Tensor, ignored: Int = -100) throws -> Tensor {

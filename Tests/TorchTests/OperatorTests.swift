@@ -34,7 +34,7 @@ import Testing
   @Test func wrongArgumentKindsAreRefused() throws {
     let t = try Tensor.ones([2])
     for (name, arguments) in [
-      ("aten::add.Tensor", [Argument.tensor(t), .string("x")]),
+      ("aten::add.Tensor", [OperatorArgument.tensor(t), .string("x")]),
       ("aten::reshape", [.tensor(t), .double(1)]),
       ("aten::cat", [.tensors([t, nil])]),
       ("aten::transpose.int", [.tensor(t)]),

@@ -1,0 +1,96 @@
+import LLaVA
+import Torch
+
+/// What `epic inspect` tells.
+struct CheckpointReport: Encodable {
+  struct Part: Encodable {
+    let parameters: Int
+    let bytes: Int
+  }
+
+  struct Vision: Encodable {
+    let hiddenSize, layers, computedLayers, heads, intermediateSize, imageSize, patchSize, visualTokens: Int
+  }
+
+  struct Text: Encodable {
+    let family: String
+    let hiddenSize, layers, heads, keyValueHeads, headDimension, intermediateSize, vocabularySize, maximumPositions: Int
+    let ropeTheta: Double
+  }
+
+  let layout: String
+  let projector: String
+  let vision: Vision
+  let language: Text
+  let storedTypes: [String: Int]
+  let groups: [String: Part]
+  let parameters: Int
+  let bytes: Int
+  let ignoredTensors: [String]
+  let towerFolder: String?
+  /// Bytes of the weights alone, by precision.
+  let memoryBytes: [String: Int]
+  /// Bytes of cache for each token of context in bf16.
+  let kvCacheBytesPerToken: Int
+
+  enum CodingKeys: String, CodingKey {
+    case layout, projector, vision, language = "text", storedTypes, groups, parameters, bytes, ignoredTensors, towerFolder, memoryBytes,
+      kvCacheBytesPerToken
+  }
+
+  init(_ reader: CheckpointReader) {
+    let c = reader.configuration
+    layout = reader.layout.rawValue
+    projector = c.projector.name
+    vision = Vision(
+      hiddenSize: c.vision.hiddenSize, layers: c.vision.layers, computedLayers: c.vision.computedLayers, heads: c.vision.heads,
+      intermediateSize: c.vision.intermediateSize, imageSize: c.vision.imageSize, patchSize: c.vision.patchSize,
+      visualTokens: c.vision.tokens)
+    language = Text(
+      family: c.text.family.rawValue, hiddenSize: c.text.hiddenSize, layers: c.text.layers, heads: c.text.heads,
+      keyValueHeads: c.text.keyValueHeads, headDimension: c.text.headDimension, intermediateSize: c.text.intermediateSize,
+      vocabularySize: c.text.vocabularySize, maximumPositions: c.text.maximumPositions, ropeTheta: c.text.ropeTheta)
+    var groups: [String: Part] = [:]
+    var storedTypes: [String: Int] = [:]
+    for (name, entry) in reader.entries {
+      let group = String(name.prefix { $0 != "." })
+      let old = groups[group]
+      groups[group] = Part(parameters: (old?.parameters ?? 0) + entry.count, bytes: (old?.bytes ?? 0) + entry.range.count)
+      storedTypes[entry.storedType, default: 0] += entry.count
+    }
+    self.groups = groups
+    self.storedTypes = storedTypes
+    parameters = groups.values.reduce(0) { $0 + $1.parameters }
+    bytes = groups.values.reduce(0) { $0 + $1.bytes }
+    ignoredTensors = reader.ignored
+    towerFolder = reader.towerFolder?.path
+    memoryBytes = ["float32": 4 * parameters, "bfloat16": 2 * parameters]
+    kvCacheBytesPerToken = 2 * 2 * c.text.layers * c.text.keyValueHeads * c.text.headDimension
+  }
+
+  /// The report for people, a line for each thing.
+  var text: String {
+    var lines: [(String, String)] = [
+      ("layout", layout == "hf" ? "Hugging Face" : "original LLaVA"),
+      (
+        "vision",
+        "\(vision.layers) layers (\(vision.computedLayers) computed), \(vision.hiddenSize) wide, \(vision.heads) heads, images of \(vision.imageSize) pixels in patches of \(vision.patchSize): \(vision.visualTokens) visual tokens"
+      ),
+      ("projector", projector),
+      (
+        "text",
+        "\(language.family), \(language.layers) layers, \(language.hiddenSize) wide, \(language.heads) heads, \(language.keyValueHeads) key-value heads, vocabulary \(language.vocabularySize), context \(language.maximumPositions)"
+      ),
+      ("stored as", storedTypes.sorted { $0.key < $1.key }.map(\.key).joined(separator: ", ") + ", " + formatBytes(bytes)),
+    ]
+    for name in groups.keys.sorted() {
+      lines.append((name, formatCount(groups[name]?.parameters ?? 0) + " parameters"))
+    }
+    lines.append(("all", formatCount(parameters) + " parameters"))
+    let memory = memoryBytes.sorted { $0.value < $1.value }.map { "\(formatBytes($0.value)) in \($0.key)" }.joined(separator: ", ")
+    lines.append(("memory", memory + ", and \(formatBytes(kvCacheBytesPerToken)) of cache for each token in bfloat16"))
+    if let towerFolder { lines.append(("tower in", towerFolder)) }
+    if !ignoredTensors.isEmpty { lines.append(("ignored", "\(ignoredTensors.count) tensors that are no weights of the model")) }
+    return lines.map { $0.0 + String(repeating: " ", count: max(1, 12 - $0.0.count)) + $0.1 }.joined(separator: "\n")
+  }
+}

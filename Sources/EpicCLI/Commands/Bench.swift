@@ -1,0 +1,101 @@
+import ArgumentParser
+import Foundation
+import Language
+import LLaVA
+import Torch
+
+/// Timings on this machine.
+struct Bench: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure speed and memory on this machine.", subcommands: [BenchGenerate.self])
+}
+
+/// Generation with random weights of a preset's size, or with a checkpoint's.
+struct BenchGenerate: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "generate", abstract: "Measure vision, prefill and decode; weights are random unless --model names some.")
+
+  @Option(help: "Size of the model: \(LLaVAConfiguration.presetNames.joined(separator: ", ")).")
+  var preset = "base"
+
+  @Option(help: ArgumentHelp("Measure this checkpoint in place of a preset.", valueName: "dir"))
+  var model: String?
+
+  @Option(help: "Tokens to generate.")
+  var newTokens = 32
+
+  @Option(help: "Text tokens in the prompt, beside the images'.")
+  var text = 64
+
+  @Option(help: "Images in the prompt.")
+  var images = 1
+
+  @Option(help: "Samples answered together.")
+  var batch = 1
+
+  @Option(help: "Times to measure after one that is not counted; the fastest of each stage is reported.")
+  var repeats = 3
+
+  @Option(help: "Where random weights and token ids start.")
+  var seed: UInt64 = 0
+
+  @OptionGroup var compute: ComputeOptions
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func validate() throws {
+    for (name, value, low) in [
+      ("new-tokens", newTokens, 1), ("text", text, 1), ("images", images, 0), ("batch", batch, 1), ("repeats", repeats, 1),
+    ] where value < low || value > 1 << 20 {
+      throw ValidationError("--\(name) is \(value), expected \(low)...\(1 << 20)")
+    }
+  }
+
+  func run() async throws {
+    let device = try compute.prepare()
+    let dtype = compute.dtype ?? .bfloat16
+    let llava =
+      try model.map { try LLaVAModel.load(from: URL(fileURLWithPath: $0), dtype: dtype, device: device) }
+      ?? LLaVAModel.random(.preset(preset), seed: seed, dtype: dtype, device: device)
+    let requests = try (0..<batch).map { _ in try request(llava.configuration) }
+    var options = GenerationOptions()
+    options.maximumNewTokens = newTokens
+    options.stopsAtEnd = false
+    var best: (results: [GenerationResult], timings: GenerationTimings)?
+    for round in 0...repeats {
+      // The first round pays for memory and kernels that later ones reuse.
+      if round == 0, repeats > 1 {
+        _ = try llava.generate(requests, options)
+        continue
+      }
+      let run = try llava.generate(requests, options)
+      guard let old = best else {
+        best = run
+        continue
+      }
+      best?.timings.vision = min(old.timings.vision, run.timings.vision)
+      best?.timings.prefill = min(old.timings.prefill, run.timings.prefill)
+      best?.timings.decode = min(old.timings.decode, run.timings.decode)
+    }
+    guard let best else { return }
+    // Only the first sample's tokens are shown; the rate is that of all samples together.
+    let answer = Answer(text: "", result: best.results[0], timings: best.timings)
+    if json { return try printJSON(GenerationReport(answer)) }
+    let timings = best.timings
+    print(
+      String(
+        format: "vision %.1f ms, prefill %.1f ms (%d tokens), decode %.2f ms per token (%.1f tokens/s), peak memory %@",
+        timings.vision * 1e3, timings.prefill * 1e3, answer.result.promptTokens,
+        answer.tokensPerSecond > 0 ? 1e3 / answer.tokensPerSecond : 0, answer.tokensPerSecond, formatBytes(peakMemoryBytes())))
+  }
+
+  /// Images of noise first, then random text.
+  private func request(_ configuration: LLaVAConfiguration) throws -> GenerationRequest {
+    let size = configuration.vision.imageSize
+    let generator = try Generator(seed: seed)
+    let ids = try Tensor.randint(3..<min(configuration.text.vocabularySize, 32_000), [text], generator: generator).array(Int.self)
+    let pixels = images == 0 ? nil : try Tensor.randn([images, configuration.vision.channels, size, size], generator: generator)
+    return GenerationRequest(ids: [ids[0]] + Array(repeating: imagePlaceholderID, count: images) + ids.dropFirst(), pixels: pixels)
+  }
+}

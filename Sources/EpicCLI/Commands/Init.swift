@@ -1,0 +1,40 @@
+import ArgumentParser
+import Foundation
+import LLaVA
+import TestModels
+import Torch
+
+/// A checkpoint with random weights.
+struct Init: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "init", abstract: "Write a checkpoint of a preset's size with random weights and a byte-level tokenizer.",
+    discussion: "For trying things out, for benchmarks, and for training from scratch. It knows nothing until it is trained.")
+
+  @Option(help: "Size of the model: \(LLaVAConfiguration.presetNames.joined(separator: ", ")).")
+  var preset = "tiny"
+
+  @Option(help: ArgumentHelp("Folder to write; must not exist.", valueName: "dir"))
+  var output: String
+
+  @Option(help: "Precision: f32, bf16 or f16.")
+  var dtype = DType.bfloat16
+
+  @Option(help: "Layout to write: hf or original.")
+  var layout = CheckpointLayout.huggingFace
+
+  @Option(help: "Where random numbers start.")
+  var seed: UInt64 = 0
+
+  @Option(help: ArgumentHelp("Draw a picture to ask about, as PNG.", valueName: "file"))
+  var picture: String?
+
+  func run() async throws {
+    var configuration = try LLaVAConfiguration.preset(preset)
+    ByteTokenizer.adopt(into: &configuration)
+    let folder = URL(fileURLWithPath: output)
+    let model = try LLaVAModel.random(configuration, seed: seed, dtype: dtype)
+    try TestModel.write(model, to: folder, layout: layout)
+    if let picture { try TestModel.drawing().writePNG(to: URL(fileURLWithPath: picture)) }
+    print("\(folder.path): \(preset), \(formatCount(model.parameters.count())) random parameters in \(dtype)")
+  }
+}

@@ -1,7 +1,0 @@
-import ArgumentParser
-
-@main
-struct Epic: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "epic", abstract: "Train, compress and run multimodal language models.")
-}

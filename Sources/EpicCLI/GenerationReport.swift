@@ -1,0 +1,24 @@
+import LLaVA
+
+/// What `--json` prints of a generation.
+struct GenerationReport: Encodable {
+  let text: String
+  let tokens: [Int]
+  let finish: String
+  let promptTokens: Int
+  let visualTokens: Int
+  let timings: GenerationTimings
+  let tokensPerSecond: Double
+  let peakMemoryBytes: Int
+
+  init(_ answer: Answer) {
+    text = answer.text
+    tokens = answer.result.tokens
+    finish = answer.result.finish.rawValue
+    promptTokens = answer.result.promptTokens
+    visualTokens = answer.result.visualTokens
+    timings = answer.timings
+    tokensPerSecond = answer.tokensPerSecond
+    peakMemoryBytes = EpicCLI.peakMemoryBytes()
+  }
+}

@@ -1,0 +1,120 @@
+import ArgumentParser
+import Foundation
+import Imaging
+import LLaVA
+import Torch
+
+extension DType: ExpressibleByArgument {
+  /// Reads `f32`, `bf16`, `f16` or the full name.
+  public init?(argument: String) {
+    guard let dtype = DType(name: argument), dtype.isFloatingPoint else { return nil }
+    self = dtype
+  }
+}
+
+/// Where computing happens, in which precision.
+struct ComputeOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Precision of the weights: f32, bf16 or f16.", valueName: "dtype"))
+  var dtype: DType?
+
+  @Option(help: "Where to compute: cpu, cuda or cuda:N.")
+  var device = "cpu"
+
+  @Option(help: "CPU threads; all cores unless given.")
+  var threads: Int?
+
+  func validate() throws {
+    if let threads, threads < 1 || threads > 4096 { throw ValidationError("--threads is \(threads), expected 1...4096") }
+  }
+
+  /// The device, with the number of threads set.
+  func prepare() throws -> Device {
+    if let threads { Runtime.threads = threads }
+    do {
+      return try Device(name: device)
+    } catch let error as TorchError {
+      throw ValidationError(error.description)
+    }
+  }
+}
+
+/// Which model, and how it is talked to.
+struct ModelOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Folder of the checkpoint.", valueName: "dir"))
+  var model: String
+
+  @Option(help: "Conversation template: vicuna_v1, plain, llama_2 or chatml; chosen by the model unless given.")
+  var template: String?
+
+  @OptionGroup var compute: ComputeOptions
+
+  func load() throws -> LLaVAPipeline {
+    let device = try compute.prepare()
+    return try LLaVAPipeline.load(from: URL(fileURLWithPath: model), dtype: compute.dtype, device: device, template: template)
+  }
+}
+
+/// Which pictures, and how they are read.
+struct ImageOptions: ParsableArguments {
+  enum Exif: String, ExpressibleByArgument, CaseIterable { case honour, ignore }
+
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("Pictures: JPEG, PNG, WebP or GIF.", valueName: "file"))
+  var image: [String] = []
+
+  @Option(help: "Turn pictures as their EXIF orientation says (honour), or not, as in training (ignore).")
+  var exif = Exif.honour
+
+  @Option(help: "Refuse pictures of more pixels than this.")
+  var maxPixels = ImageLimits.standard.maximumPixels
+
+  func validate() throws {
+    if maxPixels < 1 { throw ValidationError("--max-pixels is \(maxPixels), expected 1 or more") }
+  }
+
+  func load() throws -> [RGBImage] {
+    let limits = ImageLimits(maximumPixels: maxPixels)
+    return try image.map {
+      try RGBImage(contentsOf: URL(fileURLWithPath: $0), orientation: exif == .honour ? .honoured : .ignored, limits: limits)
+    }
+  }
+}
+
+/// How answers are drawn.
+struct SamplingOptions: ParsableArguments {
+  @Option(help: "Longest answer, in tokens.")
+  var maxTokens = 512
+
+  @Option(help: "0 always takes the most likely token; higher is more varied.")
+  var temperature = 0.0
+
+  @Option(help: "Draw from the likeliest tokens whose probabilities add up to this.")
+  var topP = 1.0
+
+  @Option(help: "Draw from this many likeliest tokens; 0 for all.")
+  var topK = 0
+
+  @Option(help: "Above 1, tokens that occurred already become less likely.")
+  var repetitionPenalty = 1.0
+
+  @Option(help: "Where random numbers start.")
+  var seed: UInt64 = 0
+
+  func validate() throws {
+    do {
+      try options.validate()
+    } catch let error as GenerationError {
+      throw ValidationError("--" + error.description)
+    }
+  }
+
+  var options: GenerationOptions {
+    var options = GenerationOptions()
+    options.maximumNewTokens = maxTokens
+    options.temperature = temperature
+    options.topP = topP
+    options.topK = topK
+    options.repetitionPenalty = repetitionPenalty
+    options.seed = seed
+    return options
+  }
+}

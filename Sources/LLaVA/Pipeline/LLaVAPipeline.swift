@@ -1,0 +1,96 @@
+import Foundation
+import Imaging
+import Language
+import Torch
+
+/// A model with all that stands between it and a person: tokenizer, image preparation and conversation template.
+public struct LLaVAPipeline: Sendable {
+  /// The model.
+  public let model: LLaVAModel
+  /// Text to token ids and back.
+  public let tokenizer: any Tokenizer
+  /// Pictures to pixels.
+  public let preprocessor: ImagePreprocessor
+  /// How a conversation is written down.
+  public let template: ConversationTemplate
+
+  /// Puts the parts together.
+  public init(model: LLaVAModel, tokenizer: any Tokenizer, preprocessor: ImagePreprocessor, template: ConversationTemplate) {
+    self.model = model
+    self.tokenizer = tokenizer
+    self.preprocessor = preprocessor
+    self.template = template
+  }
+
+  /// Reads a checkpoint folder.
+  ///
+  /// 1. The template is Vicuna v1 unless another is named, as LLaVA-1.5 was trained with it; ChatML for Qwen2 decoders.
+  /// 2. The preprocessor is `preprocessor_config.json` of the checkpoint, else of the CLIP folder, else CLIP's constants. Pictures
+  ///    are padded to a square whatever that file says, unless the model's configuration says otherwise: LLaVA-1.5 was trained so,
+  ///    and the file of the Hugging Face port does not say it.
+  /// - Throws: an error naming file and field.
+  public static func load(
+    from folder: URL, dtype: DType? = nil, device: Device = .cpu, template: String? = nil
+  ) throws -> LLaVAPipeline {
+    let reader = try CheckpointReader(folder, dtype: dtype, device: device)
+    let configuration = reader.configuration
+    let chosen = try ConversationTemplate.named(template ?? (configuration.text.family == .qwen2 ? "chatml" : "vicuna_v1"))
+    let tokenizer = try TokenizerLoader.load(from: folder)
+    let preprocessor = try preprocessor(reader)
+    return LLaVAPipeline(
+      model: try LLaVAModel(configuration, from: reader), tokenizer: tokenizer, preprocessor: preprocessor, template: chosen)
+  }
+
+  private static func preprocessor(_ reader: CheckpointReader) throws -> ImagePreprocessor {
+    let configuration = reader.configuration
+    let size = configuration.vision.imageSize
+    for folder in [reader.folder, reader.towerFolder].compactMap(\.self) {
+      let url = folder.appendingPathComponent("preprocessor_config.json")
+      guard FileManager.default.fileExists(atPath: url.path) else { continue }
+      let preprocessor = try ImagePreprocessor(contentsOf: url, aspect: configuration.imageAspect)
+      guard preprocessor.imageSize == size else {
+        throw ConfigurationError.invalid(
+          file: url.path, field: "crop_size", reason: "\(preprocessor.imageSize) differs from the tower's image_size \(size)")
+      }
+      return preprocessor
+    }
+    return ImagePreprocessor(imageSize: size, aspect: configuration.imageAspect)
+  }
+
+  /// The request for a conversation that awaits an answer, and pictures for its `<image>` tags in order.
+  ///
+  /// - Throws: `PromptError.imageCount` where tags and pictures differ in number, `LanguageError`, `ImagingError`.
+  public func request(_ turns: [Turn], images: [RGBImage]) throws -> GenerationRequest {
+    try request(template.prompt(for: turns), pixels: pixels(images))
+  }
+
+  /// The request for a prompt that is complete as it stands.
+  ///
+  /// - Throws: `PromptError.imageCount` where tags and pictures differ in number, `LanguageError`.
+  public func request(_ prompt: String, pixels: Tensor?) throws -> GenerationRequest {
+    let ids = try encodeWithImages(prompt, tokenizer: tokenizer)
+    let placeholders = ids.lazy.filter { $0 == imagePlaceholderID }.count
+    let images = pixels?.size(0) ?? 0
+    if placeholders != images { throw PromptError.imageCount(placeholders: placeholders, images: images) }
+    return GenerationRequest(ids: ids, pixels: pixels)
+  }
+
+  /// Pictures as the tower wants them: [images, 3, size, size] float32, or nil for none.
+  public func pixels(_ images: [RGBImage]) throws -> Tensor? {
+    images.isEmpty ? nil : try stack(images.map { try preprocessor($0) })
+  }
+
+  /// A user's text with a tag for every picture in front of it, unless it has tags of its own.
+  public static func withImageTags(_ text: String, images: Int) -> String {
+    images == 0 || text.contains(imageTag) ? text : String(repeating: imageTag + "\n", count: images) + text
+  }
+}
+
+extension LLaVAPipeline {
+  /// The same pipeline with another system prompt.
+  public func with(system: String) -> LLaVAPipeline {
+    var changed = template
+    changed.system = system
+    return LLaVAPipeline(model: model, tokenizer: tokenizer, preprocessor: preprocessor, template: changed)
+  }
+}
