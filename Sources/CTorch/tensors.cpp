@@ -22,6 +22,7 @@ ct_tensor ct_tensor_alias(ct_tensor t) { return shim::wrap(t->value); }
 void ct_tensor_free(ct_tensor t) { delete t; }
 int32_t ct_tensor_rank(ct_tensor t) { return static_cast<int32_t>(t->value.dim()); }
 int64_t ct_tensor_size(ct_tensor t, int32_t dimension) { return t->value.sizes()[dimension]; }
+int64_t ct_tensor_stride(ct_tensor t, int32_t dimension) { return t->value.strides()[dimension]; }
 int64_t ct_tensor_count(ct_tensor t) { return t->value.numel(); }
 int32_t ct_tensor_dtype(ct_tensor t) { return static_cast<int32_t>(t->value.scalar_type()); }
 bool ct_tensor_is_contiguous(ct_tensor t) { return t->value.is_contiguous(); }

@@ -34,7 +34,8 @@ struct CheckpointReport: Encodable {
   let kvCacheBytesPerToken: Int
 
   enum CodingKeys: String, CodingKey {
-    case layout, projector, vision, language = "text", storedTypes, groups, parameters, bytes, ignoredTensors, towerFolder, memoryBytes,
+    case layout, projector, vision, language = "text", storedTypes, groups, parameters, bytes, ignoredTensors, towerFolder,
+      memoryBytes,
       kvCacheBytesPerToken
   }
 
@@ -87,7 +88,8 @@ struct CheckpointReport: Encodable {
       lines.append((name, formatCount(groups[name]?.parameters ?? 0) + " parameters"))
     }
     lines.append(("all", formatCount(parameters) + " parameters"))
-    let memory = memoryBytes.sorted { $0.value < $1.value }.map { "\(formatBytes($0.value)) in \($0.key)" }.joined(separator: ", ")
+    let memory = memoryBytes.sorted { $0.value < $1.value }.map { "\(formatBytes($0.value)) in \($0.key)" }.joined(
+      separator: ", ")
     lines.append(("memory", memory + ", and \(formatBytes(kvCacheBytesPerToken)) of cache for each token in bfloat16"))
     if let towerFolder { lines.append(("tower in", towerFolder)) }
     if !ignoredTensors.isEmpty { lines.append(("ignored", "\(ignoredTensors.count) tensors that are no weights of the model")) }

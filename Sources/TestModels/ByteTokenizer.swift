@@ -36,7 +36,8 @@ public enum ByteTokenizer {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     try encoder.encode(tokenizer).write(to: folder.appendingPathComponent("tokenizer.json"), options: .atomic)
     let settings = [
-      "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>",
+      "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>",
+      "pad_token": "<pad>",
     ]
     try encoder.encode(settings).write(to: folder.appendingPathComponent("tokenizer_config.json"), options: .atomic)
   }

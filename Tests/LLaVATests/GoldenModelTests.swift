@@ -113,7 +113,9 @@ import Torch
       let labels = try expected.tensor("\(name)/labels").array(Int.self)
       let mask = try expected.tensor("\(name)/attention_mask").array(UInt8.self)
       func rows(_ values: [Int]) -> [[Int]] {
-        (0..<shape[0]).map { row in (0..<shape[1]).compactMap { mask[row * shape[1] + $0] == 1 ? values[row * shape[1] + $0] : nil } }
+        (0..<shape[0]).map { row in
+          (0..<shape[1]).compactMap { mask[row * shape[1] + $0] == 1 ? values[row * shape[1] + $0] : nil }
+        }
       }
       try inference {
         let requests = try zip(rows(ids), batch.images).map { ids, image in

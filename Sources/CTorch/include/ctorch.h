@@ -67,6 +67,7 @@ ct_tensor ct_tensor_alias(ct_tensor t);
 void ct_tensor_free(ct_tensor t);
 int32_t ct_tensor_rank(ct_tensor t);
 int64_t ct_tensor_size(ct_tensor t, int32_t dimension);
+int64_t ct_tensor_stride(ct_tensor t, int32_t dimension);
 int64_t ct_tensor_count(ct_tensor t);
 int32_t ct_tensor_dtype(ct_tensor t);
 void ct_tensor_device(ct_tensor t, int32_t *type, int32_t *index);
@@ -127,11 +128,15 @@ void ct_release_free_memory(void);
 // Bytes that live objects take, and bytes that the allocator holds for this process.
 void ct_heap_bytes(int64_t *live, int64_t *held);
 
-// ---- Few-row matrix product (few_rows.cpp)
+// ---- Kernels of decoding (few_rows.cpp, one_row.cpp)
 
 // y = x·wᵀ (+ bias) for a few rows: x [rows, in], w [out, in], bias [out] or NULL, all bfloat16, contiguous, on the CPU; y [rows, out].
 // Reads each weight from memory once, whatever the number of rows, and accumulates in float32.
 int32_t ct_linear_few_rows(ct_tensor x, ct_tensor w, ct_tensor bias, ct_tensor *out);
+
+// Attention of one query row per head: queries [heads, width], keys and values [groups, count, width], whose rows lie one after the
+// other within a group; all bfloat16 on the CPU, heads a multiple of groups. Computes in float32; out [heads, width].
+int32_t ct_attend_one_row(ct_tensor queries, ct_tensor keys, ct_tensor values, ct_tensor *out);
 
 #ifdef __cplusplus
 }

@@ -96,6 +96,7 @@ struct BenchGenerate: AsyncParsableCommand {
     let generator = try Generator(seed: seed)
     let ids = try Tensor.randint(3..<min(configuration.text.vocabularySize, 32_000), [text], generator: generator).array(Int.self)
     let pixels = images == 0 ? nil : try Tensor.randn([images, configuration.vision.channels, size, size], generator: generator)
-    return GenerationRequest(ids: [ids[0]] + Array(repeating: imagePlaceholderID, count: images) + ids.dropFirst(), pixels: pixels)
+    return GenerationRequest(
+      ids: [ids[0]] + Array(repeating: imagePlaceholderID, count: images) + ids.dropFirst(), pixels: pixels)
   }
 }

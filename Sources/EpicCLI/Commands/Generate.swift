@@ -22,7 +22,8 @@ struct Generate: AsyncParsableCommand {
   @Option(help: "A system prompt in place of the template's.")
   var system: String?
 
-  @Option(parsing: .singleValue, help: ArgumentHelp("End the answer at this string; may be given several times.", valueName: "text"))
+  @Option(
+    parsing: .singleValue, help: ArgumentHelp("End the answer at this string; may be given several times.", valueName: "text"))
   var stop: [String] = []
 
   @Flag(help: "Print one JSON object: text, tokens, timings and memory.")

@@ -21,7 +21,11 @@ struct Inspect: AsyncParsableCommand {
     let reader = try CheckpointReader(URL(fileURLWithPath: checkpoint))
     let report = CheckpointReport(reader)
     if verify { _ = try LLaVAModel(reader.configuration, from: VerifyingParameters(reader: reader)) }
-    if json { try printJSON(report) } else { print(report.text + (verify ? "\nweights     all there, of the right shape, finite" : "")) }
+    if json {
+      try printJSON(report)
+    } else {
+      print(report.text + (verify ? "\nweights     all there, of the right shape, finite" : ""))
+    }
   }
 }
 

@@ -92,7 +92,9 @@ public struct CheckpointReader: ParameterSource {
   ///
   /// - Throws: `CheckpointError.missing`, `.shape`, `.notFinite`, or what the file's reader throws.
   public func parameter(_ name: String, shape: [Int]) throws -> Tensor {
-    guard let place = places[name] else { throw CheckpointError.missing(parameter: KeyNames.file(name, layout), folder: folder.path) }
+    guard let place = places[name] else {
+      throw CheckpointError.missing(parameter: KeyNames.file(name, layout), folder: folder.path)
+    }
     let file = place.folder.path(of: place.entry.name) ?? folder.path
     guard place.entry.shape == shape else {
       throw CheckpointError.shape(tensor: place.entry.name, file: file, found: place.entry.shape, expected: shape)

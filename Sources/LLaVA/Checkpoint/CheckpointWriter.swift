@@ -24,7 +24,9 @@ public enum CheckpointWriter {
     shardBytes: Int = 5_000_000_000, companions: URL? = nil
   ) throws {
     let weights = model.parameters.parameters.map { parameter in
-      SafetensorsItem(name: parameter.name, dtype: dtype ?? parameter.tensor.dtype, shape: parameter.tensor.shape) { parameter.tensor }
+      SafetensorsItem(name: parameter.name, dtype: dtype ?? parameter.tensor.dtype, shape: parameter.tensor.shape) {
+        parameter.tensor
+      }
     }
     try write(weights, model.configuration, to: folder, layout, shardBytes, companions)
   }
@@ -44,7 +46,8 @@ public enum CheckpointWriter {
   }
 
   private static func write(
-    _ weights: [SafetensorsItem], _ configuration: LLaVAConfiguration, to folder: URL, _ layout: CheckpointLayout, _ shardBytes: Int,
+    _ weights: [SafetensorsItem], _ configuration: LLaVAConfiguration, to folder: URL, _ layout: CheckpointLayout,
+    _ shardBytes: Int,
     _ companions: URL?
   ) throws {
     let manager = FileManager.default

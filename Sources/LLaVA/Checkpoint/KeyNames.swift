@@ -58,7 +58,8 @@ enum KeyNames {
       let pieces = rest.split(separator: ".", maxSplits: 1)
       let number = pieces.first.flatMap { Int($0) } ?? 0
       let leaf = pieces.last.map(String.init) ?? rest
-      return layout == .huggingFace ? "multi_modal_projector.linear_\(number + 1).\(leaf)" : "model.mm_projector.\(2 * number).\(leaf)"
+      return layout == .huggingFace
+        ? "multi_modal_projector.linear_\(number + 1).\(leaf)" : "model.mm_projector.\(2 * number).\(leaf)"
     default:
       let isHead = rest.hasPrefix("lm_head.")
       switch layout {

@@ -9,7 +9,8 @@ extension ConfigurationReader {
         file: object.file, field: object.prefix + "model_type", found: "\"\(type)\"", known: ["clip_vision_model"])
     }
     var vision = VisionConfiguration(
-      hiddenSize: try size("hidden_size", 768), layers: try size("num_hidden_layers", 12), heads: try size("num_attention_heads", 12),
+      hiddenSize: try size("hidden_size", 768), layers: try size("num_hidden_layers", 12),
+      heads: try size("num_attention_heads", 12),
       intermediateSize: try size("intermediate_size", 3072), imageSize: try size("image_size", 224),
       patchSize: try size("patch_size", 32))
     vision.channels = try object.int("num_channels") ?? 3
@@ -48,7 +49,8 @@ extension ConfigurationReader {
     text.attentionOutputBias = bias && !qwen
     text.mlpBias = try object.bool("mlp_bias") ?? false
     if let name = try object.string("hidden_act"), name != "silu" {
-      throw ConfigurationError.unsupported(file: object.file, field: object.prefix + "hidden_act", found: "\"\(name)\"", known: ["silu"])
+      throw ConfigurationError.unsupported(
+        file: object.file, field: object.prefix + "hidden_act", found: "\"\(name)\"", known: ["silu"])
     }
     if try object.bool("use_sliding_window") == true {
       throw ConfigurationError.unsupported(
@@ -81,7 +83,8 @@ extension ConfigurationReader {
           "original_max_position_embeddings", object.int("original_max_position_embeddings")))
     case let other:
       throw ConfigurationError.unsupported(
-        file: object.file, field: object.prefix + "rope_type", found: "\"\(other)\"", known: ["default", "linear", "dynamic", "llama3"])
+        file: object.file, field: object.prefix + "rope_type", found: "\"\(other)\"",
+        known: ["default", "linear", "dynamic", "llama3"])
     }
   }
 }

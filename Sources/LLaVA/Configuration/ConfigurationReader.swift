@@ -69,7 +69,8 @@ struct ConfigurationReader {
     let type = try textObject.string("model_type") ?? "llama"
     guard let family = TextConfiguration.Family(rawValue: type) else {
       throw ConfigurationError.unsupported(
-        file: root.file, field: "text_config.model_type", found: "\"\(type)\"", known: TextConfiguration.Family.allCases.map(\.rawValue))
+        file: root.file, field: "text_config.model_type", found: "\"\(type)\"",
+        known: TextConfiguration.Family.allCases.map(\.rawValue))
     }
     var text = try Self.text(textObject, family: family, defaults: true)
     text.tiesEmbeddings = try root.bool("tie_word_embeddings") ?? textObject.bool("tie_word_embeddings") ?? false
@@ -111,7 +112,8 @@ struct ConfigurationReader {
     configuration.padTokenID = try root.int("pad_token_id")
     if let aspect = try root.string("image_aspect_ratio") {
       guard let known = ImageAspect(rawValue: aspect) else {
-        throw ConfigurationError.unsupported(file: root.file, field: "image_aspect_ratio", found: aspect, known: ["pad", "square"])
+        throw ConfigurationError.unsupported(
+          file: root.file, field: "image_aspect_ratio", found: aspect, known: ["pad", "square"])
       }
       configuration.imageAspect = known
     }
@@ -146,7 +148,8 @@ struct ConfigurationReader {
     // The tower of every released LLaVA-1.5, known by its hub name so that a checkpoint with the tower inside needs no other folder.
     guard name == "openai/clip-vit-large-patch14-336" else {
       throw ConfigurationError.invalid(
-        file: root.file, field: "mm_vision_tower", reason: "\"\(name)\" is no folder with a config.json; put the CLIP folder there")
+        file: root.file, field: "mm_vision_tower",
+        reason: "\"\(name)\" is no folder with a config.json; put the CLIP folder there")
     }
     let fields: [String: JSONValue] = [
       "hidden_size": .int(1024), "intermediate_size": .int(4096), "num_hidden_layers": .int(24), "num_attention_heads": .int(16),

@@ -21,7 +21,8 @@ extension LLaVAConfiguration {
       "architectures": .array([.string("LlavaForConditionalGeneration")]), "model_type": .string("llava"),
       "image_token_index": .int(imageTokenID), "image_seq_length": .int(vision.tokens), "projector_hidden_act": .string("gelu"),
       "multimodal_projector_bias": .bool(projector.bias), "vision_feature_layer": .int(vision.featureLayer),
-      "vision_feature_select_strategy": .string(vision.featureSelection.rawValue), "tie_word_embeddings": .bool(text.tiesEmbeddings),
+      "vision_feature_select_strategy": .string(vision.featureSelection.rawValue),
+      "tie_word_embeddings": .bool(text.tiesEmbeddings),
       "torch_dtype": .string(dtype), "vision_config": .object(visionJSON), "text_config": .object(textJSON),
     ]
     if let padTokenID { fields["pad_token_id"] = .int(padTokenID) }
@@ -50,7 +51,8 @@ extension LLaVAConfiguration {
   /// The tower's fields, as `CLIPVisionConfig` writes them.
   var visionJSON: [String: JSONValue] {
     [
-      "model_type": .string("clip_vision_model"), "hidden_size": .int(vision.hiddenSize), "num_hidden_layers": .int(vision.layers),
+      "model_type": .string("clip_vision_model"), "hidden_size": .int(vision.hiddenSize),
+      "num_hidden_layers": .int(vision.layers),
       "num_attention_heads": .int(vision.heads), "intermediate_size": .int(vision.intermediateSize),
       "image_size": .int(vision.imageSize), "patch_size": .int(vision.patchSize), "num_channels": .int(vision.channels),
       "layer_norm_eps": .double(vision.layerNormEpsilon), "hidden_act": .string(vision.activation.rawValue),

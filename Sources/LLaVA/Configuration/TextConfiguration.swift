@@ -57,12 +57,16 @@ public struct TextConfiguration: Sendable, Equatable {
   /// - Throws: `ConfigurationError` naming the field.
   func validate(_ file: String, _ prefix: String) throws {
     try requirePositive(
-      ["hidden_size": hiddenSize, "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": keyValueHeads,
+      [
+        "hidden_size": hiddenSize, "num_hidden_layers": layers, "num_attention_heads": heads,
+        "num_key_value_heads": keyValueHeads,
         "intermediate_size": intermediateSize, "vocab_size": vocabularySize, "max_position_embeddings": maximumPositions,
-        "head_dim": headDimension], file, prefix)
+        "head_dim": headDimension,
+      ], file, prefix)
     guard heads % keyValueHeads == 0 else {
       throw ConfigurationError.invalid(
-        file: file, field: prefix + "num_attention_heads", reason: "\(heads) is not a multiple of num_key_value_heads \(keyValueHeads)")
+        file: file, field: prefix + "num_attention_heads",
+        reason: "\(heads) is not a multiple of num_key_value_heads \(keyValueHeads)")
     }
     guard headDimension % 2 == 0 else {
       throw ConfigurationError.invalid(file: file, field: prefix + "head_dim", reason: "\(headDimension) is odd")

@@ -64,8 +64,11 @@ public struct VisionConfiguration: Sendable, Equatable {
   /// - Throws: `ConfigurationError` naming the field.
   func validate(_ file: String) throws {
     try requirePositive(
-      ["hidden_size": hiddenSize, "num_hidden_layers": layers, "num_attention_heads": heads, "intermediate_size": intermediateSize,
-        "image_size": imageSize, "patch_size": patchSize, "num_channels": channels], file, "vision_config.")
+      [
+        "hidden_size": hiddenSize, "num_hidden_layers": layers, "num_attention_heads": heads,
+        "intermediate_size": intermediateSize,
+        "image_size": imageSize, "patch_size": patchSize, "num_channels": channels,
+      ], file, "vision_config.")
     guard hiddenSize % heads == 0 else {
       throw ConfigurationError.invalid(
         file: file, field: "vision_config.hidden_size", reason: "\(hiddenSize) is not a multiple of num_attention_heads \(heads)")

@@ -66,7 +66,8 @@ struct GenerationRun {
       let used = active.map { caches[$0] }
       let batch = PackedBatch(
         hidden: try model.decoder.embedding.embedding(Tensor(next, on: model.device)),
-        positions: try Tensor(used.map(\.nextPosition), on: model.device), lengths: next.map { _ in 1 }, visual: next.map { _ in [] })
+        positions: try Tensor(used.map(\.nextPosition), on: model.device), lengths: next.map { _ in 1 },
+        visual: next.map { _ in [] })
       rows = try model.decoder.run(layers: layers, batch, caches: used).hidden
       for cache in used { cache.advance(by: 1) }
     }

@@ -15,6 +15,9 @@ func attend(_ queries: Tensor, _ keys: Tensor, _ values: Tensor) throws -> Tenso
   let width = queries.size(2)
   let groups = keys.size(0)
   let columns = keys.size(1)
+  if rows == 1, queries.device == .cpu, queries.dtype == .bfloat16, keys.isRowContiguous, !recordsGradients {
+    return try queries.squeezed(0).contiguous().oneRowAttention(keys, values).reshaped([1, heads * width])
+  }
   if rows == 1, queries.device == .cpu {
     // One row: the query heads that share a key-value head are the rows of one product, and no key is copied.
     let scale = 1 / Double(width).squareRoot()

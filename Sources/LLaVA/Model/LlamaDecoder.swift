@@ -98,7 +98,8 @@ public struct LlamaDecoder: Sendable {
       _ queries: Tensor, _ keys: Tensor, _ values: Tensor, _ lengths: [Int], _ index: Int, _ caches: [KeyValueCache]?
     ) throws -> Tensor {
       let rows = queries.size(0) == keys.size(0) ? lengths : lengths.map { _ in 1 }
-      let pieces = try zip(queries.split(rows), zip(keys.split(lengths), values.split(lengths))).enumerated().map { sample, piece in
+      let pieces = try zip(queries.split(rows), zip(keys.split(lengths), values.split(lengths))).enumerated().map {
+        sample, piece in
         let (query, (key, value)) = piece
         if let cache = caches?[sample] {
           let all = try cache.append(key, value, layer: index)

@@ -17,7 +17,8 @@ public struct PackedBatch: Sendable {
 
   /// A batch of rows that know where they belong.
   public init(
-    hidden: Tensor, positions: Tensor, lengths: [Int], visual: [[Range<Int>]], originalLengths: [Int]? = nil, labels: Tensor? = nil
+    hidden: Tensor, positions: Tensor, lengths: [Int], visual: [[Range<Int>]], originalLengths: [Int]? = nil,
+    labels: Tensor? = nil
   ) {
     self.hidden = hidden
     self.positions = positions

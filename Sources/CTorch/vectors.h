@@ -1,0 +1,94 @@
+// Short vectors of float32 and of bfloat16 pairs for the kernels of decoding, in the compiler's portable vector types: one source
+// for AVX-512, AVX2 and everything else, chosen when the program starts.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__) && defined(__linux__)
+#define SHIM_CLONES __attribute__((target_clones("avx512f", "arch=haswell", "default")))
+#else
+#define SHIM_CLONES
+#endif
+#define SHIM_INLINE __attribute__((always_inline)) inline
+
+namespace shim {
+
+constexpr int64_t lanes = 16;
+// Numbers of bfloat16 that one load brings: a low and a high half for each lane.
+constexpr int64_t pairs = 2 * lanes;
+
+typedef float floats __attribute__((vector_size(lanes * 4)));
+typedef uint32_t words __attribute__((vector_size(lanes * 4)));
+
+template <typename Vector>
+SHIM_INLINE void load(Vector &into, const void *from) {
+  std::memcpy(&into, from, sizeof into);
+}
+
+SHIM_INLINE float widen(uint16_t bits) {
+  uint32_t wide = static_cast<uint32_t>(bits) << 16;
+  float value;
+  std::memcpy(&value, &wide, sizeof value);
+  return value;
+}
+
+// Numbers of a row of `count` bfloat16 in float32, in the order in which `low` and `high` halves of loads meet them: of each full
+// block of 32 first the even ones, then the odd ones; the rest of the row as it is.
+inline void split_pairs(const uint16_t *from, int64_t count, float *to) {
+  int64_t k = 0;
+  for (; k + pairs <= count; k += pairs) {
+    for (int64_t i = 0; i < lanes; ++i) {
+      to[k + i] = widen(from[k + 2 * i]);
+      to[k + lanes + i] = widen(from[k + 2 * i + 1]);
+    }
+  }
+  for (; k < count; ++k) to[k] = widen(from[k]);
+}
+
+// The reverse of split_pairs, rounded to Narrow.
+template <typename Narrow>
+inline void join_pairs(const float *from, int64_t count, Narrow *to) {
+  int64_t k = 0;
+  for (; k + pairs <= count; k += pairs) {
+    for (int64_t i = 0; i < lanes; ++i) {
+      to[k + 2 * i] = Narrow(from[k + i]);
+      to[k + 2 * i + 1] = Narrow(from[k + lanes + i]);
+    }
+  }
+  for (; k < count; ++k) to[k] = Narrow(from[k]);
+}
+
+// Dot products of R rows of x, `in` apart and in the order of split_pairs, with N rows of w: out[r * N + n].
+template <int R, int N>
+SHIM_INLINE void dots(const float *x, const uint16_t *w, int64_t in, float *out) {
+  floats sums[R][N] = {};
+  int64_t k = 0;
+  for (; k + pairs <= in; k += pairs) {
+    for (int n = 0; n < N; ++n) {
+      const uint16_t *p = w + n * in + k;
+      // The rows that come next; the processor's own guesses keep memory half idle.
+      __builtin_prefetch(p + N * in);
+      words both;
+      load(both, p);
+      floats low = (floats)(both << 16), high = (floats)(both & 0xffff0000u);
+      for (int r = 0; r < R; ++r) {
+        floats even, odd;
+        load(even, x + r * in + k);
+        load(odd, x + r * in + k + lanes);
+        sums[r][n] += even * low;
+        sums[r][n] += odd * high;
+      }
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int n = 0; n < N; ++n) {
+      float sum = 0;
+      for (int64_t i = 0; i < lanes; ++i) sum += sums[r][n][i];
+      for (int64_t i = k; i < in; ++i) sum += x[r * in + i] * widen(w[n * in + i]);
+      out[r * N + n] = sum;
+    }
+  }
+}
+
+}  // namespace shim
