@@ -36,7 +36,7 @@ let package = Package(
       ]),
     .testTarget(name: "TorchTests", dependencies: ["Torch"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging"]),
-    .testTarget(name: "LanguageTests", dependencies: ["Language"]),
+    .testTarget(name: "LanguageTests", dependencies: ["Language"], exclude: ["Resources"]),
     .testTarget(name: "LLaVATests", dependencies: ["LLaVA", "TestModels"]),
     .testTarget(name: "EpicCLITests", dependencies: ["EpicCLI", "LLaVA", "TestModels"]),
   ],
