@@ -81,7 +81,9 @@ private struct Golden: Decodable {
       #expect(tokenizer.bosTokenID == plain.bosTokenID && tokenizer.eosTokenID == plain.eosTokenID)
       #expect(tokenizer.tokenID(of: "<image>") == size)
       let ids = try tokenizer.encode("a <image>b", addSpecialTokens: true)
-      #expect(ids == (try plain.encode("a ", addSpecialTokens: true)) + [size] + (try plain.encode("</s>b", addSpecialTokens: false)).dropFirst())
+      #expect(
+        ids == (try plain.encode("a ", addSpecialTokens: true)) + [size]
+          + (try plain.encode("</s>b", addSpecialTokens: false)).dropFirst())
       #expect(same(try tokenizer.decode(ids, skipSpecialTokens: true), "a b"))
       #expect(same(try tokenizer.decode(ids, skipSpecialTokens: false), "<s> a <image>b"))
     }
