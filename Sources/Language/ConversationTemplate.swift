@@ -15,7 +15,9 @@ public struct ConversationTemplate: Sendable, Equatable {
   public let userHeader, assistantHeader: String
   /// Goes in front of the header of every user turn but the first.
   public let laterUserPrefix: String
-  /// Stands between a header and its text. In front of an answer it is supervised, since tokenizers merge a space with
+  /// Stands between a header and its text.
+  ///
+  /// In front of an answer it is supervised, since tokenizers merge a space with
   /// the word behind it.
   public let lead: String
   /// Closes a user turn.
