@@ -67,6 +67,8 @@ enum CanonicalComposition {
     // No character below U+0300 is the second of a pair.
     if second.value < 0x300 { return nil }
     if let syllable = hangulSyllable(first.value, second.value) { return syllable }
+    // The one composition Foundation misses, found by comparing all characters with Python's unicodedata.
+    if first == "\u{CCA}", second == "\u{CD5}" { return "\u{CCB}" }
     let pair = String(String.UnicodeScalarView([first, second]))
     let composed = pair.precomposedStringWithCanonicalMapping.unicodeScalars
     guard let composite = composed.first, composed.count == 1 else { return nil }

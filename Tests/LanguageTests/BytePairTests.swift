@@ -60,6 +60,87 @@ private struct Cases: Decodable {
     #expect(try llama.encode("", addSpecialTokens: true) == [1] && llama.encode("", addSpecialTokens: false) == [])
   }
 
+  private struct UnicodeCases: Decodable {
+    struct Pattern: Decodable {
+      struct Case: Decodable {
+        let text: String
+        let lengths: [Int]
+      }
+      let spelling: String
+      let cases: [Case]
+    }
+    struct Composition: Decodable { let text, nfc: String }
+    struct Unknown: Decodable {
+      struct Case: Decodable {
+        let text: String
+        let ids: [Int]
+      }
+      let tokenizer: String
+      let cases: [Case]
+    }
+    let patterns: [Pattern]
+    let compositions: [Composition]
+    let unknowns: [Unknown]
+
+    static func load() throws -> UnicodeCases {
+      try JSONDecoder().decode(UnicodeCases.self, from: Data(contentsOf: Fixtures.bytePair("unicode.json")))
+    }
+  }
+
+  @Test func patternsDivideAsTheirRegularExpressions() throws {
+    for golden in try UnicodeCases.load().patterns {
+      let pattern = try #require(PreTokenizerPattern(spelling: golden.spelling))
+      for example in golden.cases {
+        let words = pattern.split(Array(example.text.utf8)[...])
+        #expect(words.map(\.count) == example.lengths, "\(example.text.debugDescription)")
+        #expect(Array(words.joined()) == Array(example.text.utf8))
+      }
+    }
+  }
+
+  @Test func unknownCharactersAsInTokenizers() throws {
+    for golden in try UnicodeCases.load().unknowns {
+      try withTemporaryFolder { folder in
+        let file = folder.appending(path: "tokenizer.json")
+        try Data(golden.tokenizer.utf8).write(to: file)
+        let tokenizer = try BytePairTokenizer(contentsOf: file)
+        for example in golden.cases {
+          #expect(try tokenizer.encode(example.text, addSpecialTokens: true) == example.ids, "\(example.text)")
+        }
+      }
+    }
+  }
+
+  @Test func addedTokensDivideTheWholeText() {
+    let tokens = [
+      AddedToken(id: 1, content: "<l>", stripsLeft: true), AddedToken(id: 2, content: "<r>", stripsRight: true),
+      AddedToken(id: 3, content: "<r><l>"), AddedToken(id: 4, content: "solo", singleWord: true),
+    ]
+    let splitter = AddedTokenSplitter(tokens)
+    var random = SeededGenerator(state: 2)
+    for _ in 0..<500 {
+      let parts = ["<l>", "<r>", " ", "\u{3000}", "solo", "é", "<", "<r", ".", "\u{301}"]
+      let text = (0..<Int.random(in: 0..<10, using: &random)).compactMap { _ in parts.randomElement(using: &random) }
+      let bytes = Array(text.joined().utf8)
+      var end = 0
+      for piece in splitter.split(bytes) {
+        #expect(piece.range.lowerBound == end && !piece.range.isEmpty, "\(text)")
+        end = piece.range.upperBound
+        let covered = String(decoding: bytes[piece.range], as: UTF8.self)
+        let content = tokens.first { $0.id == piece.token }?.content
+        #expect(content.map { covered.utf8.count >= $0.utf8.count && covered.contains($0) } ?? true)
+      }
+      #expect(end == bytes.count)
+    }
+  }
+
+  @Test func composesAsUnicodeSays() throws {
+    for golden in try UnicodeCases.load().compositions {
+      let composed = CanonicalComposition.compose(Array(golden.text.utf8))
+      #expect(composed == Array(golden.nfc.utf8), "\(golden.text.debugDescription)")
+    }
+  }
+
   /// The simplest statement of byte-pair encoding: again and again merge the first pair of lowest rank.
   @Test func mergesAsTheDefinitionSays() {
     var random = SeededGenerator(state: 11)

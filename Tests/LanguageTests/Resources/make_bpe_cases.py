@@ -9,6 +9,7 @@ Writes NAME/tokenizer.json, NAME/tokenizer_config.json and NAME/cases.json besid
   llama3   pattern, special tokens, BOS template and ignore_merges of Llama 3
   llama    the SentencePiece model of Tests/Fixtures converted: Prepend/Replace normalizer, byte fallback
   llama_metaspace  the same with a Metaspace pre-tokenizer as newer files have
+and unicode.json: how the patterns divide strings into words (lengths in bytes), and strings with their NFC.
 In cases.json ids are base64 of little-endian 16-bit numbers; `decoded` is left out where it equals the text.
 """
 
@@ -52,7 +53,7 @@ PIECES = (
     + [".", ",", "!?", "...", "---", "==", "://", "{}", "();", "\"", "#", "@", "$", "€", "…", "—", "¿", "\\", "/*", "</", "▁", "▁▁"]
     + ["\u0f73\u0f73", "\u0f71\u0f80", "\u09c7\u09be", "\u1100\u1161\u11a8", "\uac00\u11a8", "\u212b", "\u2adc", "\x00", "\x01", "\x1b[0m", "\x7f", "\u0600", "\U000e0041"]
     + ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|begin_of_text|>", "<|im_start", "<s>", "</s>", "<unk>", "<0x0A>"]
-    + ["<mask>", " <mask> ", "<right> ", " <right>  ", "solo", " solo ", "solos", "solo.", "résumé", "re\u0301sume\u0301", "<image>"]
+    + ["<mask>", " <mask> ", "<right> ", " <right>  ", "<right>  <mask>", "solo", " solo ", "solos", "solo.", "résumé", "re\u0301sume\u0301", "<image>"]
     + ["def f(x):\n    return x ** 2\n", "for (int i = 0; i < n; ++i) {", "https://example.org/a?b=c&d=%20", "C:\\temp\\file.txt"]
 )
 
@@ -86,6 +87,9 @@ def write(name, tokenizer, config, seed, count, longest, string_merges=False):
     folder = HERE / name
     folder.mkdir(exist_ok=True)
     document = json.loads(tokenizer.to_str())
+    # Words whose last merge is missing are found only as a whole, if at all.
+    if document["model"].get("ignore_merges"):
+        del document["model"]["merges"][-60:]
     if string_merges:
         document["model"]["merges"] = [" ".join(pair) for pair in document["model"]["merges"]]
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
@@ -165,7 +169,7 @@ def llama(metaspace):
 gpt2 = trained(pre_tokenizers.ByteLevel(add_prefix_space=True), None, 400)
 gpt2.add_special_tokens(special("<|endoftext|>"))
 gpt2.post_processor = processors.ByteLevel(trim_offsets=True)
-write("gpt2", gpt2, {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>"}, 1, 500, 1000, string_merges=True)
+write("gpt2", gpt2, {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>"}, 1, 350, 1000, string_merges=True)
 
 qwen2 = trained(split(QWEN2), normalizers.NFC(), 600)
 qwen2.add_special_tokens(special("<|endoftext|>", "<|im_start|>", "<|im_end|>"))
@@ -175,7 +179,7 @@ qwen2.add_tokens([
     AddedToken("solo", single_word=True, normalized=False),
     AddedToken("résumé", normalized=True),
 ])
-write("qwen2", qwen2, {"bos_token": None, "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}, 2, 1000, 3000)
+write("qwen2", qwen2, {"bos_token": None, "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}, 2, 850, 2000)
 
 llama3 = trained(split(LLAMA3), None, 600)
 llama3.model.ignore_merges = True
@@ -188,8 +192,51 @@ llama3.post_processor = processors.Sequence([
         single="<|begin_of_text|> $A", pair="<|begin_of_text|> $A <|begin_of_text|> $B:1",
         special_tokens=[("<|begin_of_text|>", bos)]),
 ])
-write("llama3", llama3, {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"}, 3, 1000, 3000)
+write("llama3", llama3, {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"}, 3, 850, 2000)
 
 names = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": {"content": "<unk>"}}
-write("llama", llama(False), names, 4, 600, 1000)
-write("llama_metaspace", llama(True), names, 5, 400, 1000)
+write("llama", llama(False), names, 4, 450, 1000)
+write("llama_metaspace", llama(True), names, 5, 300, 600)
+
+
+GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+
+
+def words():
+    rng = random.Random(6)
+    contractions = ["'" + letters for letters in ["s", "S", "ſ", "t", "re", "RE", "rE", "ve", "VE", "m", "ll", "lL", "d", "r", "l", "v", "x"]]
+    for spelling in [GPT2, LLAMA3, QWEN2]:
+        splitter = pre_tokenizers.Split(Regex(spelling), "isolated")
+        cases = []
+        for text in list(texts(rng, 260, 20)) + ["it" + c + end for c in contractions for end in ["", "x", " ", "ſ", "1"]]:
+            lengths = [len(word.encode()) for word, _ in splitter.pre_tokenize_str(text)]
+            cases.append({"text": text, "lengths": lengths})
+        yield {"spelling": spelling, "cases": cases}
+
+
+def compositions():
+    rng = random.Random(7)
+    # Only characters old enough that every Unicode version in use agrees on them.
+    known = [chr(c) for c in range(0x300, 0x110000) if unicodedata.ucd_3_2_0.category(chr(c)) not in ("Cn", "Cs", "Co")]
+    canonical = [c for c in known if unicodedata.decomposition(c)[:1] not in ("", "<")]
+    marks = [c for c in known if unicodedata.combining(c)]
+    samples = ["\U000e0041\u0301", "\uac00\u11a8", "\u0ccb", "\u0cca\u0cd5", "\u0f73\u0f73", "\u212b", "\u2adc", "e\u0301"]
+    for index in range(350):
+        source = [canonical, marks, canonical, "aeoAEUkÅ가각\u1100\u1161\u11a8が"]
+        text = "".join(rng.choice(rng.choice(source)) for _ in range(rng.randint(1, 6)))
+        samples.append(unicodedata.normalize("NFD", text) if index % 2 else text)
+    return [{"text": text, "nfc": unicodedata.normalize("NFC", text)} for text in samples]
+
+
+def unknowns():
+    vocabulary = {"?": 0, "a": 1, "b": 2, "ab": 3, "<0xC3>": 4, "<0xA9>": 5, "??": 6}
+    for unknown, fuse, fallback in [("?", True, False), ("?", False, False), (None, False, False), ("?", True, True)]:
+        tokenizer = Tokenizer(models.BPE(
+            vocabulary, [("a", "b"), ("?", "?")], unk_token=unknown, fuse_unk=fuse, byte_fallback=fallback))
+        tokenizer.decoder = decoders.Fuse()
+        cases = [{"text": text, "ids": tokenizer.encode(text).ids} for text in ["", "ab", "x", "xx", "axxb", "xéy", "éé", "xyzab?"]]
+        yield {"tokenizer": tokenizer.to_str(), "cases": cases}
+
+
+document = {"patterns": list(words()), "compositions": compositions(), "unknowns": list(unknowns())}
+(HERE / "unicode.json").write_text(json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n")
