@@ -104,6 +104,18 @@ private struct Golden: Decodable {
     }
   }
 
+  @Test func oneTokenizerServesManyTasks() async throws {
+    let tokenizer = try Fixtures.sentencePiece(legacy: false)
+    let texts = golden.cases.map(\.text)
+    let expected = try texts.map { try tokenizer.encode($0, addSpecialTokens: true) }
+    try await withThrowingTaskGroup(of: [[Int]].self) { group in
+      for _ in 0..<8 {
+        group.addTask { try texts.map { try tokenizer.encode($0, addSpecialTokens: true) } }
+      }
+      for try await ids in group { #expect(ids == expected) }
+    }
+  }
+
   @Test func idsBeyondTheVocabularyDecodeToNothing() throws {
     let tokenizer = try Fixtures.sentencePiece(legacy: false)
     #expect(try tokenizer.decode([tokenizer.vocabularySize, .max], skipSpecialTokens: true) == "")
