@@ -38,7 +38,7 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport"),
     .testTarget(name: "TorchTests", dependencies: ["Torch", "TestSupport"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"], exclude: ["Resources"]),
-    .testTarget(name: "LanguageTests", dependencies: ["Language", "TestSupport"]),
+    .testTarget(name: "LanguageTests", dependencies: ["Language", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "LLaVATests", dependencies: ["LLaVA", "TestModels", "TestSupport"]),
     .testTarget(name: "EpicCLITests", dependencies: ["EpicCLI", "LLaVA", "TestModels", "TestSupport"]),
   ],
