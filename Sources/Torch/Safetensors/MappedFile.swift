@@ -1,6 +1,8 @@
 import Foundation
 
-/// A file's bytes, mapped into memory for as long as this object lives. Pages are private: writing to them never reaches the file.
+/// A file's bytes, mapped into memory for as long as this object lives.
+///
+/// Pages are private: writing to them never reaches the file.
 final class MappedFile: @unchecked Sendable {
   let start: UnsafeMutableRawPointer
   let count: Int

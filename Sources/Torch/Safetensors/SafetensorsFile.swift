@@ -9,7 +9,7 @@ public final class SafetensorsFile: Sendable {
   public struct Entry: Sendable, Equatable {
     /// The tensor's name.
     public let name: String
-    /// The format's name of the element type: `F32`, `BF16`, `I64`, …
+    /// The element type as the format names it, such as `F32`, `BF16` or `I64`.
     public let storedType: String
     /// Sizes of all dimensions.
     public let shape: [Int]
