@@ -96,6 +96,19 @@ import Torch
     #expect(throws: Stop.self) { try model.generate([request], options()) { _, _ in throw Stop() } }
   }
 
+  @Test func decodingTakesNoMemoryForTheCache() throws {
+    let model = try model(2)
+    let request = try requests(2)[0]
+    let cache = try KeyValueCache(model.configuration.text, capacity: 30, .float32, on: .cpu)
+    let before = cache.byteCount
+    _ = try model.generate([request], options(), caches: [cache])
+    // 20 of the prompt and 9 of 10 new tokens: the last one has not passed through the decoder.
+    #expect(cache.nextPosition == 29 && cache.byteCount == before)
+    #expect(cache.usedByteCount == 2 * 4 * 2 * 16 * 4 * 29, "keys and values, layers, heads, width, bytes, tokens")
+    #expect(cache.truncate(to: 20) && cache.count(layer: 3) == 20)
+    #expect(!cache.truncate(to: 21))
+  }
+
   @Test func theContextIsNeverExceeded() throws {
     var configuration = try model(1).configuration
     configuration.text.maximumPositions = 24
