@@ -15,8 +15,8 @@ extension Tensor {
     static let nonzero = Operator("aten::nonzero")
   }
 
-  /// Sum of all elements, accumulated and returned in `dtype` where given.
-  public func sum(as dtype: DType? = nil) throws -> Tensor { try Op.sum(.tensor(self), .dtype(dtype)) }
+  /// Sum of all elements; half precisions are accumulated in float32.
+  public func sum() throws -> Tensor { try Op.sum(.tensor(self)) }
   /// Sum over one dimension.
   public func sum(_ dimension: Int, keepingDimension: Bool = false) throws -> Tensor {
     try Op.sumDim(.tensor(self), .ints([dimension]), .bool(keepingDimension))

@@ -36,6 +36,18 @@ extension Scratch {
     #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.url.path) == ["x.safetensors"])
   }
 
+  /// Larger than what is read at once, and not a multiple of it.
+  @Test func largeTensorsComeBackWhole() throws {
+    let scratch = try Scratch()
+    let url = scratch.url.appending(path: "large.safetensors")
+    let large = try Tensor.randint(0..<1000, [9, 1_000_003], generator: Generator(seed: 4)).to(.int32)
+    try SafetensorsWriter.write([SafetensorsItem("small", try Tensor.ones([3])), SafetensorsItem("large", large)], to: url)
+    let file = try SafetensorsFile(url)
+    #expect(try (file.tensor("large") - large).abs().max().item() == 0)
+    #expect(try (file.tensor("large", as: .float32) - large.to(.float32)).abs().max().item() == 0)
+    #expect(try file.tensor("small").sum().item() == 3)
+  }
+
   @Test func shardsComeBackThroughTheirIndex() throws {
     let scratch = try Scratch()
     let items = try (0..<7).map { SafetensorsItem("layer.\($0)", try Tensor.full([10], Double($0))) }

@@ -93,8 +93,8 @@ public struct CheckpointReader: ParameterSource {
   private func checkFinite(_ tensor: Tensor, _ name: String, _ file: String) throws {
     guard tensor.dtype.isFloatingPoint else { return }
     try withoutGradient {
-      // One pass: a sum is finite only if every term is.
-      if try tensor.sum(as: .float32).item().isFinite { return }
+      // One pass: a sum is finite only if every term is. Summing accumulates in float32 without a copy.
+      if try tensor.sum().item().isFinite { return }
       let bad = try tensor.count - Int(tensor.isFinite().sum().item())
       if bad > 0 { throw CheckpointError.notFinite(tensor: name, file: file, count: bad) }
     }

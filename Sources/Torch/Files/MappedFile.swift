@@ -39,13 +39,25 @@ final class MappedFile: @unchecked Sendable {
 
   /// The elements in `range` as a tensor with memory of its own, in the wanted dtype and on the device.
   ///
-  /// The file's pages are let go afterwards, so that loading a model never holds more than one tensor twice.
+  /// Goes piece by piece and lets the file's pages go after each, so that loading a model takes little more memory than the model.
   func tensor(_ range: Range<Int>, _ shape: [Int], _ stored: DType, as wanted: DType, on device: Device) throws -> Tensor {
-    defer { forget(range) }
-    let aligned = range.lowerBound % stored.size == 0
-    if (wanted == stored && device == .cpu) || !aligned || range.isEmpty {
+    if range.lowerBound % stored.size != 0 || range.isEmpty {
       return try Tensor.copying(bytes(range), shape, stored).to(wanted, on: device)
     }
-    return try Tensor.borrowing(start + range.lowerBound, shape, stored, owner: self).to(wanted, on: device)
+    return try withoutGradient {
+      let result = try Tensor.empty(shape, wanted, on: device)
+      let flat = try result.reshaped([-1])
+      let count = range.count / stored.size
+      for first in stride(from: 0, to: count, by: Self.elementsAtOnce) {
+        let length = min(Self.elementsAtOnce, count - first)
+        let begin = range.lowerBound + first * stored.size
+        let piece = try Tensor.borrowing(start + begin, [length], stored, owner: self)
+        try flat.narrow(0, from: first, length: length).copyInPlace(from: piece)
+        forget(begin..<begin + length * stored.size)
+      }
+      return result
+    }
   }
+
+  private static let elementsAtOnce = 1 << 22
 }
