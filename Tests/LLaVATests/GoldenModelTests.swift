@@ -1,4 +1,5 @@
 import Foundation
+import Imaging
 import Language
 import TestSupport
 import Testing
@@ -11,6 +12,7 @@ import Torch
   struct Index: Decodable {
     struct Prompt: Decodable {
       let id: String
+      let text: String
       let ids: [Int]
       let images: [String]
       let expanded_length: Int
@@ -102,6 +104,29 @@ import Torch
     }
     // All prompts in one packed batch of unequal lengths, images and none.
     #expect(try model.generate(requests, options).results.map(\.tokens) == tokens)
+  }
+
+  /// From files and text to tokens, through everything that lies between.
+  @Test func aFolderAPictureAndAPromptGiveTheReferenceTokens() throws {
+    let pipeline = try LLaVAPipeline.load(from: Fixtures.url("model/official"), dtype: .float32)
+    #expect(pipeline.template.name == "vicuna_v1")
+    var options = GenerationOptions()
+    options.stopsAtEnd = false
+    for prompt in index.prompts {
+      let pictures = try prompt.images.map { try RGBImage(contentsOf: Fixtures.url("images/\($0)")) }
+      let request = try pipeline.request(prompt.text, pixels: pipeline.pixels(pictures))
+      #expect(request.ids == prompt.ids)
+      let tokens = try expected.tensor("\(prompt.id)/greedy").array(Int.self)
+      options.maximumNewTokens = tokens.count
+      var shown = ""
+      let answer = try pipeline.answer(request, options) { piece in
+        shown += piece
+        return true
+      }
+      #expect(answer.result.tokens == tokens)
+      #expect(answer.text == shown.trimmingCharacters(in: .whitespacesAndNewlines))
+      #expect(answer.result.promptTokens == prompt.expanded_length)
+    }
   }
 
   @Test(arguments: layouts) func trainingLossIsThatOfTheReference(_ layout: String) throws {
