@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Imaging
@@ -47,8 +48,9 @@ import Testing
   }
 
   @Test func filesThatCannotBeRead() throws {
-    let folder = try Folder.temporary()
-    defer { try? FileManager.default.removeItem(at: folder) }
+    let scratch = try Scratch()
+    let folder = scratch.url
+    defer { withExtendedLifetime(scratch) {} }
     #expect(try error(at: folder.appendingPathComponent("missing.jpg")).contains("No such file"))
     #expect(try error(at: folder).contains("it is a folder"))
     #expect(try error(at: URL(fileURLWithPath: "/dev/zero")).contains("not a regular file"))
@@ -146,7 +148,7 @@ import Testing
   }
 
   @Test func randomDamageGivesAPictureOrAnError() throws {
-    var random = SplitMix(state: 11)
+    var random = SplitMix(seed: 11)
     let names = try FileManager.default.contentsOfDirectory(atPath: Folder.resources.path).sorted()
     let limits = ImageLimits(maximumPixels: 1 << 20)
     for name in names where ["jpg", "png", "webp", "gif"].contains((name as NSString).pathExtension) {
@@ -168,7 +170,7 @@ import Testing
   }
 
   @Test func damagedExifIsIgnored() throws {
-    var random = SplitMix(state: 12)
+    var random = SplitMix(seed: 12)
     for name in ["turned.png", "turned.webp"] {
       let whole = try resource(name)
       let start = try #require(whole.range(of: Data(name == "turned.png" ? "eXIf".utf8 : "EXIF".utf8))).lowerBound

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Imaging
@@ -24,8 +25,9 @@ import Testing
   }
 
   @Test func formatIsToldFromContentNotFromName() throws {
-    let folder = try Folder.temporary()
-    defer { try? FileManager.default.removeItem(at: folder) }
+    let scratch = try Scratch()
+    let folder = scratch.url
+    defer { withExtendedLifetime(scratch) {} }
     for (source, disguise) in [("plain.gif", "a.jpg"), ("420.jpg", "b.png"), ("lossy.webp", "c.gif"), ("rgb8.png", "d")] {
       let url = folder.appendingPathComponent(disguise)
       try resource(source).write(to: url)
@@ -87,8 +89,9 @@ import Testing
   }
 
   @Test func writtenPNGReadsBackEqual() throws {
-    let folder = try Folder.temporary()
-    defer { try? FileManager.default.removeItem(at: folder) }
+    let scratch = try Scratch()
+    let folder = scratch.url
+    defer { withExtendedLifetime(scratch) {} }
     for (i, (width, height)) in [(1, 1), (3, 200), (211, 2), (64, 64)].enumerated() {
       let image = try noise(width: width, height: height, seed: UInt64(i))
       let url = folder.appendingPathComponent("picture.png")

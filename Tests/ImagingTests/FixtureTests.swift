@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import Torch
 
@@ -6,7 +7,7 @@ import Torch
 
 /// The golden pictures: what the original LLaVA makes of each file, step by step.
 @Suite struct FixtureTests {
-  private static let folder = Folder.fixtures.appendingPathComponent("images")
+  private static let folder = Fixtures.url("images")
 
   private struct Index: Decodable {
     struct File: Decodable {}

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Imaging
@@ -9,20 +10,6 @@ enum Folder {
 
   /// Pictures made for these tests, by `make.py`.
   static let resources = tests.appendingPathComponent("Resources")
-
-  /// Golden data; other data of the same layout can be named in the environment.
-  static let fixtures: URL =
-    if let path = ProcessInfo.processInfo.environment["EPIC_FIXTURES"] {
-      URL(fileURLWithPath: path)
-    } else {
-      tests.deletingLastPathComponent().appendingPathComponent("Fixtures")
-    }
-
-  static func temporary() throws -> URL {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("imaging-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    return folder
-  }
 }
 
 /// A safetensors file of golden arrays.
@@ -79,21 +66,8 @@ extension RGBImage {
   }
 }
 
-/// A small seeded generator, so that random cases repeat.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}
-
 func noise(width: Int, height: Int, seed: UInt64) throws -> RGBImage {
-  var random = SplitMix(state: seed)
+  var random = SplitMix(seed: seed)
   return try RGBImage(
     width: width, height: height, pixels: (0..<(3 * width * height)).map { _ in UInt8.random(in: 0...255, using: &random) })
 }

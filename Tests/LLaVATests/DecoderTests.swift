@@ -1,5 +1,6 @@
 import Language
 import TestModels
+import TestSupport
 import Testing
 import Torch
 
@@ -165,18 +166,5 @@ import Torch
     // The last tower layer and the tower's last normalisation serve no feature.
     #expect(unused.allSatisfy { $0.hasPrefix("tower.encoder.layers.2.") || $0.hasPrefix("tower.post_layernorm.") }, "\(unused)")
     #expect(!unused.isEmpty)
-  }
-}
-
-/// A small random number generator whose numbers follow from its seed on every machine.
-struct SplitMix: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }

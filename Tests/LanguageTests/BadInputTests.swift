@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Language
@@ -117,7 +118,7 @@ import Testing
 
   @Test func damagedTokenizerJSONNeverTraps() throws {
     let bytes = try readFile(Fixtures.bytePair("gpt2").appending(path: "tokenizer.json"))
-    var random = SeededGenerator(state: 17)
+    var random = SplitMix(seed: 17)
     try withTemporaryFolder { folder in
       let file = folder.appending(path: "tokenizer.json")
       for _ in 0..<100 {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Language
@@ -117,7 +118,7 @@ private struct Cases: Decodable {
       AddedToken(id: 3, content: "<r><l>"), AddedToken(id: 4, content: "solo", singleWord: true),
     ]
     let splitter = AddedTokenSplitter(tokens)
-    var random = SeededGenerator(state: 2)
+    var random = SplitMix(seed: 2)
     for _ in 0..<500 {
       let parts = ["<l>", "<r>", " ", "\u{3000}", "solo", "é", "<", "<r", ".", "\u{301}"]
       let text = (0..<Int.random(in: 0..<10, using: &random)).compactMap { _ in parts.randomElement(using: &random) }
@@ -143,7 +144,7 @@ private struct Cases: Decodable {
 
   /// The simplest statement of byte-pair encoding: again and again merge the first pair of lowest rank.
   @Test func mergesAsTheDefinitionSays() {
-    var random = SeededGenerator(state: 11)
+    var random = SplitMix(seed: 11)
     for _ in 0..<300 {
       var table = MergeTable(capacity: 0)
       var ranks: [[Int32]: (rank: UInt32, result: Int32)] = [:]

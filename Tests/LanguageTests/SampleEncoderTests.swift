@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Language
@@ -132,7 +133,7 @@ private struct Golden: Decodable {
       ? [try TokenizerLoader.load(from: Fixtures.bytePair("qwen2"))]
       : [try Fixtures.sentencePiece(legacy: false), try Fixtures.sentencePiece(legacy: true)]
     let end = name == "chatml" ? "<|im_end|>" : "</s>"
-    var random = SeededGenerator(state: 21)
+    var random = SplitMix(seed: 21)
     let words = ["the", "man", "14", "café", "你好", "😀", "don't", "A cat.", "x = 1;", "ASSISTANT:", "a\nb"]
     for tokenizer in tokenizers {
       let encoder = try SampleEncoder(template: template, tokenizer: tokenizer)

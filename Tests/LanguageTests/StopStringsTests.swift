@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Language
@@ -16,7 +17,7 @@ import Testing
   }
 
   @Test func anyDivisionGivesTheSameText() {
-    var random = SeededGenerator(state: 3)
+    var random = SplitMix(seed: 3)
     let alphabet = ["a", "b", "c", "é", "e\u{301}", "😀", "\n"]
     func word(_ count: Int) -> String {
       (0..<count).map { _ in alphabet.randomElement(using: &random) ?? "" }.joined()

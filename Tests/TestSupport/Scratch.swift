@@ -13,3 +13,9 @@ public final class Scratch: Sendable {
 
   deinit { try? FileManager.default.removeItem(at: url) }
 }
+
+/// Runs `body` with a folder that is gone afterwards.
+public func withTemporaryFolder<R>(_ body: (URL) throws -> R) throws -> R {
+  let scratch = try Scratch()
+  return try withExtendedLifetime(scratch) { try body(scratch.url) }
+}
