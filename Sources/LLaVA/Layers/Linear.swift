@@ -20,7 +20,7 @@ public struct Linear: Sendable {
 /// The largest number of rows for which reading the weights costs more than computing with them.
 ///
 /// Measured in `BENCHMARKS.md`: up to here the product with the weights as they are is faster than through float32.
-let fewRowsLimit = 16
+let fewRowsLimit = 48
 
 /// y = x·wᵀ + b by the fastest way there is for this device, dtype and number of rows: x [..., in], weight [out, in].
 ///
