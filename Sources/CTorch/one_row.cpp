@@ -22,21 +22,35 @@ SHIM_CLONES void ct_scores(const float *x, int64_t queries, const uint16_t *keys
   }
 }
 
-// Adds `count` rows of values, weighted, to `sum` [width], which is in the order of split_pairs.
+namespace {
+
+// Columns from k on of `count` rows of values, weighted and summed, in the order of split_pairs; Blocks * 32 columns.
+template <int Blocks>
+SHIM_INLINE void weighted_columns(const float *weights, const uint16_t *values, int64_t count, int64_t width, int64_t k, float *sum) {
+  // Two sums for each column, so that additions do not wait for one another.
+  shim::floats sums[2][2 * Blocks] = {};
+  for (int64_t row = 0; row < count; ++row) {
+    for (int block = 0; block < Blocks; ++block) {
+      shim::words both;
+      shim::load(both, values + row * width + k + block * shim::pairs);
+      sums[row & 1][2 * block] += weights[row] * (shim::floats)(both << 16);
+      sums[row & 1][2 * block + 1] += weights[row] * (shim::floats)(both & 0xffff0000u);
+    }
+  }
+  for (int i = 0; i < 2 * Blocks; ++i) {
+    shim::floats total = sums[0][i] + sums[1][i];
+    std::memcpy(sum + k + i * shim::lanes, &total, sizeof total);
+  }
+}
+
+}  // namespace
+
+// Rows of values [count, width], weighted and summed: sum [width], in the order of split_pairs.
 SHIM_CLONES void ct_weighted_sum(const float *weights, const uint16_t *values, int64_t count, int64_t width, float *sum) {
 #pragma clang fp contract(fast)
   int64_t k = 0;
-  for (; k + shim::pairs <= width; k += shim::pairs) {
-    shim::floats even = {}, odd = {};
-    for (int64_t row = 0; row < count; ++row) {
-      shim::words both;
-      shim::load(both, values + row * width + k);
-      even += weights[row] * (shim::floats)(both << 16);
-      odd += weights[row] * (shim::floats)(both & 0xffff0000u);
-    }
-    std::memcpy(sum + k, &even, sizeof even);
-    std::memcpy(sum + k + shim::lanes, &odd, sizeof odd);
-  }
+  for (; k + 2 * shim::pairs <= width; k += 2 * shim::pairs) weighted_columns<2>(weights, values, count, width, k, sum);
+  for (; k + shim::pairs <= width; k += shim::pairs) weighted_columns<1>(weights, values, count, width, k, sum);
   for (; k < width; ++k) {
     sum[k] = 0;
     for (int64_t row = 0; row < count; ++row) sum[k] += weights[row] * shim::widen(values[row * width + k]);

@@ -59,6 +59,15 @@ inline void join_pairs(const float *from, int64_t count, Narrow *to) {
   for (; k < count; ++k) to[k] = Narrow(from[k]);
 }
 
+// The sum of all lanes, as a tree.
+SHIM_INLINE float sum_of(const floats &v) {
+  typedef float half __attribute__((vector_size(32)));
+  typedef float quarter __attribute__((vector_size(16)));
+  half h = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  quarter q = __builtin_shufflevector(h, h, 0, 1, 2, 3) + __builtin_shufflevector(h, h, 4, 5, 6, 7);
+  return (q[0] + q[2]) + (q[1] + q[3]);
+}
+
 // Dot products of R rows of x, `in` apart and in the order of split_pairs, with N rows of w: out[r * N + n].
 template <int R, int N>
 SHIM_INLINE void dots(const float *x, const uint16_t *w, int64_t in, float *out) {
@@ -83,8 +92,7 @@ SHIM_INLINE void dots(const float *x, const uint16_t *w, int64_t in, float *out)
   }
   for (int r = 0; r < R; ++r) {
     for (int n = 0; n < N; ++n) {
-      float sum = 0;
-      for (int64_t i = 0; i < lanes; ++i) sum += sums[r][n][i];
+      float sum = sum_of(sums[r][n]);
       for (int64_t i = k; i < in; ++i) sum += x[r * in + i] * widen(w[n * in + i]);
       out[r * N + n] = sum;
     }

@@ -56,7 +56,7 @@ struct CheckpointReport: Encodable {
     for (name, entry) in reader.entries {
       let group = String(name.prefix { $0 != "." })
       let old = groups[group]
-      groups[group] = Part(parameters: (old?.parameters ?? 0) + entry.count, bytes: (old?.bytes ?? 0) + entry.range.count)
+      groups[group] = Part(parameters: (old?.parameters ?? 0) + entry.count, bytes: (old?.bytes ?? 0) + entry.byteCount)
       storedTypes[entry.storedType, default: 0] += entry.count
     }
     self.groups = groups

@@ -67,7 +67,9 @@ struct BytePairDetokenizer: Detokenizer {
   private let tokenizer: BytePairTokenizer
   private let skipsSpecialTokens: Bool
   private var assembler = UTF8Assembler(repair: .maximalSubpart)
-  /// Fallback bytes in a row. The original turns the whole run into U+FFFD if any of it is invalid, so none of it is
+  /// Fallback bytes in a row.
+  ///
+  /// The original turns the whole run into U+FFFD if any of it is invalid, so none of it is
   /// certain before the run ends.
   private var run: [UInt8] = []
   private var spacesToStrip = 0

@@ -21,7 +21,9 @@ public struct Turn: Sendable, Equatable {
 
   /// Who speaks.
   public var role: Role
-  /// The words; `<image>` marks where an image belongs. An empty last answer is the one to be generated.
+  /// The words; `<image>` marks where an image belongs.
+  ///
+  /// An empty last answer is the one to be generated.
   public var text: String
 
   /// A turn of a conversation.

@@ -15,7 +15,9 @@ public struct ConversationTemplate: Sendable, Equatable {
   public let userHeader, assistantHeader: String
   /// Goes in front of the header of every user turn but the first.
   public let laterUserPrefix: String
-  /// Stands between a header and its text. In front of an answer it is supervised, since tokenizers merge a space with
+  /// Stands between a header and its text.
+  ///
+  /// In front of an answer it is supervised, since tokenizers merge a space with
   /// the word behind it.
   public let lead: String
   /// Closes a user turn.
@@ -61,8 +63,8 @@ public struct ConversationTemplate: Sendable, Equatable {
 
   /// Renders turns, marking the answers.
   ///
-  /// - Parameter closesEmptyAnswers: end an empty answer like any other instead of leaving it to be generated.
-  func segments(for turns: [Turn], closesEmptyAnswers: Bool) throws -> [Segment] {
+  /// - Parameter closesEmptyAnswer: end an empty last answer like any other instead of leaving it to be generated.
+  func segments(for turns: [Turn], closesEmptyAnswer: Bool) throws -> [Segment] {
     for (index, turn) in turns.enumerated() where (turn.role == .user) != (index % 2 == 0) {
       let problem = index == 0 ? "it begins with the assistant" : "turn \(index + 1) has the same role as the one before"
       throw LanguageError.invalidConversation(problem: problem)
@@ -80,7 +82,7 @@ public struct ConversationTemplate: Sendable, Equatable {
         segments.append(Segment(text: assistantHeader))
         if !turn.text.isEmpty {
           segments.append(Segment(text: lead + turn.text + answerEnd, isAnswer: true))
-        } else if closesEmptyAnswers {
+        } else if closesEmptyAnswer, index == turns.count - 1 {
           segments.append(Segment(text: answerEnd, isAnswer: true))
         } else {
           continue
@@ -95,7 +97,7 @@ public struct ConversationTemplate: Sendable, Equatable {
   ///
   /// - Throws: `LanguageError.invalidConversation` unless the turns alternate, the user's first.
   public func render(_ turns: [Turn]) throws -> String {
-    try segments(for: turns, closesEmptyAnswers: false).map(\.text).joined()
+    try segments(for: turns, closesEmptyAnswer: false).map(\.text).joined()
   }
 
   /// Renders a prompt that asks for the next answer: turns end with the user's, or with an empty answer.

@@ -45,7 +45,9 @@ enum PreTokenizerPattern: Sendable, Equatable {
   }
 }
 
-/// Classified scalars of one text. Each `...Word` function returns where the word starting at a position ends.
+/// Classified scalars of one text.
+///
+/// Each `...Word` function returns where the word starting at a position ends.
 private struct Scanner {
   enum Class { case letter, number, space, newline, other }
 

@@ -1,5 +1,7 @@
 extension SampleEncoder {
-  /// Labels a rendered `vicuna_v1` text as LLaVA's `preprocess_v1` does, with its assumptions:
+  /// Labels a rendered `vicuna_v1` text as LLaVA's `preprocess_v1` does.
+  ///
+  /// Its assumptions are kept:
   /// 1. The text is split at `</s>`, each round at " ASSISTANT: "; a round that does not give two parts ends the count.
   /// 2. Rounds are tokenised on their own. The BOS of each stands in for the `</s>` that the split removed; of the
   ///    instruction's length two are taken off, for BOS and for the space that merges into the answer.

@@ -31,14 +31,17 @@ public struct LabelledSample: Sendable, Equatable {
 ///
 /// LLaVA recovers the answers by splitting the rendered text at `</s>` and at ` ASSISTANT: ` and counting tokens; when the
 /// counts do not add up it ignores the whole sample. `.corrected` knows where each answer lies instead, so:
-/// 5. An empty answer is supervised as its end alone, directly behind the header: after the prompt the model should stop
-///    at once. (LLaVA renders no end, which would teach nothing and leave the next question glued to the header.)
+/// 5. An empty last answer is supervised as its end alone, directly behind the header: after the prompt the model should
+///    stop at once. (LLaVA renders no end, which teaches nothing.) An empty answer that another question follows counts
+///    as not given: it is its header, ignored. (As in LLaVA.)
 /// 6. A last question without an answer stays, ignored; the answers before it are supervised.
 /// 7. An answer or question may contain the marker of an answer, or the end token: that is content. The question's
 ///    is ignored with it, the answer's supervised with it, so ids are those LLaVA makes.
 /// 8. Ids equal to the padding id are content like any other.
 ///
-/// Wherever LLaVA's counts do add up, ids and labels equal LLaVA's exactly.
+/// Wherever LLaVA's counts add up, ids and labels equal LLaVA's exactly, but for samples that LLaVA mislabels unnoticed: a
+/// question that itself ends in " ASSISTANT:" (its last word is then supervised), two miscounts that cancel, and any
+/// miscount beyond the maximum length, where LLaVA does not check.
 public struct SampleEncoder: Sendable {
   /// How answers are found.
   public enum Semantics: Sendable {
@@ -104,7 +107,7 @@ public struct SampleEncoder: Sendable {
   /// Tokenises the whole text once, so that ids are what inference sees, and finds each answer by tokenising the text in
   /// front of it: ids in common with the whole lie before the answer.
   private func correctedSample(_ turns: [Turn], hasImage: Bool) throws -> LabelledSample {
-    let segments = try template.segments(for: turns, closesEmptyAnswers: true)
+    let segments = try template.segments(for: turns, closesEmptyAnswer: true)
     let ids = try ids(of: segments.map(\.text).joined(), hasImage: hasImage)
     var labels = [Int](repeating: ignoredLabel, count: ids.count)
     var text = ""

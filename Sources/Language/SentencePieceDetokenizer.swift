@@ -1,4 +1,6 @@
-/// Decodes SentencePiece ids one at a time, as transformers' slow `LlamaTokenizer` decodes them all at once:
+/// Decodes SentencePiece ids one at a time.
+///
+/// In sum this is what transformers' slow `LlamaTokenizer` gives for all of them at once:
 /// 1. "▁" is a space. The very first piece loses a leading "▁"; if what is left is no piece of the model, it stays as
 ///    it is, underlines included (a quirk of the original, kept so that both agree).
 /// 2. A legacy model also drops the dummy space in front of the first piece that gives text.

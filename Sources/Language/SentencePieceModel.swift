@@ -101,12 +101,15 @@ struct NormalizerSettings: Sendable, Equatable {
   var removesExtraWhitespace = true
 
   /// Walks the top level of a serialised model, a protocol buffer; nil if it is broken.
+  ///
+  /// The settings come behind all pieces, so a file without them has been cut short, even between two pieces.
   init?(model: [UInt8]) {
-    guard !model.isEmpty else { return nil }
     var fields = ProtocolBufferFields(model[...])
+    var found = false
     while !fields.isAtEnd {
       guard let field = fields.next() else { return nil }
       guard field.number == 3, let spec = field.bytes else { continue }
+      found = true
       var inner = ProtocolBufferFields(spec)
       while !inner.isAtEnd {
         guard let setting = inner.next() else { return nil }
@@ -114,6 +117,7 @@ struct NormalizerSettings: Sendable, Equatable {
         if setting.number == 4 { removesExtraWhitespace = setting.varint != 0 }
       }
     }
+    if !found { return nil }
   }
 }
 

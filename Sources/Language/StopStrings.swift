@@ -47,7 +47,9 @@ public struct StopStrings: Sendable {
     return String(decoding: held, as: UTF8.self)
   }
 
-  /// The length of the longest tail that begins some stop string. It starts with a stop string's first byte, hence
+  /// The length of the longest tail that begins some stop string.
+  ///
+  /// It starts with a stop string's first byte, hence
   /// never inside a character.
   private func possibleStart() -> Int {
     for length in stride(from: min(held.count, longest - 1), to: 0, by: -1)

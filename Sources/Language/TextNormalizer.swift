@@ -1,5 +1,3 @@
-import Foundation
-
 /// The `normalizer` of a tokenizer.json: steps that change the text before it is divided.
 struct TextNormalizer: Sendable {
   enum Step: Sendable {
@@ -36,11 +34,7 @@ struct TextNormalizer: Sendable {
     var text = text
     for step in steps {
       switch step {
-      case .nfc:
-        // ASCII is its own composition, and most text is ASCII.
-        if text.contains(where: { $0 >= 0x80 }) {
-          text = Array(String(decoding: text, as: UTF8.self).precomposedStringWithCanonicalMapping.utf8)
-        }
+      case .nfc: text = CanonicalComposition.compose(text)
       case .prepend(let prefix): if !text.isEmpty { text = prefix + text }
       case .replace(let pattern, let replacement): text = replacing(pattern, in: text, with: replacement)
       }

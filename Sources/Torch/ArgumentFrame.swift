@@ -1,6 +1,8 @@
 import CTorch
 
-/// The C image of an argument list. Lists lie in three shared arrays, so that a call allocates little, and are pointed to only
+/// The C image of an argument list.
+///
+/// Lists lie in three shared arrays, so that a call allocates little, and are pointed to only
 /// while the call runs.
 struct ArgumentFrame {
   private var values: [ct_value] = []

@@ -14,7 +14,7 @@ public enum Runtime {
   /// Version of the libtorch whose headers this was built with.
   public static var builtVersion: String { text(ct_built_version()) }
 
-  /// True where the processor multiplies bfloat16 matrices in hardware. Elsewhere a large product is faster in float32.
+  /// True where the processor multiplies bfloat16 matrices in hardware; elsewhere a large product is faster in float32.
   public static let hasNativeBFloat16 = ct_has_native_bfloat16()
 
   /// Gives memory that is free but kept for reuse back to the system.

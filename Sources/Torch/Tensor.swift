@@ -27,7 +27,7 @@ public final class Tensor: @unchecked Sendable {
   /// Number of dimensions.
   public var rank: Int { Int(ct_tensor_rank(handle)) }
 
-  /// Size of one dimension; negative numbers count from the end. Zero for a dimension that the tensor does not have.
+  /// Size of one dimension, negative numbers counting from the end; zero for a dimension that the tensor does not have.
   public func size(_ dimension: Int) -> Int {
     let index = dimension < 0 ? dimension + rank : dimension
     return index >= 0 && index < rank ? Int(ct_tensor_size(handle, Int32(index))) : 0

@@ -40,12 +40,12 @@ extension Scratch {
     let scratch = try Scratch()
     let items = try (0..<7).map { SafetensorsItem("layer.\($0)", try Tensor.full([10], Double($0))) }
     try SafetensorsWriter.write(items, toFolder: scratch.url, shardBytes: 100)
-    let folder = try SafetensorsFolder(scratch.url)
+    let folder = try WeightFolder(scratch.url)
     #expect(folder.files.count == 4)
     #expect(folder.files[0] == "model-00001-of-00004.safetensors")
     for number in 0..<7 { #expect(try folder.tensor("layer.\(number)").sum().item() == Double(number * 10)) }
     try FileManager.default.removeItem(at: scratch.url.appending(path: folder.files[1]))
-    let error = #expect(throws: SafetensorsError.self) { try SafetensorsFolder(scratch.url) }
+    let error = #expect(throws: TensorFileError.self) { try WeightFolder(scratch.url) }
     #expect(error?.description.contains("model-00002-of-00004.safetensors") == true)
   }
 
@@ -88,7 +88,7 @@ extension Scratch {
     let (header, data, says) = Self.malformed[index]
     let scratch = try Scratch()
     let url = try scratch.file("bad.safetensors", header: header, data: data)
-    let error = #expect(throws: SafetensorsError.self) { try SafetensorsFile(url) }
+    let error = #expect(throws: TensorFileError.self) { try SafetensorsFile(url) }
     #expect(error?.description.contains(says) == true, "\(String(describing: error))")
     #expect(error?.description.contains("bad.safetensors") == true)
     #expect(error?.description.contains("\n") == false)
@@ -97,24 +97,24 @@ extension Scratch {
   @Test func hopelessFilesAreRefused() throws {
     let scratch = try Scratch()
     let huge = try scratch.file("huge.safetensors", header: "{}", data: 0, length: .max)
-    #expect(throws: SafetensorsError.self) { try SafetensorsFile(huge) }
+    #expect(throws: TensorFileError.self) { try SafetensorsFile(huge) }
     let long = try scratch.file("long.safetensors", header: "{}", data: 0, length: 1000)
-    #expect(throws: SafetensorsError.self) { try SafetensorsFile(long) }
+    #expect(throws: TensorFileError.self) { try SafetensorsFile(long) }
     let short = scratch.url.appending(path: "short.safetensors")
     try Data([1, 2, 3]).write(to: short)
-    #expect(throws: SafetensorsError.self) { try SafetensorsFile(short) }
-    #expect(throws: SafetensorsError.self) { try SafetensorsFile(scratch.url) }
-    #expect(throws: SafetensorsError.self) { try SafetensorsFile(scratch.url.appending(path: "absent")) }
-    #expect(throws: SafetensorsError.self) { try SafetensorsFolder(scratch.url) }
+    #expect(throws: TensorFileError.self) { try SafetensorsFile(short) }
+    #expect(throws: TensorFileError.self) { try SafetensorsFile(scratch.url) }
+    #expect(throws: TensorFileError.self) { try SafetensorsFile(scratch.url.appending(path: "absent")) }
+    #expect(throws: TensorFileError.self) { try WeightFolder(scratch.url) }
   }
 
   @Test func typesThatNobodyComputesWithAreNamedWhenRead() throws {
     let scratch = try Scratch()
     let url = try scratch.file("f64.safetensors", header: #"{"a":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}}"#, data: 16)
     let file = try SafetensorsFile(url)
-    let error = #expect(throws: SafetensorsError.self) { try file.tensor("a") }
+    let error = #expect(throws: TensorFileError.self) { try file.tensor("a") }
     #expect(error?.description.contains("tensor a holds F64") == true)
-    #expect(throws: SafetensorsError.self) { try file.tensor("b") }
+    #expect(throws: TensorFileError.self) { try file.tensor("b") }
   }
 
   @Test func indexesThatLieAreRefused() throws {
@@ -126,9 +126,9 @@ extension Scratch {
       #"{"weight_map":{"a":"t.safetensors"}}"#,
     ] {
       try Data(text.utf8).write(to: index)
-      #expect(throws: SafetensorsError.self, "\(text)") { try SafetensorsFolder(scratch.url) }
+      #expect(throws: TensorFileError.self, "\(text)") { try WeightFolder(scratch.url) }
     }
     try Data(#"{"weight_map":{"a":"s.safetensors"}}"#.utf8).write(to: index)
-    #expect(try SafetensorsFolder(scratch.url).tensor("a").item() == 1)
+    #expect(try WeightFolder(scratch.url).tensor("a").item() == 1)
   }
 }

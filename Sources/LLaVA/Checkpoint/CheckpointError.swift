@@ -8,8 +8,6 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
   case shape(tensor: String, file: String, found: [Int], expected: [Int])
   /// A weight holds infinite numbers or NaN.
   case notFinite(tensor: String, file: String, count: Int)
-  /// Weights in a form that is not read.
-  case unsupportedFormat(file: String, reason: String)
   /// The vision tower lies in another folder that is not there.
   case noTower(name: String, folder: String)
   /// Something already stands where the checkpoint should be written.
@@ -24,7 +22,6 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
       "\(file): tensor \(tensor) has shape \(found), config.json calls for \(expected)"
     case .notFinite(let tensor, let file, let count):
       "\(file): tensor \(tensor) holds \(count) NaN or infinite number\(count == 1 ? "" : "s"); the checkpoint is damaged"
-    case .unsupportedFormat(let file, let reason): "\(file): \(reason)"
     case .noTower(let name, let folder):
       "\(folder): holds no vision tower, and the CLIP folder \(name) that config.json names is not there"
     case .exists(let path): "\(path): already exists; choose another place or remove it"

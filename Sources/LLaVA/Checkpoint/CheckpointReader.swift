@@ -20,8 +20,8 @@ public struct CheckpointReader: ParameterSource {
   public var device = Device.cpu
 
   private struct Place: Sendable {
-    let folder: SafetensorsFolder
-    let entry: SafetensorsFile.Entry
+    let folder: WeightFolder
+    let entry: TensorEntry
   }
   private let places: [String: Place]
   /// Tensors in the checkpoint that are no weights of the model.
@@ -29,7 +29,7 @@ public struct CheckpointReader: ParameterSource {
 
   /// Opens a checkpoint.
   ///
-  /// - Throws: `CheckpointError`, `ConfigurationError`, `SafetensorsError`.
+  /// - Throws: `CheckpointError`, `ConfigurationError`, `TensorFileError`.
   public init(_ folder: URL, dtype: DType? = nil, device: Device = .cpu) throws {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue else {
@@ -42,7 +42,7 @@ public struct CheckpointReader: ParameterSource {
     layout = reader.layout
     configuration = try reader.read()
 
-    let weights = try Self.weights(folder)
+    let weights = try WeightFolder(folder)
     var places: [String: Place] = [:]
     var ignored: [String] = []
     for (name, entry) in weights.entries {
@@ -54,7 +54,7 @@ public struct CheckpointReader: ParameterSource {
         throw CheckpointError.noTower(name: try reader.root.string("mm_vision_tower") ?? "-", folder: folder.path)
       }
       towerFolder = found
-      let tower = try Self.weights(found)
+      let tower = try WeightFolder(found)
       for (name, entry) in tower.entries {
         // A folder with the bare tower has no prefix of its own.
         let own = KeyNames.own(name) ?? KeyNames.own("vision_tower." + name)
@@ -66,25 +66,11 @@ public struct CheckpointReader: ParameterSource {
     self.ignored = ignored.sorted()
   }
 
-  private static func weights(_ folder: URL) throws -> SafetensorsFolder {
-    do {
-      return try SafetensorsFolder(folder)
-    } catch SafetensorsError.noWeights {
-      let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-      if let pickle = names.sorted().first(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".pth") || $0.hasSuffix(".pt") }) {
-        throw CheckpointError.unsupportedFormat(
-          file: folder.appendingPathComponent(pickle).path,
-          reason: "a pickle, which can run code when read; save the weights as safetensors (save_pretrained does) and try again")
-      }
-      throw SafetensorsError.noWeights(folder: folder.path)
-    }
-  }
-
   /// True where a file holds this weight.
   public func contains(_ name: String) -> Bool { places[name] != nil }
 
   /// All weights' names, shapes and stored types, sorted by name.
-  public var entries: [(name: String, entry: SafetensorsFile.Entry)] {
+  public var entries: [(name: String, entry: TensorEntry)] {
     places.map { ($0.key, $0.value.entry) }.sorted { $0.0 < $1.0 }
   }
 

@@ -18,7 +18,7 @@ public enum CheckpointWriter {
   ///   - dtype: element type in the files; `nil` keeps the weights'.
   ///   - shardBytes: files are split where they would be larger.
   ///   - companions: a folder whose tokenizer files are copied.
-  /// - Throws: `CheckpointError.exists`, `ConfigurationError`, `SafetensorsError`, or the system's error.
+  /// - Throws: `CheckpointError.exists`, `ConfigurationError`, `TensorFileError`, or the system's error.
   public static func write(
     _ model: LLaVAModel, to folder: URL, layout: CheckpointLayout = .huggingFace, dtype: DType? = nil,
     shardBytes: Int = 5_000_000_000, companions: URL? = nil

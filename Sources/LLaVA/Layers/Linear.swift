@@ -2,9 +2,9 @@ import Torch
 
 /// An affine map of the last dimension: y = x·wᵀ + b.
 public struct Linear: Sendable {
-  /// [outputs, inputs]
+  /// The matrix, [outputs, inputs].
   public let weight: Tensor
-  /// [outputs], or none.
+  /// What is added, [outputs], or none.
   public let bias: Tensor?
 
   /// Pulls `weight` and, where there is one, `bias`.

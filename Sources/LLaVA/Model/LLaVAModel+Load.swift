@@ -8,7 +8,7 @@ extension LLaVAModel {
   ///   - folder: holds `config.json` and the weights.
   ///   - dtype: element type of the weights in memory; `nil` keeps what the files hold.
   ///   - device: where the weights go.
-  /// - Throws: `CheckpointError`, `ConfigurationError`, `SafetensorsError`, each naming file and field.
+  /// - Throws: `CheckpointError`, `ConfigurationError`, `TensorFileError`, each naming file and field.
   public static func load(from folder: URL, dtype: DType? = nil, device: Device = .cpu) throws -> LLaVAModel {
     let reader = try CheckpointReader(folder, dtype: dtype, device: device)
     return try LLaVAModel(reader.configuration, from: reader)

@@ -6,7 +6,7 @@ import Torch
 public struct LlamaDecoder: Sendable {
   /// The decoder's shape.
   public let configuration: TextConfiguration
-  /// [vocabularySize, hiddenSize]
+  /// The table of token embeddings, [vocabularySize, hiddenSize].
   public let embedding: Tensor
   /// The normalisation before the output layer.
   public let norm: RMSNorm

@@ -4,7 +4,7 @@ import Torch
 public struct PackedBatch: Sendable {
   /// [T, hiddenSize]: the rows of all samples, T the sum of `lengths`.
   public var hidden: Tensor
-  /// [T] int64: each row's original position in its sample. Compression drops rows and never renumbers.
+  /// [T] int64: each row's original position in its sample; compression drops rows and never renumbers.
   public var positions: Tensor
   /// Rows of each sample now.
   public var lengths: [Int]

@@ -4,60 +4,38 @@ import Foundation
 ///
 /// Opening checks the whole header (lengths, offsets, overlaps, gaps), so a tensor can be read without further checks. Nothing is
 /// read before it is asked for.
-public final class SafetensorsFile: Sendable {
-  /// One tensor as the header describes it.
-  public struct Entry: Sendable, Equatable {
-    /// The tensor's name.
-    public let name: String
-    /// The format's name of the element type: `F32`, `BF16`, `I64`, …
-    public let storedType: String
-    /// Sizes of all dimensions.
-    public let shape: [Int]
-    /// Where the elements lie in the file, in bytes from its start.
-    public let range: Range<Int>
-
-    /// The element type, or `nil` where this package does not compute with it.
-    public var dtype: DType? { SafetensorsFormat.dtypes[storedType] }
-    /// Number of elements.
-    public var count: Int { shape.reduce(1, *) }
-  }
-
+public final class SafetensorsFile: TensorFile {
   /// Path of the file, for messages.
   public let path: String
   /// All tensors by name.
-  public let entries: [String: Entry]
+  public let entries: [String: TensorEntry]
   /// The strings under `__metadata__`.
   public let metadata: [String: String]
 
   private let map: MappedFile
+  private let ranges: [String: Range<Int>]
 
   /// Opens a file and checks its header.
   ///
-  /// - Throws: `SafetensorsError`.
+  /// - Throws: `TensorFileError`.
   public init(_ url: URL) throws {
     path = url.path
     map = try MappedFile(url)
-    (entries, metadata) = try SafetensorsFormat.header(map, path)
+    let header = try SafetensorsFormat.header(map, path)
+    entries = header.entries
+    ranges = header.ranges
+    metadata = header.metadata
   }
 
   /// Reads a tensor into memory of its own, in the given element type and on the given device.
   ///
   /// The file's pages are let go afterwards, so that loading a model never holds more than one tensor twice.
   ///
-  /// - Throws: `SafetensorsError.missing`, `.unsupportedDType`, `TorchError`.
+  /// - Throws: `TensorFileError.missing`, `.unsupportedDType`, `TorchError`.
   public func tensor(_ name: String, as dtype: DType? = nil, on device: Device = .cpu) throws -> Tensor {
-    guard let entry = entries[name] else { throw SafetensorsError.missing(tensor: name, file: path) }
-    guard let stored = entry.dtype else {
-      throw SafetensorsError.unsupportedDType(tensor: name, dtype: entry.storedType, file: path)
-    }
-    defer { map.forget(entry.range) }
-    let aligned = entry.range.lowerBound % stored.size == 0
-    let wanted = dtype ?? stored
-    if (wanted == stored && device == .cpu) || !aligned || entry.range.isEmpty {
-      return try Tensor.copying(map.bytes(entry.range), entry.shape, stored).to(wanted, on: device)
-    }
-    let view = try Tensor.borrowing(map.start + entry.range.lowerBound, entry.shape, stored, owner: map)
-    return try view.to(wanted, on: device)
+    let (entry, stored) = try readable(name)
+    guard let range = ranges[name] else { throw TensorFileError.missing(tensor: name, file: path) }
+    return try map.tensor(range, entry.shape, stored, as: dtype ?? stored, on: device)
   }
 }
 
@@ -106,12 +84,12 @@ enum SafetensorsFormat {
 
   static func header(
     _ map: MappedFile, _ path: String
-  ) throws -> (entries: [String: SafetensorsFile.Entry], metadata: [String: String]) {
-    func malformed(_ reason: String) -> SafetensorsError { .malformed(file: path, reason: reason) }
+  ) throws -> (entries: [String: TensorEntry], ranges: [String: Range<Int>], metadata: [String: String]) {
+    func malformed(_ reason: String) -> TensorFileError { .malformed(file: path, reason: reason) }
     let length = map.bytes(0..<8).loadUnaligned(as: UInt64.self).littleEndian
     guard length <= longestHeader else { throw malformed("its header claims \(length) bytes, over \(longestHeader)") }
     let dataStart = 8 + Int(length)
-    guard dataStart <= map.count else { throw SafetensorsError.truncated(file: path, found: map.count, expected: dataStart) }
+    guard dataStart <= map.count else { throw TensorFileError.truncated(file: path, found: map.count, expected: dataStart) }
     let header: Header
     do {
       header = try JSONDecoder().decode(Header.self, from: Data(map.bytes(8..<dataStart)))
@@ -123,7 +101,8 @@ enum SafetensorsFormat {
       throw malformed("its header is not JSON")
     }
 
-    var entries: [String: SafetensorsFile.Entry] = [:]
+    var entries: [String: TensorEntry] = [:]
+    var ranges: [String: Range<Int>] = [:]
     for (name, fields) in header.tensors {
       guard let size = dtypes[fields.dtype]?.size ?? otherSizes[fields.dtype] else {
         throw malformed("tensor \(name) has unknown dtype \(fields.dtype)")
@@ -140,22 +119,22 @@ enum SafetensorsFormat {
       guard end - begin == bytes else {
         throw malformed("tensor \(name) of shape \(fields.shape) takes \(bytes) bytes, its offsets span \(end - begin)")
       }
-      entries[name] = SafetensorsFile.Entry(
-        name: name, storedType: fields.dtype, shape: fields.shape, range: dataStart + begin..<dataStart + end)
+      entries[name] = TensorEntry(name: name, storedType: fields.dtype, shape: fields.shape, byteCount: bytes)
+      ranges[name] = dataStart + begin..<dataStart + end
     }
 
     var position = dataStart
-    for entry in entries.values.sorted(by: {
-      ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
+    for (name, range) in ranges.sorted(by: {
+      ($0.value.lowerBound, $0.value.upperBound) < ($1.value.lowerBound, $1.value.upperBound)
     }) {
-      guard entry.range.lowerBound == position else {
-        let what = entry.range.lowerBound < position ? "overlaps the one before" : "leaves a gap before itself"
-        throw malformed("tensor \(entry.name) \(what)")
+      guard range.lowerBound == position else {
+        let what = range.lowerBound < position ? "overlaps the one before" : "leaves a gap before itself"
+        throw malformed("tensor \(name) \(what)")
       }
-      position = entry.range.upperBound
+      position = range.upperBound
     }
-    guard position <= map.count else { throw SafetensorsError.truncated(file: path, found: map.count, expected: position) }
+    guard position <= map.count else { throw TensorFileError.truncated(file: path, found: map.count, expected: position) }
     guard position == map.count else { throw malformed("\(map.count - position) bytes follow the last tensor") }
-    return (entries, header.metadata)
+    return (entries, ranges, header.metadata)
   }
 }

@@ -32,11 +32,11 @@ public struct SafetensorsItem {
 public enum SafetensorsWriter {
   /// Writes one file with the tensors in the given order.
   ///
-  /// - Throws: `SafetensorsError.unreadable` with the system's reason, `TorchError`, or what an item's `load` throws.
+  /// - Throws: `TensorFileError.unreadable` with the system's reason, `TorchError`, or what an item's `load` throws.
   public static func write(_ items: [SafetensorsItem], to url: URL, metadata: [String: String] = ["format": "pt"]) throws {
     let temporary = url.deletingLastPathComponent().appendingPathComponent(".\(url.lastPathComponent).\(UUID().uuidString)")
     let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw SafetensorsError.unreadable(file: url.path, reason: systemError()) }
+    guard descriptor >= 0 else { throw TensorFileError.unreadable(file: url.path, reason: systemError()) }
     do {
       defer { close(descriptor) }
       try write(header(items, metadata), to: descriptor, url)
@@ -45,9 +45,9 @@ public enum SafetensorsWriter {
         try tensor.requireShape(item.shape, "tensor \(item.name) to be written")
         try tensor.withBytes { try write($0, to: descriptor, url) }
       }
-      guard fsync(descriptor) == 0 else { throw SafetensorsError.unreadable(file: url.path, reason: systemError()) }
+      guard fsync(descriptor) == 0 else { throw TensorFileError.unreadable(file: url.path, reason: systemError()) }
       guard rename(temporary.path, url.path) == 0 else {
-        throw SafetensorsError.unreadable(file: url.path, reason: systemError())
+        throw TensorFileError.unreadable(file: url.path, reason: systemError())
       }
     } catch {
       unlink(temporary.path)
@@ -138,7 +138,7 @@ public enum SafetensorsWriter {
     while position < bytes.count {
       let count = Foundation.write(descriptor, bytes.baseAddress.map { $0 + position }, min(bytes.count - position, 1 << 30))
       if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw SafetensorsError.unreadable(file: url.path, reason: systemError()) }
+      guard count > 0 else { throw TensorFileError.unreadable(file: url.path, reason: systemError()) }
       position += count
     }
   }

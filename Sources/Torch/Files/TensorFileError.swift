@@ -1,7 +1,7 @@
 import Foundation
 
-/// What is wrong with a safetensors file, or with a folder of them.
-public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
+/// What is wrong with a file of tensors, or with a folder of them.
+public enum TensorFileError: Error, Equatable, CustomStringConvertible {
   /// The file cannot be opened, read or written; `reason` is the system's word.
   case unreadable(file: String, reason: String)
   /// The file's structure breaks the format.
@@ -14,21 +14,21 @@ public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
   case unsupportedDType(tensor: String, dtype: String, file: String)
   /// An index names a shard that is not there.
   case missingShard(shard: String, index: String)
-  /// A folder without any safetensors file.
+  /// A folder without weights.
   case noWeights(folder: String)
 
   /// One sentence for people.
   public var description: String {
     switch self {
     case .unreadable(let file, let reason): "\(file): \(reason)"
-    case .malformed(let file, let reason): "\(file): not a valid safetensors file: \(reason)"
+    case .malformed(let file, let reason): "\(file): damaged or not a file of tensors: \(reason)"
     case .truncated(let file, let found, let expected):
       "\(file): truncated: \(found) bytes of \(expected); copy or download it again"
     case .missing(let tensor, let file): "\(file): no tensor named \(tensor)"
     case .unsupportedDType(let tensor, let dtype, let file):
       "\(file): tensor \(tensor) holds \(dtype); convert it to F32, F16 or BF16"
     case .missingShard(let shard, let index): "\(index): names \(shard), which is not beside it; copy or download it again"
-    case .noWeights(let folder): "\(folder): no model.safetensors and no model.safetensors.index.json"
+    case .noWeights(let folder): "\(folder): no weights: neither model.safetensors nor pytorch_model.bin, nor an index of shards"
     }
   }
 }

@@ -1,0 +1,43 @@
+import Foundation
+import Imaging
+import LLaVA
+import Language
+import TestModels
+import TestSupport
+import Testing
+import Torch
+
+/// The README's example, line by line, on a tiny model.
+@Suite struct ReadmeExampleTests {
+  @Test func theExampleRuns() throws {
+    let scratch = try Scratch()
+    let folder = scratch.url.appending(path: "model")
+    let file = scratch.url.appending(path: "house.png")
+    try TestModel.write(TestModel.tiny(), to: folder)
+    try TestModel.drawing().writePNG(to: file)
+    var printed = ""
+    func print(_ piece: String) { printed += piece }
+
+    // README begins
+    let pipeline = try LLaVAPipeline.load(from: folder, dtype: .bfloat16)
+    let picture = try RGBImage(contentsOf: file, orientation: .honoured)
+
+    var chat = try ChatSession(pipeline, images: [picture])
+    let answer = try chat.reply(to: "What is in this picture?") { piece in
+      print(piece)  // as it comes, never half a character
+      return true  // false ends the answer
+    }
+    print("\(answer.result.visualTokens) visual tokens, \(answer.tokensPerSecond) tokens per second")
+    // README ends
+
+    #expect(printed.contains("16 visual tokens"))
+    let readme = try String(
+      contentsOf: URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../README.md"), encoding: .utf8)
+    let source = try String(contentsOfFile: #filePath, encoding: .utf8)
+    let begin = try #require(source.range(of: "// README begins\n"))
+    let end = try #require(source.range(of: "    // README ends"))
+    for line in source[begin.upperBound..<end.lowerBound].split(separator: "\n") {
+      #expect(readme.contains(line.trimmingCharacters(in: .whitespaces)), "the README lacks: \(line)")
+    }
+  }
+}
