@@ -45,7 +45,7 @@ struct LivelyParameters: ParameterSource {
     let noise = try Tensor.randn(shape, .float32, generator: generator)
     if shape.count == 1 { return try noise * 0.2 + (name.hasSuffix("norm.weight") || name.contains("layernorm.weight") ? 1 : 0) }
     let fanIn = shape.dropFirst().reduce(1, *)
-    return try noise * (name.contains("embed") ? 0.5 : 1.5 / Double(fanIn).squareRoot())
+    return try noise * (name.contains("embed") ? 0.2 : 1.5 / Double(fanIn).squareRoot())
   }
 }
 
