@@ -50,6 +50,8 @@ public enum CheckpointWriter {
     _ shardBytes: Int,
     _ companions: URL?
   ) throws {
+    let (weights, configuration) =
+      try layout == .huggingFace ? coveringSpecialTokens(weights, configuration) : (weights, configuration)
     let manager = FileManager.default
     guard !manager.fileExists(atPath: folder.path) else { throw CheckpointError.exists(folder.path) }
     let parent = folder.standardizedFileURL.deletingLastPathComponent()

@@ -105,7 +105,8 @@ struct ConfigurationReader {
     for field in ["mm_use_im_start_end", "mm_use_im_patch_token"] where try root.bool(field) == true {
       throw ConfigurationError.unsupported(file: root.file, field: field, found: "true", known: ["false, as in LLaVA-1.5"])
     }
-    var configuration = LLaVAConfiguration(vision: vision, text: text, imageTokenID: text.vocabularySize)
+    var configuration = LLaVAConfiguration(
+      vision: vision, text: text, imageTokenID: try root.int("image_token_index") ?? text.vocabularySize)
     configuration.projector.layers = try projectorLayers()
     configuration.bosTokenID = try root.int("bos_token_id")
     configuration.eosTokenIDs = Set(try root.ints("eos_token_id") ?? [2])

@@ -42,6 +42,8 @@ extension LLaVAConfiguration {
     fields["mm_use_im_patch_token"] = .bool(false)
     fields["mm_patch_merge_type"] = .string("flat")
     fields["use_mm_proj"] = .bool(true)
+    // The original has no such field and reads past it; with it a conversion back finds the same token.
+    if imageTokenID < text.vocabularySize { fields["image_token_index"] = .int(imageTokenID) }
     fields["image_aspect_ratio"] = .string(imageAspect.rawValue)
     fields["tokenizer_padding_side"] = .string("right")
     fields["torch_dtype"] = .string(dtype)

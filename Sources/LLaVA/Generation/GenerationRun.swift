@@ -12,14 +12,17 @@ struct GenerationRun {
   private let caches: [KeyValueCache]
   private let limits: [Int]
   private var samplers: [Sampler]
+  /// Runs from the end of the vision stage, so that splicing and taking memory for the caches count as prefill.
+  private var clock: Stopwatch
 
   /// Encodes images, checks the prompts against the context, and takes memory for the caches.
   init(_ model: LLaVAModel, _ requests: [GenerationRequest], _ options: GenerationOptions, _ caches: [KeyValueCache]?) throws {
     self.model = model
     self.options = options
-    let clock = Stopwatch(model.device)
+    let visionClock = Stopwatch(model.device)
     let features = try model.visualTokens(of: requests)
-    timings.vision = try clock.seconds()
+    timings.vision = try visionClock.seconds()
+    clock = Stopwatch(model.device)
     let text = model.configuration.text
     var batch = try model.splice(requests.map(\.ids), features: features)
     let past = caches?.map(\.nextPosition) ?? requests.map { _ in 0 }
@@ -47,7 +50,6 @@ struct GenerationRun {
   }
 
   mutating func generate(_ receive: (Int, Int) throws -> GenerationStep) throws {
-    var clock = Stopwatch(model.device)
     let layers = 0..<model.configuration.text.layers
     var rows = try model.decoder.run(layers: layers, batch, caches: caches, lastRowsOnly: true).hidden
     for (cache, length) in zip(caches, batch.lengths) { cache.advance(by: length) }
