@@ -17,10 +17,11 @@ public struct Linear: Sendable {
   public func callAsFunction(_ x: Tensor) throws -> Tensor { try linear(x, weight, bias) }
 }
 
-/// The largest number of rows for which reading the weights costs more than computing with them.
+/// The largest number of rows for which the kernel of decoding is used.
 ///
-/// Measured in `BENCHMARKS.md`: up to here the product with the weights as they are is faster than through float32.
-let fewRowsLimit = 48
+/// Without bfloat16 hardware it wins up to 64 rows (`epic bench kernels`, BENCHMARKS.md). With it, libtorch's own product gains about
+/// four times from a dozen rows on, so it is used for fewer; that number has not been measured yet.
+let fewRowsLimit = Runtime.hasNativeBFloat16 ? 16 : 64
 
 /// y = x·wᵀ + b by the fastest way there is for this device, dtype and number of rows: x [..., in], weight [out, in].
 ///

@@ -22,7 +22,7 @@ public enum PromptError: Error, Equatable, CustomStringConvertible {
     case .empty: "the prompt is empty"
     case .tokenOutOfRange(let id, let size):
       "the prompt has token id \(id), the model's vocabulary has \(size) entries; tokenizer and model do not belong together"
-    case .labelCount(let labels, let ids): "a sample has \(ids) ids and \(labels) labels; they must be equal in number"
+    case .labelCount(let labels, let ids): "\(labels) labels were given for \(ids) ids or samples; they must be equal in number"
     case .tooLong(let tokens, let maximum):
       "the prompt takes \(tokens) tokens, images included, of a context of \(maximum) tokens; shorten it or use fewer images"
     }
@@ -46,7 +46,10 @@ struct SplicePlan {
   var labels: [Int]?
 
   init(_ prompts: [[Int]], _ features: [[Tensor]], vocabularySize: Int, _ labels: [[Int]]?) throws {
-    if labels != nil { self.labels = [] }
+    if let labels {
+      guard labels.count == prompts.count else { throw PromptError.labelCount(labels: labels.count, ids: prompts.count) }
+      self.labels = []
+    }
     for (sample, ids) in prompts.enumerated() {
       let images = sample < features.count ? features[sample] : []
       try Self.check(ids, images.count, vocabularySize, labels?[sample].count)
