@@ -133,6 +133,10 @@ import Torch
     let wrongSize = GenerationRequest(ids: [imagePlaceholderID], pixels: try Tensor.zeros([1, 3, 28, 28]))
     #expect(throws: TorchError.self) { try model.generate([wrongSize], options()) }
     #expect(throws: GenerationError.self) { try model.generate([GenerationRequest(ids: [1])], options { $0.topP = 0 }) }
+    #expect(throws: GenerationError.self) { try model.generate([GenerationRequest(ids: [1])], options(), caches: []) }
+    for labels in [[], [[-100, 5, 6]], [[-100], [5]]] {
+      #expect(throws: PromptError.self) { try model.splice([[1, 2]], features: [[]], labels: labels) }
+    }
   }
 
   @Test func brokenScoresAreReported() throws {

@@ -39,11 +39,14 @@ public enum GenerationError: Error, Equatable, CustomStringConvertible {
   case invalidOption(String)
   /// The model's scores are NaN or infinite.
   case notFinite(step: Int)
+  /// There must be one cache for each sample.
+  case cacheCount(caches: Int, samples: Int)
 
   /// One sentence for people.
   public var description: String {
     switch self {
     case .invalidOption(let text): text
+    case .cacheCount(let caches, let samples): "\(caches) caches were given for \(samples) samples; there must be one for each"
     case .notFinite(let step):
       "the model's scores are not finite at new token \(step); use --dtype f32 or check the checkpoint with `epic inspect`"
     }

@@ -19,6 +19,9 @@ struct GenerationRun {
   init(_ model: LLaVAModel, _ requests: [GenerationRequest], _ options: GenerationOptions, _ caches: [KeyValueCache]?) throws {
     self.model = model
     self.options = options
+    if let caches, caches.count != requests.count {
+      throw GenerationError.cacheCount(caches: caches.count, samples: requests.count)
+    }
     let visionClock = Stopwatch(model.device)
     let features = try model.visualTokens(of: requests)
     timings.vision = try visionClock.seconds()
