@@ -17,6 +17,7 @@ enum Main {
     // A reader that went away (`epic ... | head`) is no reason to die with a signal.
     signal(SIGPIPE, SIG_IGN)
     do {
+      try requireUTF8Arguments()
       var command = try Epic.parseAsRoot()
       if var command = command as? any AsyncParsableCommand {
         try await command.run()
@@ -29,13 +30,14 @@ enum Main {
   }
 
   private static func report(_ error: any Error) -> Int32 {
+    // Who closed the output has what it wanted.
+    if case OutputError.closed = error { return 0 }
     switch Epic.exitCode(for: error) {
     case .success:
       print(Epic.fullMessage(for: error))
       return 0
     case .validationFailure:
-      let help = Epic.fullMessage(for: error).contains("epic help") ? "" : usageHint(error)
-      printError("epic: \(oneLine(Epic.message(for: error)))\(help)")
+      printError("epic: \(oneLine(Epic.message(for: error))) (see: epic\(commandPath()) --help)")
       return 2
     default:
       if let code = error as? ExitCode { return code.rawValue }
@@ -44,24 +46,24 @@ enum Main {
     }
   }
 
-  /// Names the command whose help tells more.
-  private static func usageHint(_ error: any Error) -> String {
-    let words = CommandLine.arguments.dropFirst().prefix { !$0.hasPrefix("-") }
-    let known = Set(Epic.configuration.subcommands.map { $0._commandName })
-    let command = words.first.map { known.contains($0) ? " " + $0 : "" } ?? ""
-    return " (see: epic\(command) --help)"
+  /// Names the command whose help tells more: ` bench generate`, or nothing for the program itself.
+  private static func commandPath() -> String {
+    var path = ""
+    var known = Epic.configuration.subcommands
+    for word in CommandLine.arguments.dropFirst() {
+      guard let command = known.first(where: { $0._commandName == word }) else { break }
+      path += " " + word
+      known = command.configuration.subcommands
+    }
+    return path
   }
-}
 
-/// One sentence for an error: its own description, or the system's for errors of Foundation.
-func describe(_ error: any Error) -> String {
-  type(of: error) is NSError.Type || error is CocoaError ? error.localizedDescription : "\(error)"
-}
-
-func oneLine(_ text: String) -> String {
-  text.split(whereSeparator: \.isNewline).joined(separator: " ")
-}
-
-func printError(_ line: String) {
-  FileHandle.standardError.write(Data((line + "\n").utf8))
+  /// Swift replaces broken characters in arguments, which would change a prompt or a file name without a word.
+  private static func requireUTF8Arguments() throws {
+    let arguments = UnsafeBufferPointer(start: CommandLine.unsafeArgv, count: Int(CommandLine.argc))
+    for (index, argument) in arguments.enumerated() {
+      guard let argument, String(validatingCString: argument) == nil else { continue }
+      throw ValidationError("argument \(index) is not valid UTF-8: \"\(String(cString: argument))\"")
+    }
+  }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Imaging
+import Language
 import LLaVA
 import Torch
 
@@ -30,11 +31,7 @@ struct ComputeOptions: ParsableArguments {
   /// The device, with the number of threads set.
   func prepare() throws -> Device {
     if let threads { Runtime.threads = threads }
-    do {
-      return try Device(name: device)
-    } catch let error as TorchError {
-      throw ValidationError(error.description)
-    }
+    return try checkOption("--device") { try Device(name: device) }
   }
 }
 
@@ -47,6 +44,10 @@ struct ModelOptions: ParsableArguments {
   var template: String?
 
   @OptionGroup var compute: ComputeOptions
+
+  func validate() throws {
+    if let template { _ = try checkOption("--template") { try ConversationTemplate.named(template) } }
+  }
 
   func load() throws -> LLaVAPipeline {
     let device = try compute.prepare()

@@ -1,15 +1,52 @@
 import Foundation
 
+/// Why standard output takes no more.
+enum OutputError: Error, CustomStringConvertible {
+  /// Its reader went away, as `head` does once it has seen enough.
+  case closed
+  case failed(reason: String)
+
+  var description: String {
+    switch self {
+    case .closed: "standard output: closed by its reader"
+    case .failed(let reason): "standard output: cannot be written (\(reason)); check where it leads"
+    }
+  }
+}
+
+/// Writes text to standard output, at once and without a newline.
+///
+/// Foundation's own writing ends the process with a trap where the reader is gone or the disk is full.
+func printNow(_ text: String) throws {
+  try Array(text.utf8).withUnsafeBytes { bytes in
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = write(STDOUT_FILENO, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+      if count >= 0 {
+        rest = rest.dropFirst(count)
+      } else if errno == EAGAIN {
+        // Whoever started the program may share an output that does not wait by itself.
+        var wait = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
+        poll(&wait, 1, -1)
+      } else if errno != EINTR {
+        throw errno == EPIPE ? OutputError.closed : .failed(reason: String(cString: strerror(errno)))
+      }
+    }
+  }
+}
+
+func printLine(_ text: String = "") throws { try printNow(text + "\n") }
+
 /// Prints one JSON object on one line, keys sorted.
 func printJSON(_ value: some Encodable) throws {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-  print(String(decoding: try encoder.encode(value), as: UTF8.self))
+  try printLine(String(decoding: try encoder.encode(value), as: UTF8.self))
 }
 
-/// Writes text without a newline, at once.
-func printNow(_ text: String) {
-  FileHandle.standardOutput.write(Data(text.utf8))
+func printError(_ line: String) {
+  // Where not even this can be written, the exit code has to tell.
+  try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
 }
 
 /// Largest amount of memory that this process has held, in bytes.

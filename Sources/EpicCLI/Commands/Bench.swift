@@ -45,6 +45,7 @@ struct BenchGenerate: AsyncParsableCommand {
   var json = false
 
   func validate() throws {
+    _ = try checkOption("--preset") { try LLaVAConfiguration.preset(preset) }
     for (name, value, low) in [
       ("new-tokens", newTokens, 1), ("text", text, 1), ("images", images, 0), ("batch", batch, 1), ("repeats", repeats, 1),
     ] where value < low || value > 1 << 20 {
@@ -83,7 +84,7 @@ struct BenchGenerate: AsyncParsableCommand {
     let answer = Answer(text: "", result: best.results[0], timings: best.timings)
     if json { return try printJSON(GenerationReport(answer)) }
     let timings = best.timings
-    print(
+    try printLine(
       String(
         format: "vision %.1f ms, prefill %.1f ms (%d tokens), decode %.2f ms per token (%.1f tokens/s), peak memory %@",
         timings.vision * 1e3, timings.prefill * 1e3, answer.result.promptTokens,
@@ -94,7 +95,9 @@ struct BenchGenerate: AsyncParsableCommand {
   private func request(_ configuration: LLaVAConfiguration) throws -> GenerationRequest {
     let size = configuration.vision.imageSize
     let generator = try Generator(seed: seed)
-    let ids = try Tensor.randint(3..<min(configuration.text.vocabularySize, 32_000), [text], generator: generator).array(Int.self)
+    let vocabulary = min(configuration.text.vocabularySize, 32_000)
+    let first = min(3, vocabulary - 1)
+    let ids = try Tensor.randint(first..<vocabulary, [text], generator: generator).array(Int.self)
     let pixels = images == 0 ? nil : try Tensor.randn([images, configuration.vision.channels, size, size], generator: generator)
     return GenerationRequest(
       ids: [ids[0]] + Array(repeating: imagePlaceholderID, count: images) + ids.dropFirst(), pixels: pixels)

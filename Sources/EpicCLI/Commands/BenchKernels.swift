@@ -27,7 +27,7 @@ struct BenchKernels: AsyncParsableCommand {
 
   func run() async throws {
     if let threads { Runtime.threads = threads }
-    print("\(Runtime.threads) threads, bfloat16 arithmetic in hardware: \(Runtime.hasNativeBFloat16 ? "yes" : "no")")
+    try printLine("\(Runtime.threads) threads, bfloat16 arithmetic in hardware: \(Runtime.hasNativeBFloat16 ? "yes" : "no")")
     try inference {
       try products()
       try attention()
@@ -39,8 +39,8 @@ struct BenchKernels: AsyncParsableCommand {
     let generator = try Generator(seed: 0)
     let count = max(1, 160_000_000 / (2 * inputs * outputs))
     let weights = try (0..<count).map { _ in try Tensor.randn([outputs, inputs], generator: generator).to(.bfloat16) }
-    print("\ny = x·wᵀ, w [\(outputs), \(inputs)]: milliseconds; GB/s of weights for ours")
-    print(row(["rows", "libtorch", "through f32", "ours", "GB/s"]))
+    try printLine("\ny = x·wᵀ, w [\(outputs), \(inputs)]: milliseconds; GB/s of weights for ours")
+    try printLine(row(["rows", "libtorch", "through f32", "ours", "GB/s"]))
     for rows in [1, 2, 4, 8, 16, 32, 48, 64, 128, 640] {
       let x = try Tensor.randn([rows, inputs], generator: generator).to(.bfloat16)
       let times = try fastest(
@@ -51,7 +51,7 @@ struct BenchKernels: AsyncParsableCommand {
           { _ = try x.fewRowsLinear($0, nil) },
         ])
       let rate = Double(2 * inputs * outputs) / times[2] / 1e9
-      print(row(["\(rows)"] + times.map { String(format: "%.3f", $0 * 1e3) } + [String(format: "%.1f", rate)]))
+      try printLine(row(["\(rows)"] + times.map { String(format: "%.3f", $0 * 1e3) } + [String(format: "%.1f", rate)]))
     }
   }
 
@@ -76,9 +76,9 @@ struct BenchKernels: AsyncParsableCommand {
           _ = try query.oneRowAttention(keys, keys)
         },
       ])
-    print("\nattention of one row, \(heads) heads of \(width), \(cached) tokens cached: milliseconds")
-    print(row(["", "fused", "products", "ours"]))
-    print(row([""] + times.map { String(format: "%.3f", $0 * 1e3) }))
+    try printLine("\nattention of one row, \(heads) heads of \(width), \(cached) tokens cached: milliseconds")
+    try printLine(row(["", "fused", "products", "ours"]))
+    try printLine(row([""] + times.map { String(format: "%.3f", $0 * 1e3) }))
   }
 
   /// Seconds of each side over all operands, the sides in turns, the fastest of several rounds.

@@ -1,10 +1,7 @@
 import ArgumentParser
 import Foundation
+import Language
 import LLaVA
-import Synchronization
-
-/// Set by Ctrl-C; the answer being written sees it and ends.
-private let interrupted = Atomic<Bool>(false)
 
 /// A conversation about pictures.
 struct Chat: AsyncParsableCommand {
@@ -22,45 +19,69 @@ struct Chat: AsyncParsableCommand {
   func run() async throws {
     let pictures = try images.load()
     var session = try ChatSession(try model.load(), images: pictures, sampling.options)
-    let isTerminal = isatty(STDIN_FILENO) == 1
-    signal(SIGINT) { _ in interrupted.store(true, ordering: .relaxed) }
-    if isTerminal { print("\(pictures.count) picture\(pictures.count == 1 ? "" : "s"). /help lists commands, Ctrl-D leaves.") }
+    let isTerminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
+    let interrupts = try Interrupts()
+    var lines = LineReader(interrupts)
+    if isTerminal {
+      try printLine("\(pictures.count) picture\(pictures.count == 1 ? "" : "s"). /help lists commands, Ctrl-D leaves.")
+    }
     while true {
-      if isTerminal { printNow("> ") }
-      guard let line = readLine() else { break }
-      interrupted.store(false, ordering: .relaxed)
-      let text = line.trimmingCharacters(in: .whitespaces)
-      if text.isEmpty { continue }
-      if text.hasPrefix("/") {
-        if !command(text, &session) { break }
-        continue
-      }
-      do {
-        let answer = try session.reply(to: text) { piece in
-          printNow(piece)
-          return !interrupted.load(ordering: .relaxed)
+      if isTerminal { try printNow("> ") }
+      switch lines.next() {
+      case .end:
+        if isTerminal { try printLine() }
+        return
+      case .interrupted: if isTerminal { try printLine() }
+      case .invalid: printError("epic: the line is not UTF-8 text; write it again")
+      case .line(let line):
+        let text = line.trimmingCharacters(in: .whitespaces)
+        if text.isEmpty { continue }
+        if text.hasPrefix("/") {
+          guard try command(text, &session) else { return }
+        } else {
+          try reply(to: text, &session, interrupts)
         }
-        print(answer.result.finish == .cancelled ? " [stopped]" : "")
-      } catch {
-        // A turn that cannot be answered leaves the conversation as it was.
-        print()
-        printError("epic: \(oneLine(describe(error)))")
       }
     }
-    if isTerminal { print() }
+  }
+
+  /// Answers one turn; one that cannot be answered leaves the conversation as it was.
+  private func reply(to text: String, _ session: inout ChatSession, _ interrupts: Interrupts) throws {
+    var shown = ""
+    var failure: (any Error)?
+    do {
+      let answer = try session.reply(to: text) { piece in
+        do { try printNow(piece) } catch { failure = error }
+        shown += piece
+        return failure == nil && !interrupts.take()
+      }
+      if let failure { throw failure }
+      if answer.result.finish == .cancelled { try printNow(" [stopped]") }
+      if !shown.hasSuffix("\n") || answer.result.finish == .cancelled { try printLine() }
+    } catch let error as OutputError {
+      throw error
+    } catch {
+      if !shown.isEmpty { try printLine() }
+      let hint = session.turns.isEmpty ? "" : " (/reset forgets the conversation)"
+      printError("epic: \(oneLine(describe(error)))\(hint)")
+    }
   }
 
   /// Carries out a command; false ends the program.
-  private func command(_ text: String, _ session: inout ChatSession) -> Bool {
+  private func command(_ text: String, _ session: inout ChatSession) throws -> Bool {
     switch text {
     case "/exit", "/quit": return false
     case "/reset":
       session.reset()
-      print("The conversation begins anew.")
+      try printLine("The conversation begins anew.")
     case "/history":
-      for turn in session.turns { print("\(turn.role == .user ? "> " : "")\(turn.text)") }
-    case "/help": print("/reset forgets the conversation, /history shows it, /exit or Ctrl-D leaves, Ctrl-C stops an answer.")
-    default: print("There is no command \(text); /help lists them.")
+      for turn in session.turns {
+        let words = turn.text.replacing(imageTag + "\n", with: "")
+        try printLine(turn.role == .user ? "> " + words : words)
+      }
+    case "/help":
+      try printLine("/reset forgets the conversation, /history shows it, /exit or Ctrl-D leaves, Ctrl-C stops an answer.")
+    default: try printLine("There is no command \(text); /help lists them.")
     }
     return true
   }

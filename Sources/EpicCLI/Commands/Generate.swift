@@ -32,21 +32,31 @@ struct Generate: AsyncParsableCommand {
   func run() async throws {
     let question = try prompt == "-" ? readInput() : prompt
     let pictures = try images.load()
+    if question.isEmpty, pictures.isEmpty {
+      // Captions need no question, but something there must be.
+      let message = "the prompt is empty and there is no picture"
+      throw prompt == "-" ? InputError(description: "standard input: " + message) : ValidationError("--prompt: " + message)
+    }
     var pipeline = try model.load()
     if let system { pipeline = pipeline.with(system: system) }
     let turns = [Turn(.user, LLaVAPipeline.withImageTags(question, images: pictures.count)), Turn(.assistant, "")]
     let request = try pipeline.request(turns, images: pictures)
     let json = json
+    var failure: (any Error)?
     let answer = try pipeline.answer(request, sampling.options, stopStrings: stop) { piece in
-      if !json { printNow(piece) }
-      return true
+      if !json { do { try printNow(piece) } catch { failure = error } }
+      return failure == nil
     }
-    if json { try printJSON(GenerationReport(answer)) } else { printNow("\n") }
+    if let failure { throw failure }
+    if json { try printJSON(GenerationReport(answer)) } else { try printLine() }
   }
 
   private func readInput() throws -> String {
-    guard let text = String(data: FileHandle.standardInput.readDataToEndOfFile(), encoding: .utf8) else {
-      throw ValidationError("standard input is not UTF-8 text")
+    guard let data = try? FileHandle.standardInput.readToEnd() ?? Data() else {
+      throw InputError(description: "standard input: cannot be read")
+    }
+    guard let text = String(data: data, encoding: .utf8) else {
+      throw InputError(description: "standard input: not UTF-8 text; give the prompt in UTF-8")
     }
     return text.trimmingCharacters(in: .newlines)
   }

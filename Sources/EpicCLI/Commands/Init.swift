@@ -28,13 +28,17 @@ struct Init: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Draw a picture to ask about, as PNG.", valueName: "file"))
   var picture: String?
 
+  func validate() throws { _ = try checkOption("--preset") { try LLaVAConfiguration.preset(preset) } }
+
   func run() async throws {
     var configuration = try LLaVAConfiguration.preset(preset)
     ByteTokenizer.adopt(into: &configuration)
     let folder = URL(fileURLWithPath: output)
+    // Said before minutes of drawing random numbers, not after.
+    if FileManager.default.fileExists(atPath: folder.path) { throw CheckpointError.exists(folder.path) }
     let model = try LLaVAModel.random(configuration, seed: seed, dtype: dtype)
     try TestModel.write(model, to: folder, layout: layout)
     if let picture { try TestModel.drawing().writePNG(to: URL(fileURLWithPath: picture)) }
-    print("\(folder.path): \(preset), \(formatCount(model.parameters.count())) random parameters in \(dtype)")
+    try printLine("\(folder.path): \(preset), \(formatCount(model.parameters.count())) random parameters in \(dtype)")
   }
 }

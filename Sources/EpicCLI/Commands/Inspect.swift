@@ -24,7 +24,7 @@ struct Inspect: AsyncParsableCommand {
     if json {
       try printJSON(report)
     } else {
-      print(report.text + (verify ? "\nweights     all there, of the right shape, finite" : ""))
+      try printLine(report.text + (verify ? "\nweights     all there, of the right shape, finite" : ""))
     }
   }
 }

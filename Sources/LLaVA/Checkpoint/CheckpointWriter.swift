@@ -55,10 +55,11 @@ public enum CheckpointWriter {
     let manager = FileManager.default
     guard !manager.fileExists(atPath: folder.path) else { throw CheckpointError.exists(folder.path) }
     let parent = folder.standardizedFileURL.deletingLastPathComponent()
-    try manager.createDirectory(at: parent, withIntermediateDirectories: true)
     let temporary = parent.appendingPathComponent(".\(folder.lastPathComponent).\(UUID().uuidString)")
-    try manager.createDirectory(at: temporary, withIntermediateDirectories: false)
+    let created = missingFolders(parent)
     do {
+      try manager.createDirectory(at: parent, withIntermediateDirectories: true)
+      try manager.createDirectory(at: temporary, withIntermediateDirectories: false)
       // The dtype of the decoder stands for the checkpoint's.
       let dtype = weights.first { $0.name.hasPrefix("decoder.") }?.dtype ?? .float32
       try writeJSON(configuration.json(layout, dtype: dtype.rawValue), to: temporary.appendingPathComponent("config.json"))
@@ -78,8 +79,21 @@ public enum CheckpointWriter {
       try manager.moveItem(at: temporary, to: folder)
     } catch {
       try? manager.removeItem(at: temporary)
+      // Removes empty folders only: another process may have put something there meanwhile.
+      for folder in created { rmdir(folder.path) }
       throw error
     }
+  }
+
+  /// The folders on the way to `folder` that are not there yet, innermost first.
+  private static func missingFolders(_ folder: URL) -> [URL] {
+    var missing: [URL] = []
+    var place = folder
+    while place.path != "/", !FileManager.default.fileExists(atPath: place.path) {
+      missing.append(place)
+      place = place.deletingLastPathComponent()
+    }
+    return missing
   }
 
   /// The tower's last normalisation, which no feature uses but transformers wants in the file: the identity where it is missing.
@@ -127,7 +141,8 @@ public enum CheckpointWriter {
 
   private static func copyCompanions(from source: URL, to folder: URL) throws {
     for name in companions {
-      let url = source.appendingPathComponent(name)
+      // Hub caches hold links to files elsewhere; a copy of the link would lead nowhere.
+      let url = source.appendingPathComponent(name).resolvingSymlinksInPath()
       if FileManager.default.fileExists(atPath: url.path) {
         try FileManager.default.copyItem(at: url, to: folder.appendingPathComponent(name))
       }

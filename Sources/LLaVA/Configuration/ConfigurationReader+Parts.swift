@@ -40,7 +40,13 @@ extension ConfigurationReader {
       intermediateSize: try size("intermediate_size", qwen ? 22_016 : 11_008),
       vocabularySize: try size("vocab_size", qwen ? 151_936 : 32_000))
     text.family = family
-    if let width = try object.int("head_dim") { text.headDimension = width }
+    if let width = try object.int("head_dim") {
+      text.headDimension = width
+    } else if heads > 0, text.hiddenSize % heads != 0 {
+      throw ConfigurationError.invalid(
+        file: object.file, field: object.prefix + "hidden_size",
+        reason: "\(text.hiddenSize) is not a multiple of num_attention_heads \(heads), and there is no head_dim")
+    }
     text.rmsNormEpsilon = try object.double("rms_norm_eps") ?? 1e-6
     text.maximumPositions = try object.int("max_position_embeddings") ?? (qwen ? 32_768 : 2048)
     text.tiesEmbeddings = try object.bool("tie_word_embeddings") ?? false

@@ -60,9 +60,9 @@ public struct TextConfiguration: Sendable, Equatable {
       [
         "hidden_size": hiddenSize, "num_hidden_layers": layers, "num_attention_heads": heads,
         "num_key_value_heads": keyValueHeads,
-        "intermediate_size": intermediateSize, "vocab_size": vocabularySize, "max_position_embeddings": maximumPositions,
-        "head_dim": headDimension,
+        "intermediate_size": intermediateSize, "vocab_size": vocabularySize, "head_dim": headDimension,
       ], file, prefix)
+    try requirePositive(["max_position_embeddings": maximumPositions], file, prefix, limit: 1 << 30)
     guard heads % keyValueHeads == 0 else {
       throw ConfigurationError.invalid(
         file: file, field: prefix + "num_attention_heads",
@@ -90,8 +90,10 @@ public enum RotaryScaling: Sendable, Equatable {
 }
 
 /// Throws for the first field, by name, that is not above zero.
-func requirePositive(_ fields: [String: Int], _ file: String, _ prefix: String) throws {
-  for (name, value) in fields.sorted(by: { $0.key < $1.key }) where value <= 0 || value > 1 << 30 {
-    throw ConfigurationError.invalid(file: file, field: prefix + name, reason: "\(value) is not in 1...\(1 << 30)")
+///
+/// The upper bound is above every model there is, and so low that products of three sizes cannot overflow.
+func requirePositive(_ fields: [String: Int], _ file: String, _ prefix: String, limit: Int = 1 << 20) throws {
+  for (name, value) in fields.sorted(by: { $0.key < $1.key }) where value <= 0 || value > limit {
+    throw ConfigurationError.invalid(file: file, field: prefix + name, reason: "\(value) is not in 1...\(limit)")
   }
 }

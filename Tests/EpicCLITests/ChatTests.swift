@@ -1,0 +1,64 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct ChatTests {
+  private func chat(_ place: Scratch, _ lines: String, _ arguments: [String] = []) async throws -> EpicCommand.Outcome {
+    try await EpicCommand.run(
+      ["chat", "--model", place.url.appending(path: "model").path, "--max-tokens", "6"] + arguments, input: Data(lines.utf8))
+  }
+
+  @Test func turnsAreAnsweredAndRemembered() async throws {
+    let place = try EpicCommand.workplace()
+    let house = place.url.appending(path: "house.png").path
+    let outcome = try await chat(
+      place, "What is it?\n\nAnd the roof?\n/history\n/reset\n/history\n/wings\n/help\n/exit\nnever read\n", ["--image", house])
+    #expect(outcome.code == 0 && outcome.err == "", "\(outcome.err)")
+    #expect(outcome.out.contains("> What is it?\n") && outcome.out.contains("> And the roof?\n"))
+    #expect(!outcome.out.contains("<image>"))
+    #expect(outcome.out.contains("begins anew") && outcome.out.contains("no command /wings") && outcome.out.contains("Ctrl-C"))
+    #expect(!outcome.out.contains("never read"))
+  }
+
+  @Test func theEndOfInputEndsTheProgram() async throws {
+    let place = try EpicCommand.workplace()
+    #expect(try await chat(place, "").code == 0)
+    #expect(try await chat(place, "no newline at the end").code == 0)
+  }
+
+  @Test func aTurnThatCannotBeAnsweredLeavesTheRest() async throws {
+    let place = try EpicCommand.workplace()
+    let outcome = try await chat(place, "Hi\n<image> again\nStill there?\n/history\n")
+    #expect(outcome.code == 0)
+    #expect(outcome.err.hasPrefix("epic: ") && outcome.err.split(separator: "\n").count == 1 && outcome.err.contains("<image>"))
+    #expect(outcome.out.contains("> Hi\n") && outcome.out.contains("> Still there?\n") && !outcome.out.contains("again"))
+  }
+
+  /// Ctrl-C ends the answer, then the prompt's wait; the program ends by /exit.
+  @Test func interruptsStopTheAnswerAndNotTheProgram() async throws {
+    let place = try EpicCommand.workplace()
+    let outcome = try await EpicCommand.run(
+      ["chat", "--model", place.url.appending(path: "model").path, "--max-tokens", "3000"]
+    ) { process, input, out in
+      func wait(_ what: String, _ done: () throws -> Bool) async throws {
+        for _ in 0..<600 {
+          if try done() { return }
+          try await Task.sleep(for: .milliseconds(50))
+        }
+        Issue.record("waited in vain for \(what)")
+      }
+      func shown() throws -> String { String(decoding: try Data(contentsOf: out), as: UTF8.self) }
+      try input.write(contentsOf: Data("Go on and on\n".utf8))
+      try await wait("the answer to begin") { try !shown().isEmpty }
+      kill(process.processIdentifier, SIGINT)
+      try await wait("the answer to end") { try shown().contains("[stopped]") }
+      kill(process.processIdentifier, SIGINT)
+      try await Task.sleep(for: .milliseconds(200))
+      #expect(process.isRunning)
+      try input.write(contentsOf: Data("/history\n/exit\n".utf8))
+      try await wait("the end") { !process.isRunning }
+    }
+    #expect(outcome.code == 0, "\(outcome.err)")
+    #expect(outcome.out.contains("> Go on and on\n"))
+  }
+}

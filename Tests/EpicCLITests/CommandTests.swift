@@ -1,0 +1,146 @@
+import Foundation
+import LLaVA
+import TestModels
+import TestSupport
+import Testing
+import Torch
+
+/// The commands as they are meant to be used.
+@Suite struct CommandTests {
+  private struct Report: Decodable, Equatable {
+    struct Timings: Decodable, Equatable { let vision, prefill, decode: Double }
+    let text: String
+    let tokens: [Int]
+    let promptTokens, visualTokens: Int
+    let timings: Timings
+    let tokensPerSecond: Double
+    let peakMemoryBytes: Int
+  }
+
+  private func report(_ arguments: [String]) async throws -> Report {
+    let outcome = try await EpicCommand.run(arguments)
+    #expect(outcome.code == 0 && outcome.err == "", "\(outcome.err)")
+    #expect(outcome.out.split(separator: "\n").count == 1)
+    return try JSONDecoder().decode(Report.self, from: Data(outcome.out.utf8))
+  }
+
+  private func generate(_ place: Scratch, _ arguments: [String], model: String = "model") async throws -> Report {
+    try await report(["generate", "--model", place.url.appending(path: model).path, "--max-tokens", "8", "--json"] + arguments)
+  }
+
+  @Test func generateGivesOneObject() async throws {
+    let place = try EpicCommand.workplace()
+    let house = place.url.appending(path: "house.png").path
+    let one = try await generate(place, ["--prompt", "What is it?", "--image", house])
+    #expect(one.visualTokens == 16 && one.promptTokens > 180 && one.tokens.count <= 8)
+    #expect(one.timings.vision > 0 && one.timings.prefill > 0 && one.timings.decode > 0 && one.tokensPerSecond > 0)
+    #expect(one.peakMemoryBytes > 10_000_000)
+    let two = try await generate(place, ["--prompt", "Compare <image> with <image>.", "--image", house, house])
+    #expect(two.visualTokens == 32)
+    let none = try await generate(place, ["--prompt", "Hello", "--threads", "1"])
+    #expect(none.visualTokens == 0 && none.timings.vision < 0.01)
+    let more = try await generate(place, ["--prompt", "Hello", "--threads", "2"])
+    #expect(more.tokens == none.tokens)
+  }
+
+  @Test func whatIsShownIsWhatIsReported() async throws {
+    let place = try EpicCommand.workplace()
+    let arguments = ["generate", "--model", place.url.appending(path: "model").path, "--prompt", "Hello", "--max-tokens", "20"]
+    let shown = try await EpicCommand.run(arguments)
+    let reported = try await report(arguments + ["--json"])
+    #expect(shown.code == 0)
+    #expect(shown.out.trimmingCharacters(in: .whitespacesAndNewlines) == reported.text)
+    let input = try await EpicCommand.run(arguments.map { $0 == "Hello" ? "-" : $0 } + ["--json"], input: Data("Hello\n".utf8))
+    #expect(try JSONDecoder().decode(Report.self, from: Data(input.out.utf8)).tokens == reported.tokens)
+  }
+
+  @Test func drawsFollowTheSeed() async throws {
+    let place = try EpicCommand.workplace()
+    let draw = ["--prompt", "Hello", "--temperature", "1.5", "--top-p", "0.95", "--top-k", "100", "--repetition-penalty", "1.1"]
+    let first = try await generate(place, draw + ["--seed", "3"])
+    #expect(try await generate(place, draw + ["--seed", "3"]).tokens == first.tokens)
+    #expect(try await generate(place, draw + ["--seed", "4"]).tokens != first.tokens)
+  }
+
+  @Test(arguments: ["f32", "bf16", "f16"]) func everyPrecisionRuns(_ dtype: String) async throws {
+    let place = try EpicCommand.workplace()
+    let house = place.url.appending(path: "house.png").path
+    let found = try await generate(place, ["--prompt", "Hello", "--image", house, "--dtype", dtype])
+    #expect(!found.tokens.isEmpty)
+  }
+
+  @Test func stopStringsEndTheAnswerAndStayOut() async throws {
+    let place = try EpicCommand.workplace()
+    let whole = try await generate(place, ["--prompt", "Hello"])
+    let last = try #require(whole.text.last)
+    let cut = try await generate(place, ["--prompt", "Hello", "--stop", String(last)])
+    #expect(!cut.text.contains(last) && cut.tokens.count <= whole.tokens.count)
+  }
+
+  @Test func exifOrientationCanBeIgnored() async throws {
+    let place = try EpicCommand.workplace()
+    let turned = Fixtures.url("images/exif.jpg").path
+    let arguments = ["--prompt", "What?", "--image", turned, "--temperature", "1", "--seed", "5"]
+    let honoured = try await generate(place, arguments)
+    let ignored = try await generate(place, arguments + ["--exif", "ignore"])
+    #expect(honoured.visualTokens == ignored.visualTokens)
+    #expect(try await generate(place, arguments + ["--exif", "honour"]).tokens == honoured.tokens)
+  }
+
+  @Test func conversionsKeepTheAnswer() async throws {
+    let place = try EpicCommand.workplace()
+    let house = place.url.appending(path: "house.png").path
+    let before = try await generate(place, ["--prompt", "Hello", "--image", house])
+    for (source, target, layout) in [("model", "original", "original"), ("original", "back", "hf")] {
+      let outcome = try await EpicCommand.run([
+        "convert", place.url.appending(path: source).path, place.url.appending(path: target).path, "--layout", layout,
+        "--shard-bytes", "300000",
+      ])
+      #expect(outcome.code == 0, "\(outcome.err)")
+      #expect(try await generate(place, ["--prompt", "Hello", "--image", house], model: target).tokens == before.tokens)
+    }
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: place.url.path).sorted() == ["back", "house.png", "model", "original"])
+  }
+
+  @Test func inspectCountsWhatTheModelHolds() async throws {
+    struct Findings: Decodable {
+      struct Part: Decodable { let parameters, bytes: Int }
+      let layout: String
+      let parameters, bytes: Int
+      let groups: [String: Part]
+    }
+    let place = try EpicCommand.workplace()
+    let folder = place.url.appending(path: "model")
+    let outcome = try await EpicCommand.run(["inspect", folder.path, "--json", "--verify"])
+    let found = try JSONDecoder().decode(Findings.self, from: Data(outcome.out.utf8))
+    let model = try LLaVAModel.load(from: folder)
+    #expect(found.layout == "hf" && found.parameters == model.parameters.count() && found.bytes == 4 * found.parameters)
+    for group in ParameterGroup.allCases {
+      #expect(found.groups[group.rawValue]?.parameters == model.parameters.count(of: group))
+    }
+    let text = try await EpicCommand.run(["inspect", folder.path])
+    for word in ["Hugging Face", "16 visual tokens", "mlp2x_gelu", "F32"] { #expect(text.out.contains(word), "\(word)") }
+  }
+
+  @Test func initAndBenchRunAsTheReadmeSays() async throws {
+    let place = try Scratch()
+    let folder = place.url.appending(path: "model").path
+    let picture = place.url.appending(path: "picture.png").path
+    let made = try await EpicCommand.run(["init", "--preset", "tiny", "--output", folder, "--picture", picture])
+    #expect(made.code == 0 && FileManager.default.fileExists(atPath: picture))
+    let timed = try await report([
+      "bench", "generate", "--model", folder, "--new-tokens", "4", "--text", "5", "--repeats", "2", "--json",
+    ])
+    #expect(timed.tokens.count == 4 && timed.visualTokens == 16 && timed.promptTokens == 21)
+    let batch = try await EpicCommand.run(["bench", "generate", "--preset", "tiny", "--batch", "3", "--repeats", "1"])
+    #expect(batch.code == 0 && batch.out.contains("tokens/s"))
+  }
+
+  @Test(arguments: [["--help"], ["--version"], ["generate", "--help"], ["help", "chat"]]) func helpIsNoError(
+    _ arguments: [String]
+  ) async throws {
+    let outcome = try await EpicCommand.run(arguments)
+    #expect(outcome.code == 0 && !outcome.out.isEmpty && outcome.err == "")
+  }
+}

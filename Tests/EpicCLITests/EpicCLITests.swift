@@ -1,5 +1,0 @@
-import Testing
-
-@testable import EpicCLI
-
-@Test func placeholder() {}

@@ -1,0 +1,68 @@
+import Foundation
+import TestModels
+import TestSupport
+import Testing
+
+/// The built `epic`, run as a user runs it.
+struct EpicCommand {
+  /// What a run left behind.
+  struct Outcome {
+    let out: String
+    let err: String
+    /// Exit code, or nil where a signal ended the process.
+    let code: Int32?
+  }
+
+  /// The program beside the test bundle; `EPIC` names another one.
+  static var program: URL {
+    if let path = ProcessInfo.processInfo.environment["EPIC"], !path.isEmpty { return URL(filePath: path) }
+    return URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "epic")
+  }
+
+  /// Runs to the end, or ends it after `limit` seconds; `during` is called with the running process.
+  static func run(
+    _ arguments: [String], input: Data = Data(), program: URL = program, limit: Double = 60,
+    during: (@Sendable (Process, FileHandle, URL) async throws -> Void)? = nil
+  ) async throws -> Outcome {
+    let scratch = try Scratch()
+    let (out, err, input_) = (
+      scratch.url.appending(path: "out"), scratch.url.appending(path: "err"), scratch.url.appending(path: "in")
+    )
+    try Data().write(to: out)
+    try Data().write(to: err)
+    try input.write(to: input_)
+    let process = Process()
+    process.executableURL = program
+    process.arguments = arguments
+    process.standardOutput = try FileHandle(forWritingTo: out)
+    process.standardError = try FileHandle(forWritingTo: err)
+    let pipe = Pipe()
+    process.standardInput = during == nil ? try FileHandle(forReadingFrom: input_) : pipe
+    let watch = Task {
+      try await Task.sleep(for: .seconds(limit))
+      kill(process.processIdentifier, SIGKILL)
+    }
+    async let ended: Void = withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+      process.terminationHandler = { _ in continuation.resume() }
+      do { try process.run() } catch { continuation.resume(throwing: error) }
+    }
+    if let during {
+      try await during(process, pipe.fileHandleForWriting, out)
+      try pipe.fileHandleForWriting.close()
+    }
+    try await ended
+    watch.cancel()
+    return Outcome(
+      out: String(decoding: try Data(contentsOf: out), as: UTF8.self),
+      err: String(decoding: try Data(contentsOf: err), as: UTF8.self),
+      code: process.terminationReason == .exit ? process.terminationStatus : nil)
+  }
+
+  /// A folder with a tiny checkpoint in `model` and a picture in `house.png`.
+  static func workplace() throws -> Scratch {
+    let scratch = try Scratch()
+    try TestModel.write(TestModel.tiny(seed: 1), to: scratch.url.appending(path: "model"))
+    try TestModel.drawing().writePNG(to: scratch.url.appending(path: "house.png"))
+    return scratch
+  }
+}
