@@ -93,6 +93,21 @@ import Torch
     }
   }
 
+  /// As downloaded from the hub: the tower under a hub name, its folder beside the checkpoint.
+  @Test func theTowerIsFoundBesideTheCheckpoint() throws {
+    let scratch = try Scratch()
+    let manager = FileManager.default
+    let folder = scratch.url.appending(path: "llava")
+    try manager.copyItem(at: Fixtures.url("model/official"), to: folder)
+    let config = folder.appending(path: "config.json")
+    let text = try String(contentsOf: config, encoding: .utf8).replacing("../clip", with: "someone/clip-small")
+    try text.write(to: config, atomically: true, encoding: .utf8)
+    #expect(throws: ConfigurationError.self) { try CheckpointReader(folder) }
+    try manager.copyItem(at: Fixtures.url("model/clip"), to: scratch.url.appending(path: "clip-small"))
+    let found = try LLaVAModel.load(from: folder, dtype: .float32)
+    #expect(try weights(found) == weights(LLaVAModel.load(from: Fixtures.url("model/official"), dtype: .float32)))
+  }
+
   @Test func namesOfAllGenerationsAreUnderstood() {
     let decoder = "layers.3.self_attn.q_proj.weight"
     let tower = "encoder.layers.1.mlp.fc1.bias"

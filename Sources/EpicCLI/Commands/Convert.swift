@@ -32,7 +32,7 @@ struct Convert: AsyncParsableCommand {
     let reader = try CheckpointReader(URL(fileURLWithPath: source))
     let place = URL(fileURLWithPath: destination)
     try CheckpointWriter.convert(reader, to: place, layout: layout, dtype: dtype, shardBytes: shardBytes)
-    try printLine("\(place.path): \(layout.rawValue), \(dtype?.description ?? "stored precision")")
+    try printLine("\(destination): \(layout.rawValue), \(dtype?.description ?? "stored precision")")
   }
 }
 

@@ -39,6 +39,6 @@ struct Init: AsyncParsableCommand {
     let model = try LLaVAModel.random(configuration, seed: seed, dtype: dtype)
     try TestModel.write(model, to: folder, layout: layout)
     if let picture { try TestModel.drawing().writePNG(to: URL(fileURLWithPath: picture)) }
-    try printLine("\(folder.path): \(preset), \(formatCount(model.parameters.count())) random parameters in \(dtype)")
+    try printLine("\(output): \(preset), \(formatCount(model.parameters.count())) random parameters in \(dtype)")
   }
 }

@@ -131,10 +131,13 @@ struct ConfigurationReader {
     return layers
   }
 
-  /// The CLIP folder that `mm_vision_tower` names, relative to the checkpoint or to where the program runs.
+  /// The CLIP folder that `mm_vision_tower` names: relative to the checkpoint, to where the program runs, or, as the name is often one
+  /// of the hub, the folder of its last part beside the checkpoint.
   func towerFolder() throws -> URL? {
     guard let name = try root.string("mm_vision_tower") else { return nil }
-    let candidates = [folder.appendingPathComponent(name), URL(fileURLWithPath: name)]
+    let here = URL(fileURLWithPath: name)
+    let beside = folder.standardizedFileURL.deletingLastPathComponent().appendingPathComponent(here.lastPathComponent)
+    let candidates = [folder.appendingPathComponent(name), here, beside]
     return candidates.map(\.standardizedFileURL).first {
       FileManager.default.fileExists(atPath: $0.appendingPathComponent("config.json").path)
     }
