@@ -57,8 +57,6 @@ bool ct_has_native_bfloat16(void) {
 #endif
 }
 
-void ct_release_free_memory(void) { MallocExtension::instance()->ReleaseFreeMemory(); }
-
 void ct_heap_bytes(int64_t *live, int64_t *held) {
   size_t in_use = 0, heap = 0, unmapped = 0;
   MallocExtension::instance()->GetNumericProperty("generic.current_allocated_bytes", &in_use);

@@ -40,12 +40,3 @@ int32_t ct_tensor_data(ct_tensor t, void **out) {
     *out = t->value.mutable_data_ptr();
   });
 }
-
-bool ct_tensor_shares_storage(ct_tensor a, ct_tensor b) {
-  if (!a->value.has_storage() || !b->value.has_storage()) return false;
-  return a->value.storage().unsafeGetStorageImpl() == b->value.storage().unsafeGetStorageImpl();
-}
-
-int64_t ct_tensor_storage_bytes(ct_tensor t) {
-  return t->value.has_storage() ? static_cast<int64_t>(t->value.storage().nbytes()) : 0;
-}

@@ -17,9 +17,6 @@ public enum Runtime {
   /// True where the processor multiplies bfloat16 matrices in hardware; elsewhere a large product is faster in float32.
   public static let hasNativeBFloat16 = ct_has_native_bfloat16()
 
-  /// Gives memory that is free but kept for reuse back to the system.
-  public static func releaseFreeMemory() { ct_release_free_memory() }
-
   /// Bytes that live objects take and bytes that the allocator holds from the system.
   public static var heapBytes: (live: Int, held: Int) {
     var live: Int64 = 0

@@ -19,7 +19,6 @@ extension Tensor {
     static let round = Operator("aten::round")
     static let eq = Operator("aten::eq.Scalar")
     static let lt = Operator("aten::lt.Tensor")
-    static let gt = Operator("aten::gt.Tensor")
     static let ge = Operator("aten::ge.Tensor")
     static let `where` = Operator("aten::where.self")
     static let isfinite = Operator("aten::isfinite")
@@ -79,8 +78,6 @@ extension Tensor {
   public func equals(_ value: Double) throws -> Tensor { try Op.eq(.tensor(self), .double(value)) }
   /// True where an element is smaller than the other's.
   public func isLess(than other: Tensor) throws -> Tensor { try Op.lt(.tensor(self), .tensor(other)) }
-  /// True where an element is greater than the other's.
-  public func isGreater(than other: Tensor) throws -> Tensor { try Op.gt(.tensor(self), .tensor(other)) }
   /// True where an element is greater than the other's or equal to it.
   public func isAtLeast(_ other: Tensor) throws -> Tensor { try Op.ge(.tensor(self), .tensor(other)) }
   /// This tensor's elements where `condition` holds and the other's elsewhere.

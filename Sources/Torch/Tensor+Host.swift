@@ -99,15 +99,6 @@ extension Tensor {
     }
   }
 
-  /// Calls `body` with the raw elements for writing; only for a contiguous CPU tensor.
-  public func withMutableBytes<R>(_ body: (UnsafeMutableRawBufferPointer) throws -> R) throws -> R {
-    var start: UnsafeMutableRawPointer?
-    try check(ct_tensor_data(handle, &start), "tensor data")
-    return try withExtendedLifetime(self) {
-      try body(UnsafeMutableRawBufferPointer(start: start, count: start == nil ? 0 : byteCount))
-    }
-  }
-
   static func adopt(_ handle: ct_tensor?) throws -> Tensor {
     guard let handle else { throw TorchError.operatorFailed(name: "tensor", message: "libtorch returned none") }
     return Tensor(owning: handle)

@@ -8,8 +8,6 @@ extension Tensor {
     static let logSoftmax = Operator("aten::log_softmax.int")
     static let gelu = Operator("aten::gelu")
     static let silu = Operator("aten::silu")
-    static let siluInPlace = Operator("aten::silu_")
-    static let conv2d = Operator("aten::conv2d")
     static let attention = Operator("aten::scaled_dot_product_attention")
     static let crossEntropy = Operator("aten::cross_entropy_loss")
     static let maskedFill = Operator("aten::masked_fill.Scalar")
@@ -42,13 +40,6 @@ extension Tensor {
   public func gelu() throws -> Tensor { try Op.gelu(.tensor(self)) }
   /// x·sigmoid(x).
   public func silu() throws -> Tensor { try Op.silu(.tensor(self)) }
-  /// x·sigmoid(x) in this tensor's own elements.
-  @discardableResult
-  public func siluInPlace() throws -> Tensor { try Op.siluInPlace(.tensor(self)) }
-  /// Two-dimensional convolution without padding: x [batch, in, height, width], weight [out, in, kernel, kernel].
-  public func conv2d(_ weight: Tensor, _ bias: Tensor? = nil, stride: Int) throws -> Tensor {
-    try Op.conv2d(.tensor(self), .tensor(weight), .optional(bias), .ints([stride, stride]))
-  }
   /// Fused attention: self, keys and values are [batch, heads, length, headDimension], with fewer key-value heads where `grouped`.
   ///
   /// `mask` is added to the scores, or, if bool, allows where true; `causal` aligns the first query with the first key.

@@ -53,11 +53,6 @@ public final class Tensor: @unchecked Sendable {
   /// Bytes that the elements take.
   public var byteCount: Int { count * dtype.size }
 
-  /// Bytes of the memory block that the elements lie in, which views share.
-  public var storageByteCount: Int { Int(ct_tensor_storage_bytes(handle)) }
-
-  /// True where both are views of one memory block.
-  public func sharesStorage(with other: Tensor) -> Bool { ct_tensor_shares_storage(handle, other.handle) }
 }
 
 extension Tensor: CustomStringConvertible {

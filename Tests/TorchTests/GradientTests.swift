@@ -61,6 +61,14 @@ import Testing
     try a.seed(7)
     #expect(try Tensor.randn([5], generator: a).array(Float.self) == first)
     #expect(throws: TorchError.self) { try a.restore(Tensor([1, 2] as [UInt8])) }
+    // A standard generator follows from its state as well; seedAll is what programs start with.
+    let standard = try Generator.standard()
+    try seedAll(11)
+    let seeded = try standard.state().array(UInt8.self)
+    try standard.seed(12)
+    #expect(try standard.state().array(UInt8.self) != seeded)
+    try seedAll(11)
+    #expect(try standard.state().array(UInt8.self) == seeded)
     #expect(try Tensor.permutation(50, generator: a).sorted().values.array(Int.self) == Array(0..<50))
   }
 }

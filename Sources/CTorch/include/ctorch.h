@@ -74,10 +74,6 @@ void ct_tensor_device(ct_tensor t, int32_t *type, int32_t *index);
 bool ct_tensor_is_contiguous(ct_tensor t);
 // Address of a contiguous CPU tensor's first element; fails for any other tensor.
 int32_t ct_tensor_data(ct_tensor t, void **out);
-// True where both handles are the same tensor or share their storage.
-bool ct_tensor_shares_storage(ct_tensor a, ct_tensor b);
-// Bytes of the storage behind the tensor.
-int64_t ct_tensor_storage_bytes(ct_tensor t);
 
 // ---- Autograd (autograd.cpp)
 
@@ -123,8 +119,6 @@ int32_t ct_loaded_version(void);
 int32_t ct_built_version(void);
 // True where the processor multiplies bfloat16 matrices in hardware (AVX512-BF16 or AMX).
 bool ct_has_native_bfloat16(void);
-// Gives free memory that the allocator keeps for reuse back to the system.
-void ct_release_free_memory(void);
 // Bytes that live objects take, and bytes that the allocator holds for this process.
 void ct_heap_bytes(int64_t *live, int64_t *held);
 
