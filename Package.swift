@@ -40,7 +40,7 @@ let package = Package(
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "LanguageTests", dependencies: ["Language", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "LLaVATests", dependencies: ["LLaVA", "TestModels", "TestSupport"]),
-    .testTarget(name: "EpicCLITests", dependencies: ["EpicCLI", "LLaVA", "TestModels", "TestSupport"]),
+    .testTarget(name: "EpicCLITests", dependencies: ["EpicCLI", "Imaging", "LLaVA", "TestModels", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20

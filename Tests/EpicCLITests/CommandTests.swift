@@ -1,4 +1,5 @@
 import Foundation
+import Imaging
 import LLaVA
 import TestModels
 import TestSupport
@@ -77,14 +78,25 @@ import Torch
     #expect(!cut.text.contains(last) && cut.tokens.count <= whole.tokens.count)
   }
 
-  @Test func exifOrientationCanBeIgnored() async throws {
+  /// A turned picture is answered as the same picture saved upright; with --exif ignore as the one saved as it lies.
+  @Test func exifOrientationIsHonouredOrIgnored() async throws {
+    struct Index: Decodable {
+      struct File: Decodable { let exif_orientation: Int? }
+      let files: [String: File]
+    }
+    let index = try JSONDecoder().decode(Index.self, from: Data(contentsOf: Fixtures.url("images/index.json")))
+    let name = try #require(index.files.filter { $0.value.exif_orientation ?? 1 > 1 }.keys.sorted().first)
+    let turned = Fixtures.url("images/\(name)")
     let place = try EpicCommand.workplace()
-    let turned = Fixtures.url("images/exif.jpg").path
-    let arguments = ["--prompt", "What?", "--image", turned, "--temperature", "1", "--seed", "5"]
-    let honoured = try await generate(place, arguments)
-    let ignored = try await generate(place, arguments + ["--exif", "ignore"])
-    #expect(honoured.visualTokens == ignored.visualTokens)
-    #expect(try await generate(place, arguments + ["--exif", "honour"]).tokens == honoured.tokens)
+    var pictures: [RGBImage] = []
+    for (flag, orientation) in [("honour", ExifOrientation.honoured), ("ignore", .ignored)] {
+      let upright = place.url.appending(path: "\(flag).png")
+      pictures.append(try RGBImage(contentsOf: turned, orientation: orientation))
+      try pictures[pictures.count - 1].writePNG(to: upright)
+      let arguments = ["--prompt", "What?", "--temperature", "2", "--seed", "5", "--exif", flag, "--image"]
+      #expect(try await generate(place, arguments + [turned.path]).tokens == generate(place, arguments + [upright.path]).tokens)
+    }
+    #expect(pictures[0] != pictures[1])
   }
 
   @Test func conversionsKeepTheAnswer() async throws {

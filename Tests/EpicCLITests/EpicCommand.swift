@@ -13,6 +13,26 @@ struct EpicCommand {
     let code: Int32?
   }
 
+  /// Lets a few programs run at a time: the tests' tasks wait for programs, so all of them would start at once.
+  private actor Gate {
+    private var free = 3
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func enter() async {
+      if free > 0 {
+        free -= 1
+      } else {
+        await withCheckedContinuation { waiting.append($0) }
+      }
+    }
+
+    func leave() {
+      if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
+    }
+  }
+
+  private static let gate = Gate()
+
   /// The program beside the test bundle; `EPIC` names another one.
   static var program: URL {
     if let path = ProcessInfo.processInfo.environment["EPIC"], !path.isEmpty { return URL(filePath: path) }
@@ -23,6 +43,21 @@ struct EpicCommand {
   static func run(
     _ arguments: [String], input: Data = Data(), program: URL = program, limit: Double = 60,
     during: (@Sendable (Process, FileHandle, URL) async throws -> Void)? = nil
+  ) async throws -> Outcome {
+    await gate.enter()
+    do {
+      let outcome = try await runNow(arguments, input, program, limit, during)
+      await gate.leave()
+      return outcome
+    } catch {
+      await gate.leave()
+      throw error
+    }
+  }
+
+  private static func runNow(
+    _ arguments: [String], _ input: Data, _ program: URL, _ limit: Double,
+    _ during: (@Sendable (Process, FileHandle, URL) async throws -> Void)?
   ) async throws -> Outcome {
     let scratch = try Scratch()
     let (out, err, input_) = (

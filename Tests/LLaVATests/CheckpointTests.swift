@@ -93,6 +93,35 @@ import Torch
     }
   }
 
+  /// The same weights under the names that transformers used up to 4.51, from 4.52 on, and from 5.6 on.
+  @Test func everyGenerationOfNamesLoads() throws {
+    let expected = try weights(LLaVAModel.load(from: Fixtures.url("model/hf_old"), dtype: .float32))
+    let source = try WeightFolder(Fixtures.url("model/hf_old"))
+    let generations: [[(String, String)]] = [
+      [],
+      [
+        ("language_model.model.", "model.language_model."), ("language_model.lm_head.", "lm_head."),
+        ("multi_modal_projector.", "model.multi_modal_projector."), ("vision_tower.", "model.vision_tower."),
+      ],
+      [
+        ("language_model.model.", "model.language_model."), ("language_model.lm_head.", "lm_head."),
+        ("multi_modal_projector.", "model.multi_modal_projector."), ("vision_tower.vision_model.", "model.vision_tower."),
+      ],
+    ]
+    for renamed in generations {
+      let scratch = try Scratch()
+      let items = try source.entries.keys.sorted().map { name in
+        let rule = renamed.first { name.hasPrefix($0.0) }
+        return SafetensorsItem(rule.map { $0.1 + name.dropFirst($0.0.count) } ?? name, try source.tensor(name))
+      }
+      try SafetensorsWriter.write(items, toFolder: scratch.url)
+      for name in ["config.json", "generation_config.json"] {
+        try FileManager.default.copyItem(at: Fixtures.url("model/hf_old/\(name)"), to: scratch.url.appending(path: name))
+      }
+      #expect(try weights(LLaVAModel.load(from: scratch.url, dtype: .float32)) == expected)
+    }
+  }
+
   /// As downloaded from the hub: the tower under a hub name, its folder beside the checkpoint.
   @Test func theTowerIsFoundBesideTheCheckpoint() throws {
     let scratch = try Scratch()
