@@ -11,14 +11,15 @@ struct GenerationReport: Encodable {
   let tokensPerSecond: Double
   let peakMemoryBytes: Int
 
-  init(_ answer: Answer) {
+  /// Of one answer, or of several equal ones that were computed together.
+  init(_ answer: Answer, samples: Int = 1) {
     text = answer.text
     tokens = answer.result.tokens
     finish = answer.result.finish.rawValue
     promptTokens = answer.result.promptTokens
     visualTokens = answer.result.visualTokens
     timings = answer.timings
-    tokensPerSecond = answer.tokensPerSecond
+    tokensPerSecond = answer.tokensPerSecond * Double(samples)
     peakMemoryBytes = EpicCLI.peakMemoryBytes()
   }
 }

@@ -33,7 +33,7 @@ struct BenchGenerate: AsyncParsableCommand {
   @Option(help: "Samples answered together.")
   var batch = 1
 
-  @Option(help: "Times to measure after one that is not counted; the fastest of each stage is reported.")
+  @Option(help: "Times to measure; the fastest of each stage is reported. More than one come after one that is not counted.")
   var repeats = 3
 
   @Option(help: "Where random weights and token ids start.")
@@ -63,32 +63,23 @@ struct BenchGenerate: AsyncParsableCommand {
     var options = GenerationOptions()
     options.maximumNewTokens = newTokens
     options.stopsAtEnd = false
-    var best: (results: [GenerationResult], timings: GenerationTimings)?
-    for round in 0...repeats {
-      // The first round pays for memory and kernels that later ones reuse.
-      if round == 0, repeats > 1 {
-        _ = try llava.generate(requests, options)
-        continue
-      }
-      let run = try llava.generate(requests, options)
-      guard let old = best else {
-        best = run
-        continue
-      }
-      best?.timings.vision = min(old.timings.vision, run.timings.vision)
-      best?.timings.prefill = min(old.timings.prefill, run.timings.prefill)
-      best?.timings.decode = min(old.timings.decode, run.timings.decode)
+    // A first round pays for memory and kernels that later ones reuse.
+    if repeats > 1 { _ = try llava.generate(requests, options) }
+    var (results, timings) = try llava.generate(requests, options)
+    for _ in 1..<repeats {
+      let run = try llava.generate(requests, options).timings
+      timings.vision = min(timings.vision, run.vision)
+      timings.prefill = min(timings.prefill, run.prefill)
+      timings.decode = min(timings.decode, run.decode)
     }
-    guard let best else { return }
-    // Only the first sample's tokens are shown; the rate is that of all samples together.
-    let answer = Answer(text: "", result: best.results[0], timings: best.timings)
-    if json { return try printJSON(GenerationReport(answer)) }
-    let timings = best.timings
+    // The first sample's tokens stand for all; the rate is that of all samples together.
+    let report = GenerationReport(Answer(text: "", result: results[0], timings: timings), samples: batch)
+    if json { return try printJSON(report) }
     try printLine(
       String(
-        format: "vision %.1f ms, prefill %.1f ms (%d tokens), decode %.2f ms per token (%.1f tokens/s), peak memory %@",
-        timings.vision * 1e3, timings.prefill * 1e3, answer.result.promptTokens,
-        answer.tokensPerSecond > 0 ? 1e3 / answer.tokensPerSecond : 0, answer.tokensPerSecond, formatBytes(peakMemoryBytes())))
+        format: "vision %.1f ms, prefill %.1f ms (%d tokens), decode %.2f ms per step (%.1f tokens/s), peak memory %@",
+        timings.vision * 1e3, timings.prefill * 1e3, batch * report.promptTokens,
+        timings.decode * 1e3 / Double(max(1, newTokens - 1)), report.tokensPerSecond, formatBytes(report.peakMemoryBytes)))
   }
 
   /// Images of noise first, then random text.
