@@ -45,6 +45,25 @@ import Torch
     #expect(try session.reply(to: "What is it?").result.visualTokens == 16 * images.count)
   }
 
+  @Test func copiesOfASessionGoTheirOwnWays() throws {
+    var options = GenerationOptions()
+    options.maximumNewTokens = 8
+    let pipeline = try pipeline(4)
+    let images = [try TestModel.drawing()]
+    var first = try ChatSession(pipeline, images: images, options)
+    _ = try first.reply(to: "What is it?")
+    var second = first
+    func check(_ answer: Answer, _ session: ChatSession) throws {
+      let request = try pipeline.request(Array(session.turns.dropLast()) + [Turn(.assistant, "")], images: images)
+      #expect(try pipeline.answer(request, options).result.tokens == answer.result.tokens)
+    }
+    // The second one's turn is longer, so that a shared cache would hold enough for the first, but the wrong words.
+    for text in ["And the roof?", "And the wall?"] {
+      try check(first.reply(to: text), first)
+      try check(second.reply(to: "Tell me in many more words about the sun. " + text), second)
+    }
+  }
+
   @Test func anAnswerThatIsStoppedStaysAsFarAsItCame() throws {
     var options = GenerationOptions()
     options.maximumNewTokens = 50

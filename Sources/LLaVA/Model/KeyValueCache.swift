@@ -4,6 +4,8 @@ import Torch
 ///
 /// Memory is taken once for the expected length and doubles when that was too little, never per token. Layers may hold different
 /// numbers of tokens: those after a compression hold fewer.
+///
+/// Sendable so that it can move between tasks with its conversation; only one may use it at a time.
 public final class KeyValueCache: @unchecked Sendable {
   private struct Layer {
     var keys: Tensor

@@ -64,8 +64,10 @@ public struct ChatSession {
   }
 
   /// A cache that holds the longest beginning of `ids` that the last one shares with it, and that beginning's length.
-  private func reusable(_ ids: [Int]) throws -> (KeyValueCache, Int) {
-    if let cache, !cachedIDs.isEmpty {
+  ///
+  /// A copy of this session may go another way with the same cache, so one that is shared is left alone.
+  private mutating func reusable(_ ids: [Int]) throws -> (KeyValueCache, Int) {
+    if isKnownUniquelyReferenced(&cache), let cache, !cachedIDs.isEmpty {
       // At least one token must be computed, as the answer starts from its scores.
       let shared = min(zip(cachedIDs, ids).prefix { $0 == $1 }.count, ids.count - 1)
       let images = ids[..<shared].lazy.filter { $0 == imagePlaceholderID }.count
