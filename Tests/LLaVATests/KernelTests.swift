@@ -31,6 +31,11 @@ import Torch
       let (hq, hk, hv) = try (q.to(.bfloat16), k.to(.bfloat16), v.to(.bfloat16))
       let exact = try naive(hq.to(.float32), hk.to(.float32), hv.to(.float32))
       #expect(try (attend(hq, hk, hv).to(.float32) - exact).abs().max().item() < 0.03)
+      // By products, in blocks of any size; on processors with bfloat16 arithmetic `attend` is this.
+      for blockRows in [1, 2, 3, 256] {
+        #expect(try (attendByProducts(q, k, v, blockRows: blockRows) - naive(q, k, v)).abs().max().item() < 1e-5)
+        #expect(try (attendByProducts(hq, hk, hv, blockRows: blockRows).to(.float32) - exact).abs().max().item() < 0.06)
+      }
     }
   }
 
