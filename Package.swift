@@ -6,6 +6,7 @@ let package = Package(
   products: [
     .executable(name: "epic", targets: ["EpicCLI"]),
     .library(name: "Torch", targets: ["Torch"]),
+    .library(name: "Compression", targets: ["Compression"]),
     .library(name: "LLaVA", targets: ["LLaVA"]),
     .library(name: "TestModels", targets: ["TestModels"]),
   ],
@@ -27,7 +28,8 @@ let package = Package(
     .target(name: "Imaging", dependencies: ["CImageCodecs", "Torch"]),
     .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
     .target(name: "Language", dependencies: ["CSentencePiece"]),
-    .target(name: "LLaVA", dependencies: ["Torch", "Imaging", "Language"]),
+    .target(name: "Compression", dependencies: ["Torch"]),
+    .target(name: "LLaVA", dependencies: ["Torch", "Imaging", "Language", "Compression"]),
     .target(name: "TestModels", dependencies: ["LLaVA"]),
     .executableTarget(
       name: "EpicCLI",
@@ -39,6 +41,8 @@ let package = Package(
     .testTarget(name: "TorchTests", dependencies: ["Torch", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "LanguageTests", dependencies: ["Language", "TestSupport"], exclude: ["Resources"]),
+    .testTarget(
+      name: "CompressionTests", dependencies: ["Compression", "LLaVA", "Imaging", "TestModels", "TestSupport"]),
     .testTarget(name: "LLaVATests", dependencies: ["LLaVA", "TestModels", "TestSupport"]),
     .testTarget(name: "EpicCLITests", dependencies: ["EpicCLI", "Imaging", "LLaVA", "TestModels", "TestSupport"]),
   ],

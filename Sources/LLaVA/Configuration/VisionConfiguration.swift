@@ -1,3 +1,5 @@
+import Compression
+
 /// Shape of a CLIP vision tower and which of its outputs become visual tokens.
 public struct VisionConfiguration: Sendable, Equatable {
   /// Non-linearity between the two linear layers of a tower's MLP.
@@ -56,6 +58,8 @@ public struct VisionConfiguration: Sendable, Equatable {
   public var patches: Int { gridSize * gridSize }
   /// Visual tokens that an image becomes.
   public var tokens: Int { patches + (featureSelection == .full ? 1 : 0) }
+  /// Where the visual tokens lie in the image.
+  public var grid: TokenGrid { TokenGrid(rows: gridSize, columns: gridSize, hasClassToken: featureSelection == .full) }
   /// Encoder layers that must be computed for the selected feature layer.
   public var computedLayers: Int { featureLayer < 0 ? layers + 1 + featureLayer : featureLayer }
 

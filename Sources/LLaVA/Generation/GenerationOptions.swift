@@ -1,5 +1,7 @@
-/// How answers are drawn from a model's scores.
-public struct GenerationOptions: Sendable, Equatable {
+import Compression
+
+/// How a prompt is read and answers are drawn from a model's scores.
+public struct GenerationOptions: Sendable {
   /// Longest answer, in tokens.
   public var maximumNewTokens = 128
   /// 0 takes the most likely token always; above it scores are divided by it before a token is drawn.
@@ -10,6 +12,8 @@ public struct GenerationOptions: Sendable, Equatable {
   public var topK = 0
   /// Scores of tokens that occurred already are divided (or multiplied, if negative) by this; 1 changes nothing.
   public var repetitionPenalty = 1.0
+  /// Which visual tokens are dropped while the prompt is read; nil for none.
+  public var compression: CompressionPlan?
   /// Where random numbers start; sample i of a batch uses `seed + i`, so that it does not depend on what else is in the batch.
   public var seed: UInt64 = 0
   /// False goes on after an end-of-answer token, for comparisons and benchmarks.

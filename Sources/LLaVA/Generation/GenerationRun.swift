@@ -1,3 +1,4 @@
+import Compression
 import Language
 import Torch
 
@@ -9,6 +10,7 @@ struct GenerationRun {
   private let model: LLaVAModel
   private let options: GenerationOptions
   private let batch: PackedBatch
+  private let prefill: CompressedPrefill
   private let caches: [KeyValueCache]
   private let limits: [Int]
   private var samplers: [Sampler]
@@ -23,30 +25,31 @@ struct GenerationRun {
       throw GenerationError.cacheCount(caches: caches.count, samples: requests.count)
     }
     let visionClock = Stopwatch(model.device)
-    let features = try model.visualTokens(of: requests)
+    let features = try model.visualTokens(of: requests, options.compression)
     timings.vision = try visionClock.seconds()
     clock = Stopwatch(model.device)
     let text = model.configuration.text
-    var batch = try model.splice(requests.map(\.ids), features: features)
+    var batch = try model.splice(requests.map(\.ids), features: features, promptLengths: requests.map(\.promptLength))
     let past = caches?.map(\.nextPosition) ?? requests.map { _ in 0 }
     for (length, past) in zip(batch.lengths, past) where length + past >= text.maximumPositions {
       throw PromptError.tooLong(tokens: length + past, maximum: text.maximumPositions)
     }
     limits = zip(batch.lengths, past).map { min(options.maximumNewTokens, text.maximumPositions - $0 - $1) }
-    self.caches =
-      try caches
-      ?? zip(batch.lengths, limits).map {
-        try KeyValueCache(text, capacity: $0 + $1, model.dtype, on: model.device)
-      }
+    let prefill = try CompressedPrefill(model, batch, options)
+    self.prefill = prefill
+    self.caches = try caches ?? limits.map { _ in try KeyValueCache(text, capacity: 0, model.dtype, on: model.device) }
+    for (sample, cache) in self.caches.enumerated() {
+      try cache.reserve(prefill.rowsOfLayers[sample].map { $0 + limits[sample] })
+    }
     if past.contains(where: { $0 > 0 }) {
       let shifts = zip(past, batch.lengths).flatMap { Array(repeating: $0, count: $1) }
       batch.positions = try batch.positions + Tensor(shifts, on: model.device)
     }
     self.batch = batch
-    results = batch.lengths.indices.map { index in
+    results = zip(requests, batch.lengths).map { request, length in
       var result = GenerationResult()
-      result.promptTokens = batch.lengths[index]
-      result.visualTokens = batch.visual[index].reduce(0) { $0 + $1.count }
+      result.promptTokens = length
+      result.visualTokens = (request.pixels?.size(0) ?? 0) * model.configuration.vision.tokens
       return result
     }
     samplers = try requests.enumerated().map { try Sampler(options, sample: $0, prompt: $1.ids, on: model.device) }
@@ -54,14 +57,17 @@ struct GenerationRun {
 
   mutating func generate(_ receive: (Int, Int) throws -> GenerationStep) throws {
     let layers = 0..<model.configuration.text.layers
-    var rows = try model.decoder.run(layers: layers, batch, caches: caches, lastRowsOnly: true).hidden
+    let (last, cuts) = try prefill.run(batch, caches)
+    var rows = last
     for (cache, length) in zip(caches, batch.lengths) { cache.advance(by: length) }
+    for sample in results.indices { results[sample].kvCacheBytes = caches[sample].usedByteCount }
     var active = Array(results.indices)
     var step = 0
     while true {
       let tokens = try choose(model.decoder.logits(rows), active, step)
       if step == 0 {
         timings.prefill = try clock.seconds()
+        try report(cuts)
         clock = Stopwatch(model.device)
       }
       active = try deliver(tokens, active, receive)
@@ -77,6 +83,20 @@ struct GenerationRun {
       for cache in used { cache.advance(by: 1) }
     }
     timings.decode = try clock.seconds()
+  }
+
+  /// Writes down what was left of the images.
+  private mutating func report(_ cuts: [KeptVisualTokens]) throws {
+    for sample in results.indices {
+      let spans = batch.visual[sample]
+      results[sample].cuts = try cuts.map { cut in
+        GenerationResult.Cut(
+          layer: cut.layer,
+          keptIndices: try zip(spans, cut.patches[sample]).map { try $1?.array(Int.self) ?? Array(0..<$0.count) })
+      }
+      results[sample].keptVisualTokens =
+        results[sample].cuts.last?.keptIndices.reduce(0) { $0 + $1.count } ?? spans.reduce(0) { $0 + $1.count }
+    }
   }
 
   /// The next token of every active sample from scores [active, vocabulary].

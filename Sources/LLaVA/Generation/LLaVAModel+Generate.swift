@@ -1,3 +1,4 @@
+import Compression
 import Language
 import Torch
 
@@ -7,11 +8,14 @@ public struct GenerationRequest: Sendable {
   public var ids: [Int]
   /// [images, 3, size, size] float32 pixels in the order of the placeholders; nil where there is none.
   public var pixels: Tensor?
+  /// Ids that belong to the first prompt, where later ones are to have no say in which visual tokens are kept; nil for all.
+  public var promptLength: Int?
 
   /// A prompt with its images.
-  public init(ids: [Int], pixels: Tensor? = nil) {
+  public init(ids: [Int], pixels: Tensor? = nil, promptLength: Int? = nil) {
     self.ids = ids
     self.pixels = pixels
+    self.promptLength = promptLength
   }
 }
 
@@ -41,10 +45,30 @@ public struct GenerationResult: Sendable, Equatable {
   public var tokens: [Int] = []
   /// Why the answer ended.
   public var finish = Finish.length
-  /// Tokens of the prompt, images included.
+  /// Tokens that the decoder was given, images included.
   public var promptTokens = 0
-  /// Visual tokens of the prompt.
+  /// Visual tokens of the images, before any was dropped or pooled.
   public var visualTokens = 0
+  /// Visual tokens that are left after the last cut, or after pooling.
+  public var keptVisualTokens = 0
+  /// What each cut left of each image.
+  public var cuts: [Cut] = []
+  /// Bytes of keys and values that all layers hold of the prompt, and of what the cache held before it.
+  public var kvCacheBytes = 0
+
+  /// What a cut left of the images of a sample.
+  public struct Cut: Sendable, Equatable, Codable {
+    /// Decoder layers before the cut.
+    public var layer: Int
+    /// For each image the indices of its tokens that are left, ascending.
+    public var keptIndices: [[Int]]
+
+    /// A cut and what it left.
+    public init(layer: Int, keptIndices: [[Int]]) {
+      self.layer = layer
+      self.keptIndices = keptIndices
+    }
+  }
 }
 
 /// What the receiver of a token says about going on.
@@ -66,7 +90,7 @@ extension LLaVAModel {
   ///     has the request's ids continue them.
   ///   - receive: is given each new token of a sample as it comes, end-of-answer tokens excepted.
   /// - Returns: the answers in order and the time that the stages took.
-  /// - Throws: `GenerationError`, `PromptError`, `TorchError`, and what `receive` throws.
+  /// - Throws: `GenerationError`, `PromptError`, `CompressionError`, `TorchError`, and what `receive` throws.
   public func generate(
     _ requests: [GenerationRequest], _ options: GenerationOptions = GenerationOptions(), caches: [KeyValueCache]? = nil,
     receive: (_ sample: Int, _ token: Int) throws -> GenerationStep = { _, _ in .proceed }
@@ -80,10 +104,12 @@ extension LLaVAModel {
   }
 
   /// Visual tokens of each request's images, [tokens, hiddenSize] each; all images go through the tower together.
-  public func visualTokens(of requests: [GenerationRequest]) throws -> [[Tensor]] {
+  ///
+  /// - Parameter compression: pools them to fewer where its strategy does so.
+  public func visualTokens(of requests: [GenerationRequest], _ compression: CompressionPlan? = nil) throws -> [[Tensor]] {
     let pixels = requests.compactMap(\.pixels)
     guard !pixels.isEmpty else { return requests.map { _ in [] } }
-    let features = try visualTokens(concatenate(pixels))
+    let features = try visualTokens(concatenate(pixels), compression)
     var next = 0
     return try requests.map { request in
       try (0..<(request.pixels?.size(0) ?? 0)).map { _ in

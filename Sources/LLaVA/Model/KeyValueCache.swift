@@ -16,6 +16,8 @@ public final class KeyValueCache: @unchecked Sendable {
   private var layers: [Layer]
   /// The position of the next token: tokens seen, also those whose rows were dropped.
   public private(set) var nextPosition = 0
+  /// Some layers lack tokens before this position.
+  private var droppedEnd = 0
 
   /// Memory for `capacity` tokens in every layer.
   public init(_ configuration: TextConfiguration, capacity: Int, _ dtype: DType, on device: Device) throws {
@@ -54,19 +56,30 @@ public final class KeyValueCache: @unchecked Sendable {
   /// Says that `count` more positions have passed through all layers.
   func advance(by count: Int) { nextPosition += count }
 
-  /// Forgets all tokens from position `position` on; only for caches in which every layer holds every token.
+  /// Says that compression has dropped tokens, all of them before `position`.
+  func noteDropped(before position: Int) { droppedEnd = max(droppedEnd, position) }
+
+  /// Forgets all tokens from position `position` on.
   ///
-  /// - Returns: false, and changes nothing, where some layer has dropped tokens.
+  /// - Returns: false, and changes nothing, where some layer has dropped tokens after that position.
   func truncate(to position: Int) -> Bool {
-    guard position <= nextPosition, layers.allSatisfy({ $0.count == nextPosition }) else { return false }
-    for index in layers.indices { layers[index].count = position }
+    guard position >= droppedEnd, position <= nextPosition else { return false }
+    // From the last drop on every layer holds every token.
+    for index in layers.indices { layers[index].count -= nextPosition - position }
     nextPosition = position
     return true
   }
 
-  private func grow(_ index: Int, toHold count: Int) throws {
+  /// Takes memory for more tokens in each layer, as many as are known to come.
+  func reserve(_ tokens: [Int]) throws {
+    for (index, more) in tokens.enumerated() where layers[index].count + more > layers[index].keys.size(1) {
+      try grow(index, toHold: layers[index].count + more, atLeastTwice: layers[index].count > 0)
+    }
+  }
+
+  private func grow(_ index: Int, toHold count: Int, atLeastTwice: Bool = true) throws {
     let old = layers[index]
-    let shape = [old.keys.size(0), max(count, 2 * old.keys.size(1)), old.keys.size(2)]
+    let shape = [old.keys.size(0), atLeastTwice ? max(count, 2 * old.keys.size(1)) : count, old.keys.size(2)]
     for path in [\Layer.keys, \Layer.values] {
       let larger = try Tensor.empty(shape, old.keys.dtype, on: old.keys.device)
       try larger.narrow(1, from: 0, length: old.count).copyInPlace(from: old[keyPath: path].narrow(1, from: 0, length: old.count))

@@ -1,3 +1,4 @@
+import Compression
 import Language
 import Torch
 
@@ -32,8 +33,12 @@ public struct LLaVAModel: Sendable {
   public var device: Device { decoder.embedding.device }
 
   /// Decoder inputs for images: pixels [images, channels, size, size] float32 to [images, tokens, hiddenSize].
-  public func visualTokens(_ pixels: Tensor) throws -> Tensor {
-    try projector(tower(pixels.to(dtype, on: device)))
+  ///
+  /// - Parameter compression: pools features to fewer tokens where its strategy does so; others leave all of them.
+  /// - Throws: `TorchError`; `CompressionError` where more tokens are to be kept than there are.
+  public func visualTokens(_ pixels: Tensor, _ compression: CompressionPlan? = nil) throws -> Tensor {
+    let features = try tower(pixels.to(dtype, on: device))
+    return try projector(compression?.pooled(features, configuration.vision.grid) ?? features)
   }
 
   /// Puts text and images together: every image placeholder of a prompt becomes the rows of the next image.
@@ -42,9 +47,14 @@ public struct LLaVAModel: Sendable {
   ///   - prompts: token ids of each sample, images as `imagePlaceholderID`.
   ///   - features: each sample's images, [tokens, hiddenSize] each, in the order of their placeholders.
   ///   - labels: for training, each sample's labels, as long as its ids; an image's rows are never supervised.
+  ///   - promptLengths: ids of each sample that belong to its first prompt, where what follows is to have no say in which visual tokens
+  ///     are kept; nil for all. Labels say the same for training.
   /// - Throws: `PromptError` where placeholders and images differ in number, a prompt is empty, or an id is outside the vocabulary.
-  public func splice(_ prompts: [[Int]], features: [[Tensor]], labels: [[Int]]? = nil) throws -> PackedBatch {
-    let plan = try SplicePlan(prompts, features, vocabularySize: configuration.text.vocabularySize, labels)
+  public func splice(
+    _ prompts: [[Int]], features: [[Tensor]], labels: [[Int]]? = nil, promptLengths: [Int?]? = nil
+  ) throws -> PackedBatch {
+    let plan = try SplicePlan(
+      prompts, features, vocabularySize: configuration.text.vocabularySize, labels, promptLengths: promptLengths)
     let embedded = try decoder.embedding.embedding(Tensor(plan.textIDs, on: device))
     let pieces = try plan.pieces.map { piece in
       switch piece {
@@ -54,7 +64,7 @@ public struct LLaVAModel: Sendable {
     }
     return PackedBatch(
       hidden: try concatenate(pieces), positions: try Tensor(plan.positions, on: device), lengths: plan.lengths,
-      visual: plan.visual, labels: try plan.labels.map { try Tensor($0, on: device) })
+      visual: plan.visual, promptEnds: plan.promptEnds, labels: try plan.labels.map { try Tensor($0, on: device) })
   }
 
   /// Scores of every vocabulary entry for every row of a batch: [T, vocabularySize].

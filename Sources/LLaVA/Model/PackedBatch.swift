@@ -10,6 +10,10 @@ public struct PackedBatch: Sendable {
   public var lengths: [Int]
   /// Where each image's rows lie within its sample now.
   public var visual: [[Range<Int>]]
+  /// For each image, the first row after it that belongs to an answer; the sample's length where none does.
+  public var promptEnds: [[Int]]
+  /// For each image, which of its tokens are left, [tokens] int64 indices; nil while all are.
+  public var patches: [[Tensor?]]
   /// Positions that each sample had before any row was dropped; the next token's position.
   public var originalLengths: [Int]
   /// [T] int64 labels, not shifted, -100 where nothing is supervised; for training only.
@@ -17,13 +21,15 @@ public struct PackedBatch: Sendable {
 
   /// A batch of rows that know where they belong.
   public init(
-    hidden: Tensor, positions: Tensor, lengths: [Int], visual: [[Range<Int>]], originalLengths: [Int]? = nil,
-    labels: Tensor? = nil
+    hidden: Tensor, positions: Tensor, lengths: [Int], visual: [[Range<Int>]], promptEnds: [[Int]]? = nil,
+    originalLengths: [Int]? = nil, labels: Tensor? = nil
   ) {
     self.hidden = hidden
     self.positions = positions
     self.lengths = lengths
     self.visual = visual
+    self.promptEnds = promptEnds ?? zip(visual, lengths).map { spans, length in spans.map { _ in length } }
+    patches = visual.map { $0.map { _ in nil } }
     self.originalLengths = originalLengths ?? lengths
     self.labels = labels
   }
@@ -39,4 +45,12 @@ public struct PackedBatch: Sendable {
 
   /// Row number of each sample's last row.
   public var lastRowIndices: [Int] { zip(starts, lengths).map { $0 + $1 - 1 } }
+
+  /// Each sample's last row alone, and no image.
+  func keepingLastRows() throws -> PackedBatch {
+    let last = try Tensor(lastRowIndices, on: hidden.device)
+    return PackedBatch(
+      hidden: try hidden.rows(last), positions: try positions.rows(last), lengths: lengths.map { _ in 1 },
+      visual: lengths.map { _ in [] }, originalLengths: originalLengths, labels: try labels.map { try $0.rows(last) })
+  }
 }

@@ -43,9 +43,13 @@ struct SplicePlan {
   var positions: [Int] = []
   var lengths: [Int] = []
   var visual: [[Range<Int>]] = []
+  var promptEnds: [[Int]] = []
   var labels: [Int]?
 
-  init(_ prompts: [[Int]], _ features: [[Tensor]], vocabularySize: Int, _ labels: [[Int]]?) throws {
+  /// - Parameter promptLengths: ids of each sample that belong to the prompt; where there are labels they say it, for each image.
+  init(
+    _ prompts: [[Int]], _ features: [[Tensor]], vocabularySize: Int, _ labels: [[Int]]?, promptLengths: [Int?]? = nil
+  ) throws {
     if let labels {
       guard labels.count == prompts.count else { throw PromptError.labelCount(labels: labels.count, ids: prompts.count) }
       self.labels = []
@@ -55,9 +59,13 @@ struct SplicePlan {
       try Self.check(ids, images.count, vocabularySize, labels?[sample].count)
       var spans: [Range<Int>] = []
       var length = 0
+      // Rows at which an answer may begin, ascending.
+      var answers: [Int] = []
       var textStart = textIDs.count
       func textPiece(_ end: Int) -> [Piece] { textStart < end ? [.text(textStart..<end)] : [] }
       for (index, id) in ids.enumerated() {
+        let isSupervised = labels.map { $0[sample][index] != ignoredLabel } ?? false
+        if isSupervised || index == promptLengths?[sample] { answers.append(length) }
         if id == imagePlaceholderID {
           pieces += textPiece(textIDs.count)
           textStart = textIDs.count
@@ -76,6 +84,7 @@ struct SplicePlan {
       positions += 0..<length
       lengths.append(length)
       visual.append(spans)
+      promptEnds.append(spans.map { span in answers.first { $0 >= span.upperBound } ?? length })
     }
   }
 

@@ -5,7 +5,8 @@ import Torch
 /// A conversation about some pictures, whose earlier turns stay in the cache.
 ///
 /// Each reply computes only what the cache does not hold yet: the tokens after the longest common beginning of the conversation as
-/// it was and as it is now.
+/// it was and as it is now. With `options.compression` the first question decides which visual tokens stay for the whole conversation;
+/// later turns work on the shortened cache.
 public struct ChatSession {
   /// The pipeline that answers.
   public let pipeline: LLaVAPipeline
@@ -19,6 +20,10 @@ public struct ChatSession {
   private var cache: KeyValueCache?
   /// What the cache holds: ids, images as placeholders.
   private var cachedIDs: [Int] = []
+  /// Ids of the first prompt, by which visual tokens are chosen once and for all.
+  private var firstPromptLength: Int?
+  /// Positions that an image took when it was first read.
+  private var imageTokens: Int?
 
   /// A conversation that has not begun.
   ///
@@ -35,6 +40,8 @@ public struct ChatSession {
     turns = []
     cache = nil
     cachedIDs = []
+    firstPromptLength = nil
+    imageTokens = nil
   }
 
   /// Adds a user's turn and the answer to it, handing out text as it comes.
@@ -49,16 +56,25 @@ public struct ChatSession {
     var request = try pipeline.request(
       pipeline.template.prompt(for: turns + [user, Turn(.assistant, "")]), pixels: pixels)
     let whole = request.ids
-    let (used, shared) = try reusable(whole)
+    let imageTokens = try self.imageTokens ?? visualTokensOfAnImage()
+    func position(of index: Int) -> Int {
+      let images = whole[..<index].lazy.filter { $0 == imagePlaceholderID }.count
+      return index + images * (imageTokens - 1)
+    }
+    let (used, shared) = try reusable(whole, position)
     if shared > 0 {
       request.ids = Array(whole[shared...])
       request.pixels = nil
+    } else {
+      request.promptLength = firstPromptLength
     }
     cache = nil
     let answer = try pipeline.answer(request, options, cache: used, receive: receive)
     cache = used
     // A last token that was chosen but has not passed through the decoder is not in the cache.
-    cachedIDs = whole + answer.result.tokens.prefix(max(0, used.nextPosition - position(of: whole.count, in: whole)))
+    cachedIDs = whole + answer.result.tokens.prefix(max(0, used.nextPosition - position(of: whole.count)))
+    firstPromptLength = firstPromptLength ?? whole.count
+    self.imageTokens = imageTokens
     turns += [user, Turn(.assistant, answer.text)]
     return answer
   }
@@ -66,22 +82,20 @@ public struct ChatSession {
   /// A cache that holds the longest beginning of `ids` that the last one shares with it, and that beginning's length.
   ///
   /// A copy of this session may go another way with the same cache, so one that is shared is left alone.
-  private mutating func reusable(_ ids: [Int]) throws -> (KeyValueCache, Int) {
+  private mutating func reusable(_ ids: [Int], _ position: (Int) -> Int) throws -> (KeyValueCache, Int) {
     if isKnownUniquelyReferenced(&cache), let cache, !cachedIDs.isEmpty {
       // At least one token must be computed, as the answer starts from its scores.
       let shared = min(zip(cachedIDs, ids).prefix { $0 == $1 }.count, ids.count - 1)
       let images = ids[..<shared].lazy.filter { $0 == imagePlaceholderID }.count
-      if images == imageCount, cache.truncate(to: position(of: shared, in: ids)) { return (cache, shared) }
+      if images == imageCount, cache.truncate(to: position(shared)) { return (cache, shared) }
     }
-    let text = pipeline.model.configuration.text
-    let length = position(of: ids.count, in: ids)
-    let capacity = min(text.maximumPositions, length + options.maximumNewTokens)
-    return (try KeyValueCache(text, capacity: capacity, pipeline.model.dtype, on: pipeline.model.device), 0)
+    let model = pipeline.model
+    return (try KeyValueCache(model.configuration.text, capacity: 0, model.dtype, on: model.device), 0)
   }
 
-  /// The position of the token at `index`: an image takes as many positions as it has visual tokens.
-  private func position(of index: Int, in ids: [Int]) -> Int {
-    let images = ids[..<index].lazy.filter { $0 == imagePlaceholderID }.count
-    return index + images * (pipeline.model.configuration.vision.tokens - 1)
+  /// The positions that an image takes: pooling shortens it, dropping tokens does not.
+  private func visualTokensOfAnImage() throws -> Int {
+    let tokens = pipeline.model.configuration.vision.tokens
+    return try options.compression?.positions(ofImage: tokens) ?? tokens
   }
 }

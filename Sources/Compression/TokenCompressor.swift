@@ -1,0 +1,72 @@
+import Torch
+
+/// Chooses which visual tokens of an image survive at one point of the decoder.
+///
+/// A strategy is one value of this protocol, at home in one file. Training, evaluation and serving call the same one. It is asked
+/// only where something is to be dropped and something to be kept: `0 < count < tokens.count`.
+public protocol TokenCompressor: Sendable {
+  /// How many of `total` tokens are kept when the share `ratio` of them is dropped.
+  ///
+  /// The default is int((1 - ratio) · total) in double arithmetic, as the authors of EPIC and FastV count.
+  func count(ratio: Double, of total: Int) -> Int
+
+  /// The tokens that survive.
+  ///
+  /// - Parameters:
+  ///   - count: how many, at least 1 and fewer than `tokens.count`.
+  ///   - tokens: what can be looked at; whatever is not asked for is not computed.
+  ///   - generator: random numbers of this sample, on the CPU whatever the device, so that one seed means one choice everywhere.
+  /// - Returns: [count] int64 indices into the image's tokens, in any order, on any device. Nothing needs to wait for the device.
+  func keep(_ count: Int, of tokens: VisualTokens, generator: Generator) throws -> Tensor
+}
+
+extension TokenCompressor {
+  /// int((1 - ratio) · total).
+  public func count(ratio: Double, of total: Int) -> Int { defaultCount(ratio: ratio, of: total) }
+}
+
+/// Makes fewer features of an image before the projector and the decoder see them.
+public protocol TokenPooler: Sendable {
+  /// How many of `total` tokens are left when the share `ratio` of them goes; int((1 - ratio) · total) by default.
+  func count(ratio: Double, of total: Int) -> Int
+
+  /// Fewer features for each image.
+  ///
+  /// - Parameters:
+  ///   - features: [images, grid.count, width], the tower's, in any float dtype.
+  ///   - grid: where the features lie in the image.
+  ///   - count: how many are to be left of each image.
+  /// - Returns: [images, count, width] of the same dtype, in raster order.
+  func pool(_ features: Tensor, _ grid: TokenGrid, to count: Int) throws -> Tensor
+}
+
+extension TokenPooler {
+  /// int((1 - ratio) · total).
+  public func count(ratio: Double, of total: Int) -> Int { defaultCount(ratio: ratio, of: total) }
+}
+
+private func defaultCount(ratio: Double, of total: Int) -> Int { max(0, Int((1 - ratio) * Double(total))) }
+
+/// A strategy by the place where it works.
+public enum CompressionStrategy: Sendable {
+  /// Drops tokens between two decoder layers; those that stay keep their positions.
+  case drop(any TokenCompressor)
+  /// Pools features before the decoder, which then sees a shorter image.
+  case pool(any TokenPooler)
+
+  /// How many of `total` tokens are kept when the share `ratio` of them goes.
+  public func count(ratio: Double, of total: Int) -> Int {
+    switch self {
+    case .drop(let compressor): compressor.count(ratio: ratio, of: total)
+    case .pool(let pooler): pooler.count(ratio: ratio, of: total)
+    }
+  }
+}
+
+/// What a strategy that looks at text may look at.
+public enum CompressionSemantics: String, Sendable, CaseIterable {
+  /// The prompt alone: rows up to the last one before the answer. Training and inference then choose alike.
+  case corrected
+  /// All rows after the image, the answer included, as the released code of EPIC does in training.
+  case reference
+}

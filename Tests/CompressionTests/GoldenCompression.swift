@@ -1,0 +1,166 @@
+import Foundation
+import Imaging
+import LLaVA
+import TestSupport
+import Testing
+import Torch
+
+@testable import Compression
+
+/// The golden data of `compress/`: what the released code of EPIC and FastV kept, and what came of it.
+struct GoldenCompression {
+  struct Case: Decodable, Sendable, CustomTestStringConvertible {
+    let id, model, method: String
+    let layer: Int
+    let ratio: Double
+    let imageStart, imageLength: Int
+    let kept: [Int]?
+    let loss: Double?
+    let imagePivotCount, textPivotCount: Int?
+    let imagePivots, textPivots, visitingOrder, keptAscending, keptImageThenText: [Int]?
+
+    var testDescription: String { id }
+
+    enum CodingKeys: String, CodingKey {
+      case id, model, method, ratio, loss
+      case layer = "K"
+      case imageStart = "image_start"
+      case imageLength = "image_length"
+      case kept = "kept_image_indices"
+      case imagePivotCount = "pivot_image_token"
+      case textPivotCount = "pivot_text_token"
+      case imagePivots = "image_pivots"
+      case textPivots = "text_pivots"
+      case visitingOrder = "anchor_order"
+      case keptAscending = "kept_if_anchors_ascending"
+      case keptImageThenText = "kept_if_anchors_image_then_text"
+    }
+  }
+
+  struct Decoding: Decodable, Sendable {
+    let model: String
+    let layer: Int
+    let ratio: Double
+    let promptLength: Int
+    let greedy, cacheLengths: [Int]
+
+    enum CodingKeys: String, CodingKey {
+      case model, ratio, greedy
+      case layer = "K"
+      case promptLength = "prompt_length"
+      case cacheLengths = "kv_lengths_after_prefill"
+    }
+  }
+
+  struct SetOrder: Decodable {
+    let list, order: [Int]
+    enum CodingKeys: String, CodingKey {
+      case list
+      case order = "set_order"
+    }
+  }
+
+  struct Index: Decodable {
+    struct Configuration: Decodable { let wide_image_size: Int }
+    let input_ids, labels: [Int]
+    let image: String
+    let cases: [Case]
+    let decode: [Decoding]
+    let cpython_set_order: [SetOrder]
+    let config: Configuration
+  }
+
+  static let index: Result<Index, any Error> = Result {
+    try JSONDecoder().decode(Index.self, from: Data(contentsOf: Fixtures.url("compress/index.json")))
+  }
+  static var cases: [Case] { (try? index.get().cases) ?? [] }
+
+  let index: Index
+  let tensors: SafetensorsFile
+
+  init() throws {
+    index = try Self.index.get()
+    tensors = try SafetensorsFile(Fixtures.url("compress/tensors.safetensors"))
+  }
+
+  /// The `base` model of 16 visual tokens, or the `wide` one whose tower sees larger pictures.
+  func model(_ name: String) throws -> LLaVAModel {
+    if name == "base" { return try LLaVAModel.load(from: Fixtures.url("model/official"), dtype: .float32) }
+    return try withTemporaryFolder { scratch in
+      let folder = scratch.appending(path: "wide")
+      try FileManager.default.copyItem(at: Fixtures.url("model/official"), to: folder)
+      let file = folder.appending(path: "config.json")
+      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path)
+      var fields = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+      fields["mm_vision_tower"] = Fixtures.url("model/clip_wide").path
+      try FileManager.default.removeItem(at: file)
+      try JSONSerialization.data(withJSONObject: fields).write(to: file)
+      return try LLaVAModel.load(from: folder, dtype: .float32)
+    }
+  }
+
+  /// The one sample of all cases, with its labels.
+  func batch(_ model: LLaVAModel, prompt: Int? = nil) throws -> PackedBatch {
+    let ids = Array(index.input_ids.prefix(prompt ?? index.input_ids.count))
+    let features = try model.visualTokens(pixels(model)).selected(0, 0)
+    return try model.splice([ids], features: [[features]], labels: [Array(index.labels.prefix(ids.count))])
+  }
+
+  func pixels(_ model: LLaVAModel) throws -> Tensor {
+    let picture = try RGBImage(contentsOf: Fixtures.url("images/\(index.image)"))
+    return try stack([ImagePreprocessor(imageSize: model.configuration.vision.imageSize)(picture)])
+  }
+}
+
+/// Keeps what it was told to, as recorded.
+struct Recorded: TokenCompressor {
+  let indices: [Int]
+  func keep(_ count: Int, of tokens: VisualTokens, generator: Generator) throws -> Tensor { try Tensor(indices) }
+}
+
+/// DART whose pivots take turns in the order in which CPython walks a set of their rows, for records that do not name the order.
+struct ReferenceOrderedDART: TokenCompressor {
+  func count(ratio: Double, of total: Int) -> Int { dart?.count(ratio: ratio, of: total) ?? 0 }
+  let imagePivots, textPivots: Int
+  private var dart: DART? { try? DART(imagePivots: imagePivots, textPivots: textPivots) }
+
+  func keep(_ count: Int, of tokens: VisualTokens, generator: Generator) throws -> Tensor {
+    let (image, text) = try #require(dart).pivots(count, of: tokens)
+    let rows = try image.array(Int.self).map { $0 + tokens.span.lowerBound } + text.array(Int.self)
+    let ordered = try DART(imagePivots: imagePivots, textPivots: textPivots, order: .given(Self.setOrder(rows)))
+    return try ordered.keep(count, of: tokens, generator: generator)
+  }
+
+  /// The order of `list(set(rows))` in CPython 3.11 for distinct small integers inserted one by one.
+  static func setOrder(_ rows: [Int]) -> [Int] {
+    var table = [Int?](repeating: nil, count: 8)
+    func insert(_ value: Int, _ table: inout [Int?]) {
+      let mask = table.count - 1
+      var perturb = value
+      var slot = value & mask
+      while true {
+        let probes = slot + 9 <= mask ? 9 : 0
+        for step in 0...probes where table[slot + step] == nil {
+          table[slot + step] = value
+          return
+        }
+        perturb >>= 5
+        slot = (slot * 5 + 1 + perturb) & mask
+      }
+    }
+    var used = 0
+    for value in rows {
+      insert(value, &table)
+      used += 1
+      if used * 5 >= (table.count - 1) * 3 {
+        // Larger by four until a table holds more than four times what is used.
+        var size = 8
+        while size <= used * 4 { size <<= 1 }
+        var larger = [Int?](repeating: nil, count: size)
+        for case .some(let old) in table { insert(old, &larger) }
+        table = larger
+      }
+    }
+    return table.compactMap(\.self)
+  }
+}
