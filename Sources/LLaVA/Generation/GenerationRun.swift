@@ -34,13 +34,12 @@ struct GenerationRun {
     for (length, past) in zip(batch.lengths, past) where length + past >= text.maximumPositions {
       throw PromptError.tooLong(tokens: length + past, maximum: text.maximumPositions)
     }
-    limits = zip(batch.lengths, past).map { min(options.maximumNewTokens, text.maximumPositions - $0 - $1) }
-    let prefill = try CompressedPrefill(model, batch, options)
-    self.prefill = prefill
-    self.caches = try caches ?? limits.map { _ in try KeyValueCache(text, capacity: 0, model.dtype, on: model.device) }
-    for (sample, cache) in self.caches.enumerated() {
-      try cache.reserve(prefill.rowsOfLayers[sample].map { $0 + limits[sample] })
-    }
+    let limits = zip(batch.lengths, past).map { min(options.maximumNewTokens, text.maximumPositions - $0 - $1) }
+    prefill = try CompressedPrefill(model, batch, options)
+    let used = try caches ?? limits.map { _ in try KeyValueCache(text, capacity: 0, model.dtype, on: model.device) }
+    for (cache, (rows, limit)) in zip(used, zip(prefill.rowsOfLayers, limits)) { try cache.reserve(rows.map { $0 + limit }) }
+    self.limits = limits
+    self.caches = used
     if past.contains(where: { $0 > 0 }) {
       let shifts = zip(past, batch.lengths).flatMap { Array(repeating: $0, count: $1) }
       batch.positions = try batch.positions + Tensor(shifts, on: model.device)
