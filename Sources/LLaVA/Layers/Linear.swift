@@ -17,11 +17,10 @@ public struct Linear: Sendable {
   public func callAsFunction(_ x: Tensor) throws -> Tensor { try linear(x, weight, bias) }
 }
 
-/// The largest number of rows for which the kernel of decoding is used.
+/// The largest number of rows for which the kernel of decoding is used (`epic bench kernels`, BENCHMARKS.md).
 ///
-/// Without bfloat16 hardware it wins up to 64 rows (`epic bench kernels`, BENCHMARKS.md). With it, libtorch's own product gains about
-/// four times from a dozen rows on, so it is used for fewer; that number has not been measured yet.
-let fewRowsLimit = Runtime.hasNativeBFloat16 ? 16 : 64
+/// Without bfloat16 hardware it wins up to 64 rows; with it, libtorch's own product wins from a handful of rows on.
+let fewRowsLimit = Runtime.hasNativeBFloat16 ? 4 : 64
 
 /// y = x·wᵀ + b by the fastest way there is for this device, dtype and number of rows: x [..., in], weight [out, in].
 ///
