@@ -20,3 +20,4 @@ demo: build
 
 benchmark: build
 	@Benchmarks/run
+	@Benchmarks/compression

@@ -8,6 +8,8 @@ let package = Package(
     .library(name: "Torch", targets: ["Torch"]),
     .library(name: "Compression", targets: ["Compression"]),
     .library(name: "LLaVA", targets: ["LLaVA"]),
+    .library(name: "Efficiency", targets: ["Efficiency"]),
+    .library(name: "Report", targets: ["Report"]),
     .library(name: "TestModels", targets: ["TestModels"]),
   ],
   dependencies: [
@@ -30,11 +32,13 @@ let package = Package(
     .target(name: "Language", dependencies: ["CSentencePiece"]),
     .target(name: "Compression", dependencies: ["Torch"]),
     .target(name: "LLaVA", dependencies: ["Torch", "Imaging", "Language", "Compression"]),
+    .target(name: "Efficiency", dependencies: ["Torch", "Compression", "LLaVA"]),
+    .target(name: "Report", dependencies: ["Imaging", "Compression"]),
     .target(name: "TestModels", dependencies: ["LLaVA"]),
     .executableTarget(
       name: "EpicCLI",
       dependencies: [
-        "LLaVA", "TestModels",
+        "Compression", "Efficiency", "LLaVA", "Report", "TestModels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "TestSupport", path: "Tests/TestSupport"),
@@ -43,8 +47,10 @@ let package = Package(
     .testTarget(name: "LanguageTests", dependencies: ["Language", "TestSupport"], exclude: ["Resources"]),
     .testTarget(
       name: "CompressionTests", dependencies: ["Compression", "LLaVA", "Imaging", "TestModels", "TestSupport"]),
+    .testTarget(name: "EfficiencyTests", dependencies: ["Efficiency", "LLaVA", "TestModels"]),
+    .testTarget(name: "ReportTests", dependencies: ["Report", "Imaging", "Compression"]),
     .testTarget(name: "LLaVATests", dependencies: ["LLaVA", "TestModels", "TestSupport"]),
-    .testTarget(name: "EpicCLITests", dependencies: ["EpicCLI", "Imaging", "LLaVA", "TestModels", "TestSupport"]),
+    .testTarget(name: "EpicCLITests", dependencies: ["EpicCLI", "Compression", "Imaging", "LLaVA", "TestModels", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20

@@ -100,6 +100,14 @@ public struct CompressionPlan: Sendable {
     return found
   }
 
+  /// Visual tokens of an image of `total` tokens that each decoder layer sees, from the first layer to the last.
+  ///
+  /// - Throws: as `resolve`.
+  public func tokensSeen(ofImage total: Int, layers: Int) throws -> [Int] {
+    let cuts = try resolve(imageTokens: [[total]], layers: layers)
+    return (0..<layers).map { layer in cuts.last { $0.layer <= layer }?.counts[0][0] ?? total }
+  }
+
   /// The positions that an image of `total` tokens takes in the decoder: pooling shortens it, dropping tokens leaves gaps.
   ///
   /// - Throws: `CompressionError.keep` where more are to be kept than there are.

@@ -1,3 +1,4 @@
+import Compression
 import LLaVA
 
 /// What `--json` prints of a generation.
@@ -7,19 +8,40 @@ struct GenerationReport: Encodable {
   let finish: String
   let promptTokens: Int
   let visualTokens: Int
+  let keptVisualTokens: Int
+  /// For each picture the tokens that were left in the end; absent where none were to be dropped, or all were pooled.
+  let keptIndices: [[Int]]?
+  /// What each cut left; absent likewise.
+  let cuts: [GenerationResult.Cut]?
+  let kvCacheBytes: Int
   let timings: GenerationTimings
   let tokensPerSecond: Double
   let peakMemoryBytes: Int
 
   /// Of one answer, or of several equal ones that were computed together.
-  init(_ answer: Answer, samples: Int = 1) {
+  ///
+  /// - Parameter plan: what was to be dropped.
+  init(_ answer: Answer, samples: Int = 1, images: Int = 0, plan: CompressionPlan? = nil) {
     text = answer.text
     tokens = answer.result.tokens
     finish = answer.result.finish.rawValue
     promptTokens = answer.result.promptTokens
     visualTokens = answer.result.visualTokens
+    keptVisualTokens = answer.result.keptVisualTokens
+    keptIndices = answer.keptIndices(images: images, plan)
+    cuts = keptIndices == nil ? nil : answer.result.cuts
+    kvCacheBytes = answer.result.kvCacheBytes
     timings = answer.timings
     tokensPerSecond = answer.tokensPerSecond * Double(samples)
     peakMemoryBytes = EpicCLI.peakMemoryBytes()
+  }
+}
+
+extension Answer {
+  /// For each picture the tokens that the last cut left; nil where the plan drops none in the decoder.
+  func keptIndices(images: Int, _ plan: CompressionPlan?) -> [[Int]]? {
+    guard case .drop = plan?.strategy else { return nil }
+    let all = Array(0..<(images == 0 ? 0 : result.visualTokens / images))
+    return result.cuts.last?.keptIndices ?? Array(repeating: all, count: images)
   }
 }

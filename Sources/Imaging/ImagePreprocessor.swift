@@ -70,6 +70,18 @@ public struct ImagePreprocessor: Sendable, Hashable {
     self.name = name
   }
 
+  /// The same view of a picture with `factor` times as many columns and rows, for people to look at.
+  public func magnified(by factor: Int) -> ImagePreprocessor {
+    let larger: Resize =
+      switch resize {
+      case .shortestEdge(let side): .shortestEdge(side * factor)
+      case .square(let side): .square(side * factor)
+      }
+    return ImagePreprocessor(
+      imageSize: imageSize * factor, aspect: aspect, mean: mean, std: std, rescaleFactor: rescaleFactor, normalizes: normalizes,
+      resize: larger, filter: filter, name: name)
+  }
+
   /// The colour of the padding, 255 · ``mean`` rounded down.
   public var padColor: (r: UInt8, g: UInt8, b: UInt8) {
     func level(_ channel: Int) -> UInt8 {

@@ -7,7 +7,9 @@ import Torch
 
 /// A random small model, a packed batch of unequal samples with no image, one or several, and a random plan.
 struct RandomCase {
-  static let strategies = ["dart", "fastv", "random", "uniform"]
+  static let strategies = CompressorRegistry.standard.names.filter { name in
+    if case .drop = try? CompressorRegistry.standard.strategy(name) { true } else { false }
+  }
 
   let model: LLaVAModel
   let prompts: [[Int]]

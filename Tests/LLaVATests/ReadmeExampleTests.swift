@@ -31,13 +31,6 @@ import Torch
     // README ends
 
     #expect(printed.contains("16 visual tokens"))
-    let readme = try String(
-      contentsOf: URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../README.md"), encoding: .utf8)
-    let source = try String(contentsOfFile: #filePath, encoding: .utf8)
-    let begin = try #require(source.range(of: "// README begins\n"))
-    let end = try #require(source.range(of: "    // README ends"))
-    for line in source[begin.upperBound..<end.lowerBound].split(separator: "\n") {
-      #expect(readme.contains(line.trimmingCharacters(in: .whitespaces)), "the README lacks: \(line)")
-    }
+    #expect(try DocumentedExample.missingLines(of: "README", in: "README.md", source: #filePath) == [])
   }
 }

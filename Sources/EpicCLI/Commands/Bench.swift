@@ -39,6 +39,7 @@ struct BenchGenerate: AsyncParsableCommand {
   @Option(help: "Where random weights and token ids start.")
   var seed: UInt64 = 0
 
+  @OptionGroup var compression: CompressionOptions
   @OptionGroup var compute: ComputeOptions
 
   @Flag(help: "Print one JSON object.")
@@ -54,14 +55,18 @@ struct BenchGenerate: AsyncParsableCommand {
   }
 
   func run() async throws {
+    let configuration = try LLaVAConfiguration.of(preset: preset, checkpoint: model)
+    let plan = try compression.plan(for: configuration)
     let device = try compute.prepare()
     let dtype = compute.dtype ?? .bfloat16
     let llava =
       try model.map { try LLaVAModel.load(from: URL(fileURLWithPath: $0), dtype: dtype, device: device) }
-      ?? LLaVAModel.random(.preset(preset), seed: seed, dtype: dtype, device: device)
-    let requests = try (0..<batch).map { _ in try request(llava.configuration) }
+      ?? LLaVAModel.random(configuration, seed: seed, dtype: dtype, device: device)
+    let requests = try (0..<batch).map { _ in try GenerationRequest.random(configuration, text: text, images: images, seed: seed)
+    }
     var options = GenerationOptions()
     options.maximumNewTokens = newTokens
+    options.compression = plan
     options.stopsAtEnd = false
     // A first round pays for memory and kernels that later ones reuse.
     if repeats > 1 { _ = try llava.generate(requests, options) }
@@ -73,7 +78,8 @@ struct BenchGenerate: AsyncParsableCommand {
       timings.decode = min(timings.decode, run.decode)
     }
     // The first sample's tokens stand for all; the rate is that of all samples together.
-    let report = GenerationReport(Answer(text: "", result: results[0], timings: timings), samples: batch)
+    let report = GenerationReport(
+      Answer(text: "", result: results[0], timings: timings), samples: batch, images: images, plan: plan)
     if json { return try printJSON(report) }
     try printLine(
       String(
@@ -81,9 +87,11 @@ struct BenchGenerate: AsyncParsableCommand {
         timings.vision * 1e3, timings.prefill * 1e3, batch * report.promptTokens,
         timings.decode * 1e3 / Double(max(1, newTokens - 1)), report.tokensPerSecond, formatBytes(report.peakMemoryBytes)))
   }
+}
 
-  /// Images of noise first, then random text.
-  private func request(_ configuration: LLaVAConfiguration) throws -> GenerationRequest {
+extension GenerationRequest {
+  /// A prompt of random text after images of noise, for timings.
+  static func random(_ configuration: LLaVAConfiguration, text: Int, images: Int, seed: UInt64) throws -> GenerationRequest {
     let size = configuration.vision.imageSize
     let generator = try Generator(seed: seed)
     let vocabulary = min(configuration.text.vocabularySize, 32_000)

@@ -10,15 +10,19 @@ struct Chat: AsyncParsableCommand {
     discussion: """
       Each line is a turn; earlier turns are remembered. Ctrl-C ends the answer, not the program; Ctrl-D ends the program.
       /reset forgets the conversation, /history shows it, /help lists these, /exit leaves.
+      With --keep or --ratio the first question decides which visual tokens stay for the whole conversation.
       """)
 
   @OptionGroup var model: ModelOptions
   @OptionGroup var images: ImageOptions
+  @OptionGroup var compression: CompressionOptions
   @OptionGroup var sampling: SamplingOptions
 
   func run() async throws {
     let pictures = try images.load()
-    var session = try ChatSession(try model.load(), images: pictures, sampling.options)
+    var options = sampling.options
+    options.compression = try compression.plan(forCheckpoint: model.model)
+    var session = try ChatSession(try model.load(), images: pictures, options)
     let isTerminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
     let interrupts = try Interrupts()
     var lines = LineReader(interrupts)

@@ -10,10 +10,12 @@ struct Generate: AsyncParsableCommand {
     discussion: """
       The prompt goes into the conversation template; pictures stand in front of it unless it says <image> where they belong.
       The answer appears as it is written; --json prints one object at the end in its place.
+      With --keep or --ratio the decoder reads the pictures with fewer visual tokens; --overlay shows which.
       """)
 
   @OptionGroup var model: ModelOptions
   @OptionGroup var images: ImageOptions
+  @OptionGroup var compression: CompressionOptions
   @OptionGroup var sampling: SamplingOptions
 
   @Option(help: "The question; `-` reads it from standard input.")
@@ -26,6 +28,9 @@ struct Generate: AsyncParsableCommand {
     parsing: .singleValue, help: ArgumentHelp("End the answer at this string; may be given several times.", valueName: "text"))
   var stop: [String] = []
 
+  @Option(help: ArgumentHelp("Draw the pictures as the model saw them, dropped patches dimmed, as PNG.", valueName: "file"))
+  var overlay: String?
+
   @Flag(help: "Print one JSON object: text, tokens, timings and memory.")
   var json = false
 
@@ -37,18 +42,26 @@ struct Generate: AsyncParsableCommand {
       let message = "the prompt is empty and there is no picture"
       throw prompt == "-" ? InputError(description: "standard input: " + message) : ValidationError("--prompt: " + message)
     }
+    let overlay = try overlay.map { try OverlayFile($0, pictures: pictures.count) }
+    var options = sampling.options
+    options.compression = try compression.plan(forCheckpoint: model.model)
     var pipeline = try model.load()
     if let system { pipeline = pipeline.with(system: system) }
     let turns = [Turn(.user, LLaVAPipeline.withImageTags(question, images: pictures.count)), Turn(.assistant, "")]
     let request = try pipeline.request(turns, images: pictures)
     let json = json
     var failure: (any Error)?
-    let answer = try pipeline.answer(request, sampling.options, stopStrings: stop) { piece in
+    let answer = try pipeline.answer(request, options, stopStrings: stop) { piece in
       if !json { do { try printNow(piece) } catch { failure = error } }
       return failure == nil
     }
     if let failure { throw failure }
-    if json { try printJSON(GenerationReport(answer)) } else { try printLine() }
+    if json {
+      try printJSON(GenerationReport(answer, images: pictures.count, plan: options.compression))
+    } else {
+      try printLine()
+    }
+    try overlay?.write(answer, pictures, pipeline, options.compression)
   }
 
   private func readInput() throws -> String {

@@ -1,0 +1,92 @@
+import Compression
+import LLaVA
+
+/// Counts what a prefill costs from a model's configuration alone.
+///
+/// Two accountings. The true one counts what is computed; the paper's reproduces the figures that EPIC (arXiv 2510.00515, Table 2 and
+/// Figure 5) publishes, which count other things: no tower, projector or head, text as if it were dropped in the same proportion as
+/// the image, and a cache as short in the layers before the cut as in those after it.
+///
+/// Neither counts what is linear in the tokens and free of matrix products (norms, activations, rotary embedding, biases, a
+/// strategy's choice), well below a percent together.
+public struct CostModel: Sendable {
+  /// What the model is.
+  public let configuration: LLaVAConfiguration
+  /// Bytes of an element of the cache; 2 for bfloat16 and float16.
+  public var elementBytes = 2.0
+
+  /// Text tokens with which the paper's accounting gives its published figures for LLaVA-1.5: 700.4 tokens less 576.
+  public static let paperText = 124.4
+  /// Text tokens of a POPE question in LLaVA's template, a usual benchmark prompt.
+  public static let popeText = 63.0
+
+  /// Costs of a model.
+  public init(_ configuration: LLaVAConfiguration) { self.configuration = configuration }
+
+  /// FLOPs of one decoder layer over `tokens` tokens, attention as a full square.
+  ///
+  /// F(n) = 2n · (weights of q, k, v, o and the MLP) + 4n² · heads · headDimension.
+  public func decoderLayer(tokens n: Double) -> Double {
+    let text = configuration.text
+    let (width, head) = (Double(text.hiddenSize), Double(text.headDimension))
+    let attention = 2 * width * head * Double(text.heads + text.keyValueHeads)
+    let mlp = 3 * width * Double(text.intermediateSize)
+    return 2 * n * (attention + mlp) + 4 * n * n * Double(text.heads) * head
+  }
+
+  /// Bytes of one token's keys and values in one layer.
+  public var kvCacheBytesPerTokenAndLayer: Double {
+    2 * Double(configuration.text.keyValueHeads * configuration.text.headDimension) * elementBytes
+  }
+
+  /// The true cost of one picture and `text` text tokens: all of them stay in every layer, and the head computes one position.
+  ///
+  /// - Parameter plan: what is dropped; nil for nothing.
+  /// - Throws: `CompressionError` for a plan that does not fit the model.
+  public func trueCost(text: Double, _ plan: CompressionPlan?) throws -> PrefillCost {
+    let tokens = try visualTokensOfLayers(plan).map { text + Double($0) }
+    let projected = try plan?.positions(ofImage: configuration.vision.tokens) ?? configuration.vision.tokens
+    return PrefillCost(
+      tower: tower, projector: projector(tokens: Double(projected)), decoder: tokens.reduce(0) { $0 + decoderLayer(tokens: $1) },
+      head: 2 * Double(configuration.text.hiddenSize * configuration.text.vocabularySize),
+      kvCacheBytes: kvCacheBytesPerTokenAndLayer * tokens.reduce(0, +))
+  }
+
+  /// The cost as the paper counts it: K · F(N) + (L - K) · F(N · V' / V), and a cache of N · V' / V tokens, rounded up, in all layers.
+  ///
+  /// N is `text` + V. Without compression N is not rounded. A second cut continues the formula.
+  ///
+  /// - Throws: as `trueCost`.
+  public func paperCost(text: Double = paperText, _ plan: CompressionPlan?) throws -> PrefillCost {
+    let total = Double(configuration.vision.tokens)
+    let visual = try visualTokensOfLayers(plan).map(Double.init)
+    let tokens = visual.map { (text + total) * $0 / total }
+    let last = tokens.last ?? 0
+    let cached = visual.last == total ? last : last.rounded(.up)
+    return PrefillCost(
+      decoder: tokens.reduce(0) { $0 + decoderLayer(tokens: $1) },
+      kvCacheBytes: kvCacheBytesPerTokenAndLayer * Double(configuration.text.layers) * cached)
+  }
+
+  /// Visual tokens in each decoder layer.
+  ///
+  /// - Throws: as `trueCost`.
+  public func visualTokensOfLayers(_ plan: CompressionPlan?) throws -> [Int] {
+    let (total, layers) = (configuration.vision.tokens, configuration.text.layers)
+    return try plan?.tokensSeen(ofImage: total, layers: layers) ?? Array(repeating: total, count: layers)
+  }
+
+  /// FLOPs of the layers of the tower that are computed, and of its patch embedding.
+  private var tower: Double {
+    let vision = configuration.vision
+    let (width, tokens) = (Double(vision.hiddenSize), Double(vision.patches + 1))
+    let layer = 2 * tokens * (4 * width * width + 2 * width * Double(vision.intermediateSize)) + 4 * tokens * tokens * width
+    let patch = Double(vision.channels * vision.patchSize * vision.patchSize)
+    return Double(vision.computedLayers) * layer + 2 * Double(vision.patches) * patch * width
+  }
+
+  private func projector(tokens: Double) -> Double {
+    let (vision, width) = (Double(configuration.vision.hiddenSize), Double(configuration.text.hiddenSize))
+    return 2 * tokens * (vision * width + Double(configuration.projector.layers - 1) * width * width)
+  }
+}

@@ -1,0 +1,73 @@
+import Compression
+import LLaVA
+
+/// What the decoder's first pass over a prompt really takes on this machine.
+public struct PrefillTiming: Sendable, Hashable {
+  /// Seconds, the median of all rounds; tower and projector are not part of it.
+  public let seconds: Double
+  /// Seconds of the fastest round.
+  public let fastest: Double
+  /// How many times as fast as without compression, the median of all rounds; machines are noisy, and what stands side by side in
+  /// one round is comparable.
+  public let speedup: Double
+  /// The part of the seconds that went into choosing tokens.
+  public let selectionShare: Double
+
+  /// Times plans against no compression, all in turns.
+  ///
+  /// - Parameters:
+  ///   - plans: what to time.
+  ///   - rounds: how often each takes its turn, after one round that is not counted.
+  /// - Returns: the time without compression, and that of each plan.
+  /// - Throws: as `LLaVAModel.generate`.
+  public static func measure(
+    _ model: LLaVAModel, _ request: GenerationRequest, _ plans: [CompressionPlan], rounds: Int, seed: UInt64 = 0
+  ) throws -> (full: PrefillTiming, plans: [PrefillTiming]) {
+    let sides = try [nil] + plans.map(TimedPlan.init)
+    var seconds = sides.map { _ in [Double]() }
+    var choosing = seconds
+    var options = GenerationOptions()
+    options.maximumNewTokens = 1
+    options.stopsAtEnd = false
+    options.seed = seed
+    for round in 0...max(1, rounds) {
+      for (index, side) in sides.enumerated() {
+        options.compression = side?.plan
+        let before = side?.compressor?.seconds ?? 0
+        let prefill = try model.generate([request], options).timings.prefill
+        if round == 0 { continue }
+        seconds[index].append(prefill)
+        choosing[index].append((side?.compressor?.seconds ?? 0) - before)
+      }
+    }
+    let found = sides.indices.map { index in
+      PrefillTiming(
+        seconds: median(seconds[index]), fastest: seconds[index].min() ?? 0,
+        speedup: median(zip(seconds[0], seconds[index]).map { $0 / $1 }),
+        selectionShare: median(zip(choosing[index], seconds[index]).map { $0 / $1 }))
+    }
+    return (found[0], Array(found.dropFirst()))
+  }
+
+  private struct TimedPlan {
+    let plan: CompressionPlan
+    let compressor: TimedCompressor?
+
+    init(_ plan: CompressionPlan) throws {
+      guard case .drop(let base) = plan.strategy else {
+        self.plan = plan
+        compressor = nil
+        return
+      }
+      let timed = TimedCompressor(base)
+      self.plan = try CompressionPlan(.drop(timed), cuts: plan.cuts)
+      compressor = timed
+    }
+  }
+}
+
+private func median(_ values: [Double]) -> Double {
+  let sorted = values.sorted()
+  guard let middle = sorted.indices.last.map({ $0 / 2 }) else { return 0 }
+  return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle] + sorted[middle + 1]) / 2
+}

@@ -1,0 +1,46 @@
+import ArgumentParser
+import Compression
+import Foundation
+import Imaging
+import LLaVA
+import Report
+
+/// The file that `--overlay` draws.
+struct OverlayFile {
+  /// Pictures smaller than this, in pixels, are magnified.
+  private static let comfortableSize = 672
+
+  private let url: URL
+
+  /// A file that can probably be written: said before minutes of generation, not after.
+  init(_ path: String, pictures: Int) throws {
+    if pictures == 0 { throw ValidationError("--overlay draws pictures; give some with --image") }
+    url = URL(fileURLWithPath: path)
+    let files = FileManager.default
+    var isFolder: ObjCBool = false
+    if files.fileExists(atPath: url.path, isDirectory: &isFolder), isFolder.boolValue {
+      throw InputError(description: "\(path): is a folder; name a file for --overlay")
+    }
+    let folder = url.deletingLastPathComponent().path
+    if !files.isWritableFile(atPath: folder) {
+      throw InputError(
+        description: "\(path): the folder does not exist or cannot be written; make it, or choose another for --overlay")
+    }
+  }
+
+  /// Draws all pictures side by side.
+  func write(_ answer: Answer, _ pictures: [RGBImage], _ pipeline: LLaVAPipeline, _ plan: CompressionPlan?) throws {
+    let vision = pipeline.model.configuration.vision
+    let view = pipeline.preprocessor.magnified(by: max(1, (Self.comfortableSize + vision.imageSize - 1) / vision.imageSize))
+    let drawings = try pictures.enumerated().map { index, picture in
+      let overlay =
+        if case .pool = plan?.strategy {
+          TokenOverlay(vision.grid, pooledTo: answer.result.keptVisualTokens / pictures.count)
+        } else {
+          TokenOverlay(vision.grid, keptIndices: answer.result.cuts.map { $0.keptIndices[index] })
+        }
+      return try overlay.drawn(on: view.resizedPixels(picture))
+    }
+    try RGBImage.sideBySide(drawings).writePNG(to: url)
+  }
+}
