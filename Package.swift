@@ -28,6 +28,7 @@ let package = Package(
     .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
     .target(name: "Language", dependencies: ["CSentencePiece"]),
     .target(name: "LLaVA", dependencies: ["Torch", "Imaging", "Language"]),
+    .target(name: "Distillation"),
     .target(name: "Report"),
     .target(name: "TestModels", dependencies: ["LLaVA"]),
     .executableTarget(
@@ -41,6 +42,7 @@ let package = Package(
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "LanguageTests", dependencies: ["Language", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "LLaVATests", dependencies: ["LLaVA", "TestModels", "TestSupport"]),
+    .testTarget(name: "DistillationTests", dependencies: ["Distillation", "TestSupport"]),
     .testTarget(name: "ReportTests", dependencies: ["Report"]),
     .testTarget(name: "EpicCLITests", dependencies: ["EpicCLI", "Imaging", "LLaVA", "TestModels", "TestSupport"]),
   ],
