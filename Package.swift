@@ -34,7 +34,7 @@ let package = Package(
     .executableTarget(
       name: "EpicCLI",
       dependencies: [
-        "LLaVA", "TestModels",
+        "Distillation", "LLaVA", "Report", "TestModels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "TestSupport", path: "Tests/TestSupport"),
