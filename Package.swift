@@ -30,6 +30,7 @@ let package = Package(
     .target(name: "LLaVA", dependencies: ["Torch", "Imaging", "Language"]),
     .target(name: "Distillation"),
     .target(name: "Report"),
+    .target(name: "Training", dependencies: ["Distillation", "LLaVA", "Torch"]),
     .target(name: "TestModels", dependencies: ["LLaVA"]),
     .executableTarget(
       name: "EpicCLI",
@@ -44,6 +45,7 @@ let package = Package(
     .testTarget(name: "LLaVATests", dependencies: ["LLaVA", "TestModels", "TestSupport"]),
     .testTarget(name: "DistillationTests", dependencies: ["Distillation", "TestSupport"]),
     .testTarget(name: "ReportTests", dependencies: ["Report"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "TestModels", "TestSupport"]),
     .testTarget(name: "EpicCLITests", dependencies: ["EpicCLI", "Imaging", "LLaVA", "TestModels", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
