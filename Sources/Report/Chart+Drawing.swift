@@ -12,8 +12,8 @@ extension Chart {
     y += places.last.map { 22 + 20 * Double($0.row) } ?? 0
     let plotTop = y + 20
     let bottom = plotTop + plotHeight
-    let horizontal = Scale(
-      x, over: series.flatMap { $0.shape.points.map(\.x) }, from: Layout.left, to: Layout.left + plotWidth, count: 10)
+    let horizontal = Scale.readable(
+      x, over: series.flatMap { $0.shape.points.map(\.x) }, from: Layout.left, to: Layout.left + plotWidth)
     let vertical = Scale(
       self.y, over: [0] + series.flatMap { $0.shape.points.map(\.y) }, from: bottom, to: plotTop, count: 6)
     drawAxes(into: &svg, horizontal, vertical, left: Layout.left, right: Layout.left + plotWidth, bottom: bottom)
@@ -37,7 +37,9 @@ extension Chart {
     for (tick, label) in zip(horizontal.ticks, horizontal.labels) {
       let x = horizontal.position(tick)
       svg.line("epic-axis", (x, bottom), (x, bottom + 5))
-      svg.write(label, x: x, y: bottom + 19, size: Style.small, style: "epic-quiet", anchor: "middle")
+      // A long last label would leave the image.
+      let most = right + Layout.right - Style.width(of: label, size: Style.small) / 2
+      svg.write(label, x: min(x, most), y: bottom + 19, size: Style.small, style: "epic-quiet", anchor: "middle")
     }
   }
 }

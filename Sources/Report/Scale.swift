@@ -27,6 +27,17 @@ struct Scale: Sendable {
     pixels = (from, to)
   }
 
+  /// A horizontal axis with as many ticks as its labels leave room for.
+  static func readable(_ axis: Chart.Axis, over values: [Double], from: Double, to: Double) -> Scale {
+    for count in [10, 5] {
+      let scale = Scale(axis, over: values, from: from, to: to, count: count)
+      let widest = scale.labels.map { Style.width(of: $0, size: Style.small) }.max() ?? 0
+      let places = scale.ticks.map { scale.position($0) }
+      if zip(places, places.dropFirst()).allSatisfy({ $0 + widest + 8 <= $1 }) { return scale }
+    }
+    return Scale(axis, over: values, from: from, to: to, count: 2)
+  }
+
   func position(_ value: Double) -> Double {
     let fraction = (value - range.lowerBound) / (range.upperBound - range.lowerBound)
     return pixels.from + fraction * (pixels.to - pixels.from)

@@ -16,6 +16,15 @@ import Testing
     #expect(scale(.init(format: .percent), [0, 0.012]).labels.last == "1.2 %")
   }
 
+  @Test func labelsLeaveRoomForEachOther() {
+    for most in [1, 1e3, 1e6, 1e9, 1e12, 1e15] {
+      let scale = Scale.readable(.init(format: .integer, range: 0...most), over: [], from: 76, to: 792)
+      let places = zip(scale.ticks, scale.labels).map { (scale.position($0), Style.width(of: $1, size: Style.small)) }
+      #expect(zip(places, places.dropFirst()).allSatisfy { $0.0 + $0.1 / 2 < $1.0 - $1.1 / 2 }, "\(scale.labels)")
+      #expect(scale.labels.count >= 2)
+    }
+  }
+
   @Test func valuesLieInsideTheAxis() {
     for values in [[0, 3.7], [-5, -4.9], [0, 1e9], [0, 1e-7], [2, 2], [0, 0], [], [.nan, 1]] as [[Double]] {
       let scale = scale(.init(), values)

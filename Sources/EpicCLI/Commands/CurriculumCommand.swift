@@ -55,8 +55,8 @@ struct CurriculumCommand: AsyncParsableCommand {
   var json = false
 
   func validate() throws {
-    if let steps, !(1...10_000_000).contains(steps) {
-      throw ValidationError("--steps is \(steps), expected 1...10000000")
+    if let steps, !(1...1_000_000).contains(steps) {
+      throw ValidationError("--steps is \(steps), expected 1...1000000")
     }
     if theory {
       let stray = (curriculum == nil ? [] : ["curriculum"]) + (preset == nil ? [] : ["preset"]) + given.map(\.rawValue)
