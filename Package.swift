@@ -8,6 +8,7 @@ let package = Package(
     .library(name: "Torch", targets: ["Torch"]),
     .library(name: "Compression", targets: ["Compression"]),
     .library(name: "LLaVA", targets: ["LLaVA"]),
+    .library(name: "Distillation", targets: ["Distillation"]),
     .library(name: "TestModels", targets: ["TestModels"]),
   ],
   dependencies: [
@@ -30,11 +31,14 @@ let package = Package(
     .target(name: "Language", dependencies: ["CSentencePiece"]),
     .target(name: "Compression", dependencies: ["Torch"]),
     .target(name: "LLaVA", dependencies: ["Torch", "Imaging", "Language", "Compression"]),
+    .target(name: "Distillation", dependencies: ["Torch", "Compression", "LLaVA"]),
+    .target(name: "Report"),
+    .target(name: "Training", dependencies: ["Distillation", "LLaVA", "Torch"]),
     .target(name: "TestModels", dependencies: ["LLaVA"]),
     .executableTarget(
       name: "EpicCLI",
       dependencies: [
-        "LLaVA", "TestModels",
+        "Distillation", "LLaVA", "Report", "TestModels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "TestSupport", path: "Tests/TestSupport"),
@@ -44,6 +48,11 @@ let package = Package(
     .testTarget(
       name: "CompressionTests", dependencies: ["Compression", "LLaVA", "Imaging", "TestModels", "TestSupport"]),
     .testTarget(name: "LLaVATests", dependencies: ["LLaVA", "TestModels", "TestSupport"]),
+    .testTarget(
+      name: "DistillationTests",
+      dependencies: ["Distillation", "Compression", "LLaVA", "TestModels", "TestSupport"]),
+    .testTarget(name: "ReportTests", dependencies: ["Report"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "TestModels", "TestSupport"]),
     .testTarget(name: "EpicCLITests", dependencies: ["EpicCLI", "Imaging", "LLaVA", "TestModels", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
