@@ -10,6 +10,7 @@ let package = Package(
     .library(name: "LLaVA", targets: ["LLaVA"]),
     .library(name: "Efficiency", targets: ["Efficiency"]),
     .library(name: "Report", targets: ["Report"]),
+    .library(name: "Distillation", targets: ["Distillation"]),
     .library(name: "TestModels", targets: ["TestModels"]),
   ],
   dependencies: [
@@ -33,12 +34,14 @@ let package = Package(
     .target(name: "Compression", dependencies: ["Torch"]),
     .target(name: "LLaVA", dependencies: ["Torch", "Imaging", "Language", "Compression"]),
     .target(name: "Efficiency", dependencies: ["Torch", "Compression", "LLaVA"]),
+    .target(name: "Distillation", dependencies: ["Torch", "Compression", "LLaVA"]),
     .target(name: "Report", dependencies: ["Imaging", "Compression"]),
+    .target(name: "Training", dependencies: ["Distillation", "LLaVA", "Torch"]),
     .target(name: "TestModels", dependencies: ["LLaVA"]),
     .executableTarget(
       name: "EpicCLI",
       dependencies: [
-        "Compression", "Efficiency", "LLaVA", "Report", "TestModels",
+        "Compression", "Distillation", "Efficiency", "LLaVA", "Report", "TestModels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "TestSupport", path: "Tests/TestSupport"),
@@ -50,6 +53,10 @@ let package = Package(
     .testTarget(name: "EfficiencyTests", dependencies: ["Efficiency", "LLaVA", "TestModels"]),
     .testTarget(name: "ReportTests", dependencies: ["Report", "Imaging", "Compression"]),
     .testTarget(name: "LLaVATests", dependencies: ["LLaVA", "TestModels", "TestSupport"]),
+    .testTarget(
+      name: "DistillationTests",
+      dependencies: ["Distillation", "Compression", "LLaVA", "TestModels", "TestSupport"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "TestModels", "TestSupport"]),
     .testTarget(name: "EpicCLITests", dependencies: ["EpicCLI", "Compression", "Imaging", "LLaVA", "TestModels", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],

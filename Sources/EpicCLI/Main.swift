@@ -7,7 +7,9 @@ struct Epic: AsyncParsableCommand {
     commandName: "epic",
     abstract: "Run vision-language models that see with fewer visual tokens.",
     version: Version.text,
-    subcommands: [Generate.self, Chat.self, Inspect.self, Convert.self, Profile.self, Bench.self, Init.self])
+    subcommands: [
+      Generate.self, Chat.self, Inspect.self, Convert.self, Profile.self, CurriculumCommand.self, Bench.self, Init.self,
+    ])
 }
 
 /// Parses, runs, and turns every error into one line: exit code 2 for wrong usage, 1 for a failure.

@@ -78,3 +78,12 @@ func formatCount(_ count: Int) -> String {
   }
   return String(digits)
 }
+
+/// Rows of cells as lines, every column as wide as its widest cell, with its cells on the right.
+func alignedTable(_ rows: [[String]]) -> [String] {
+  let columns = rows.map(\.count).max() ?? 0
+  let widths = (0..<columns).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
+  return rows.map { row in
+    zip(row, widths).map { String(repeating: " ", count: $1 - $0.count) + $0 }.joined(separator: "  ")
+  }
+}

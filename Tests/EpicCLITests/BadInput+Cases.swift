@@ -3,7 +3,8 @@ import TestModels
 import Torch
 
 extension BadInput {
-  static let all = folders + configurations + checkpoints + tokenizers + pictures + prompts + flags + compressions + destinations
+  static let all =
+    folders + configurations + checkpoints + tokenizers + pictures + prompts + flags + compressions + curricula + destinations
 
   private static let folders = [
     BadInput(name: "no folder", code: 1, says: ["/absent", "no such folder"], arguments: { ["inspect", $0.path + "/absent"] }),
@@ -210,6 +211,26 @@ extension BadInput {
     BadInput(name: "profile without text", code: 2, says: ["--text is 0"], arguments: { _ in ["profile", "--text", "0"] }),
     BadInput(
       name: "profile of no folder", code: 1, says: ["/absent"], arguments: { ["profile", "--model", $0.path + "/absent"] }),
+  ]
+
+  private static let curricula: [BadInput] = [
+    curriculum(["--curriculum", "tokens"], "--curriculum", "tokens", "integrated"),
+    curriculum(["--preset", "paper"], "--preset", "epic-code"),
+    curriculum(["--curriculum", "layer", "--preset", "epic-code"], "epic-code", "layer", "token and fixed"),
+    curriculum(["--steps", "0"], "--steps is 0"), curriculum(["--steps", "many"], "many"),
+    curriculum(["--layer", "0", "--layers", "4"], "--layer is 0", "1...4"), curriculum(["--layer", "33"], "--layer is 33"),
+    curriculum(["--student-max", "1.5"], "--student-max is 1.5"), curriculum(["--student-max", "0:1:2:3"], "0:1:2:3"),
+    curriculum(["--student-min", "0.9:0"], "--student-min is 0.9:0.0", "above student-max"),
+    curriculum(["--gap", "nan", "--hold", "1"], "--gap is nan", "--hold is 1.0"),
+    curriculum(["--stages", "3"], "--stages", "token"),
+    curriculum(["--curriculum", "integrated", "--stages", "0"], "--stages is 0"),
+    curriculum(["--curriculum", "layer", "--rounding", "up"], "half-even"),
+    curriculum(["--curriculum", "fixed", "--student-max", "0.5:0.9"], "--student-max is 0.5:0.9", "one ratio"),
+    curriculum(["--theory", "--gap", "0.1"], "--gap", "--theory"), curriculum(["--theory", "--preset", "epic-code"], "--preset"),
+    curriculum(["--theory", "--steps", "1000000"], "--steps is 1000000"),
+    BadInput(
+      name: "a picture in no folder", code: 1, says: ["absent/a.svg"],
+      arguments: { ["curriculum", "--svg", $0.path + "/absent/a.svg"] }),
   ]
 
   private static let destinations: [BadInput] = [

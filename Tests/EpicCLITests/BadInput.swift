@@ -61,6 +61,13 @@ struct BadInput: Sendable, CustomTestStringConvertible {
       arguments: { ["generate", "--model", $0.appending(path: "model").path, "--prompt", "hi"] + arguments })
   }
 
+  /// Wrong usage of `curriculum`, which must not leave a picture either.
+  static func curriculum(_ arguments: [String], _ says: String...) -> BadInput {
+    BadInput(
+      name: "curriculum " + arguments.joined(separator: " "), code: 2, says: says,
+      arguments: { ["curriculum", "--svg", $0.appending(path: "a.svg").path] + arguments })
+  }
+
   /// A picture that cannot be read.
   static func picture(_ name: String, _ content: Data?, _ says: String..., flags: [String] = []) -> BadInput {
     BadInput(

@@ -1,0 +1,45 @@
+import Torch
+
+extension AdamW {
+  /// Everything that a checkpoint needs beside the weights, in a fixed order, under names such as `exp_avg/decoder.norm.weight`.
+  ///
+  /// For each weight: `step` (float32 scalar), `exp_avg` and `exp_avg_sq` (float32), and `master` (float32) where the weight itself is
+  /// in a half precision. The tensors are the optimizer's own and change with its next step.
+  public var state: [(name: String, tensor: Tensor)] {
+    slots.flatMap { slot in
+      Self.parts(slot).map { (name: "\($0.part)/\(slot.parameter.name)", tensor: $0.tensor) }
+    }
+  }
+
+  /// Goes on from a saved state: `read` gives each tensor of `state` by its name, or nil where it has none.
+  ///
+  /// Weights in half precisions become their masters, rounded, and so are as they were; float32 weights come from the checkpoint.
+  ///
+  /// - Throws: `OptimizationError.stateMissing` and `.stateMismatch`, before anything has changed where `read` itself does not fail.
+  public func restore(from read: (String) throws -> Tensor?) throws {
+    try withoutGradient {
+      // Twice through, as one tensor at a time is enough to hold, and half a state is worse than none.
+      try forEachSaved(read) { _, _ in }
+      try forEachSaved(read) { try $0.copyInPlace(from: $1) }
+      for slot in slots where slot.hasMaster { try slot.parameter.tensor.copyInPlace(from: slot.master) }
+    }
+  }
+
+  private func forEachSaved(_ read: (String) throws -> Tensor?, _ body: (_ own: Tensor, _ saved: Tensor) throws -> Void) throws {
+    for (name, own) in state {
+      guard let saved = try read(name) else { throw OptimizationError.stateMissing(name) }
+      guard saved.shape == own.shape else {
+        throw OptimizationError.stateMismatch(name, found: saved.shape, expected: own.shape)
+      }
+      guard saved.dtype == own.dtype else {
+        throw TorchError.dtypeMismatch(what: "the optimizer's state \(name)", found: saved.dtype, expected: own.dtype)
+      }
+      try body(own, saved)
+    }
+  }
+
+  private static func parts(_ slot: Slot) -> [(part: String, tensor: Tensor)] {
+    let all = [("step", slot.steps), ("exp_avg", slot.firstMoment), ("exp_avg_sq", slot.secondMoment)]
+    return slot.hasMaster ? all + [("master", slot.master)] : all
+  }
+}

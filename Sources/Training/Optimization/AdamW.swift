@@ -1,0 +1,126 @@
+import Torch
+
+/// AdamW over a list of weights, with moments in float32, and master copies in float32 of weights in half precisions.
+///
+/// A step in bfloat16 is lost wherever it is smaller than 1/512 of its weight, as nearly all are at usual learning rates. So the step
+/// is added to the master copy, which is then rounded into the weight. A float32 weight is its own master.
+///
+/// A weight without a gradient (the projector's, in a batch of text only) is passed over, as in PyTorch: its moments and its count of
+/// steps stay as they are.
+public final class AdamW {
+  /// A weight with what the optimizer remembers of it.
+  struct Slot {
+    let parameter: TrainedParameter
+    /// What steps are added to, float32.
+    let master: Tensor
+    let firstMoment, secondMoment: Tensor
+    /// Number of steps taken, a float32 scalar, as the operator wants it.
+    let steps: Tensor
+
+    var hasMaster: Bool { parameter.tensor.dtype != .float32 }
+  }
+
+  /// The constants; the learning rates in them are those that the parameters were listed with.
+  public let options: AdamWOptions
+  let slots: [Slot]
+
+  /// Elements of which gradients are brought to float32 at a time, so that no float32 gradient of the whole model exists.
+  private static let elementsAtOnce = 1 << 24
+
+  /// An optimizer that has taken no step.
+  ///
+  /// - Throws: `OptimizationError.invalidOptions`; `TorchError` where memory does not suffice.
+  public init(_ parameters: [TrainedParameter], _ options: AdamWOptions = AdamWOptions()) throws {
+    try options.validate()
+    self.options = options
+    slots = try withoutGradient {
+      try parameters.map { parameter in
+        let (weight, device) = (parameter.tensor, parameter.tensor.device)
+        return Slot(
+          parameter: parameter, master: try weight.detached().to(.float32),
+          firstMoment: try .zeros(weight.shape, on: device), secondMoment: try .zeros(weight.shape, on: device),
+          steps: try .zeros([], on: device))
+      }
+    }
+  }
+
+  /// Bytes that masters and moments take beside the weights.
+  public var byteCount: Int {
+    slots.reduce(0) {
+      $0 + $1.firstMoment.byteCount + $1.secondMoment.byteCount + ($1.hasMaster ? $1.master.byteCount : 0)
+    }
+  }
+
+  /// Updates all weights that have a gradient; gradients stay as they are.
+  ///
+  /// - Parameter factor: what the schedule multiplies learning rates with.
+  /// - Returns: the global 2-norm of the gradients before clipping; 0 where there are none.
+  /// - Throws: `OptimizationError.gradientNotFinite` before any weight has changed; `TorchError`.
+  @discardableResult
+  public func step(factor: Double) throws -> Double {
+    try withoutGradient {
+      let updates = try slots.compactMap { slot in try slot.parameter.tensor.gradient().map { (slot: slot, gradient: $0) } }
+      let norm = try globalNorm(updates)
+      // As torch's clip_grad_norm_, the small number included.
+      let scale = options.maximumGradientNorm.map { min(1, $0 / (norm + 1e-6)) } ?? 1
+      for batch in Self.batches(updates) { try update(batch, factor, scale) }
+      return norm
+    }
+  }
+
+  /// Removes the gradients of all weights, for the next step's to accumulate from nothing.
+  public func clearGradients() throws {
+    for slot in slots { try slot.parameter.tensor.setGradient(nil) }
+  }
+
+  private typealias Update = (slot: Slot, gradient: Tensor)
+
+  private func globalNorm(_ updates: [Update]) throws -> Double {
+    if updates.isEmpty { return 0 }
+    let norms = try TensorList.norms(of: updates.map(\.gradient)).map { try $0.to(.cpu) }
+    let all = try stack(norms)
+    let norm = try all.norm().item()
+    if !norm.isFinite {
+      let values = try all.array(Float.self)
+      // Where each is finite and the sum of squares is not, the largest is to blame.
+      let culprit = values.firstIndex { !$0.isFinite } ?? values.indices.max { values[$0] < values[$1] } ?? 0
+      throw OptimizationError.gradientNotFinite(parameter: updates[culprit].slot.parameter.name)
+    }
+    return norm
+  }
+
+  /// Runs of updates with equal constants, each of a bounded number of elements.
+  private static func batches(_ updates: [Update]) -> [[Update]] {
+    var batches: [[Update]] = []
+    var elements = 0
+    for update in updates {
+      let (parameter, count) = (update.slot.parameter, update.gradient.count)
+      if let last = batches.last?.last?.slot.parameter, last.learningRate == parameter.learningRate,
+        last.decays == parameter.decays, last.tensor.device == parameter.tensor.device, elements + count <= elementsAtOnce
+      {
+        batches[batches.count - 1].append(update)
+        elements += count
+      } else {
+        batches.append([update])
+        elements = count
+      }
+    }
+    return batches
+  }
+
+  private func update(_ batch: [Update], _ factor: Double, _ scale: Double) throws {
+    guard let first = batch.first?.slot.parameter else { return }
+    let gradients = try batch.map { update in
+      let gradient = try update.gradient.to(.float32)
+      return scale < 1 ? try gradient * scale : gradient
+    }
+    let slots = batch.map(\.slot)
+    try TensorList.addInPlace(1, to: slots.map(\.steps))
+    try TensorList.adamWInPlace(
+      slots.map(\.master), gradients: gradients, firstMoments: slots.map(\.firstMoment),
+      secondMoments: slots.map(\.secondMoment), steps: slots.map(\.steps), learningRate: first.learningRate * factor,
+      beta1: options.beta1, beta2: options.beta2, weightDecay: first.decays ? options.weightDecay : 0,
+      epsilon: options.epsilon)
+    for slot in slots where slot.hasMaster { try slot.parameter.tensor.copyInPlace(from: slot.master) }
+  }
+}

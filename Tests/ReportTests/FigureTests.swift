@@ -1,0 +1,100 @@
+import Foundation
+import FoundationXML
+import Testing
+
+@testable import Report
+
+@Suite struct FigureTests {
+  /// Counts elements and collects attributes of a document that must be well-formed.
+  private final class Reader: NSObject, XMLParserDelegate {
+    var elements: [(name: String, attributes: [String: String])] = []
+    var text = ""
+
+    func parser(
+      _ parser: XMLParser, didStartElement name: String, namespaceURI: String?, qualifiedName: String?,
+      attributes: [String: String]
+    ) {
+      elements.append((name, attributes))
+    }
+
+    func parser(_ parser: XMLParser, foundCharacters string: String) { text += string }
+
+    static func read(_ document: String) throws -> Reader {
+      let reader = Reader()
+      let parser = XMLParser(data: Data(document.utf8))
+      parser.delegate = reader
+      #expect(parser.parse(), "\(String(describing: parser.parserError))")
+      return reader
+    }
+
+    func paths(_ style: String) -> [String] {
+      elements.filter { $0.attributes["class"]?.split(separator: " ").contains(Substring(style)) == true }
+        .compactMap { $0.attributes["d"] }
+    }
+  }
+
+  private func figure(_ series: [Chart.Series], title: String = "A title") -> Figure {
+    Figure(
+      title: title, charts: [Chart(title: "y", x: .init("x", range: 0...10), y: .init(range: 0...1), series: series)])
+  }
+
+  /// The points of a series in pixels from the first one, on a plot of 400 by 100 pixels over 0...10 and 0...1.
+  private func outline(_ series: Chart.Series, _ style: String) throws -> [[Double]] {
+    let width = 400 + Layout.left + Layout.right
+    let path = try #require(try Reader.read(figure([series]).svg(width: width, plotHeight: 100)).paths(style).first)
+    let points = path.split { "MLZ".contains($0) }.map { $0.split(separator: " ").compactMap { Double($0) } }
+    return points.map { [$0[0] - points[0][0], $0[1] - points[0][1]] }
+  }
+
+  @Test func pointsLandWhereTheAxesSay() throws {
+    let line = Chart.Series("line", .line([.init(0, 0), .init(5, 0.5), .init(10, 1)]), color: 0)
+    #expect(try outline(line, "epic-line0") == [[0, 0], [200, -50], [400, -100]])
+  }
+
+  @Test func stepsJumpAtTheNextPoint() throws {
+    let steps = Chart.Series("", .steps([.init(0, 1), .init(5, 0), .init(10, 0)]), color: 3)
+    #expect(try outline(steps, "epic-line3") == [[0, 0], [200, 0], [200, 100], [400, 100], [400, 100]])
+  }
+
+  @Test func bandsCloseAndBrokenNumbersAreLeftOut() throws {
+    let band = Chart.Series(
+      "b", .band(low: [.init(0, 0), .init(10, .nan)], high: [.init(0, 1), .init(10, 1), .init(.infinity, 0)]), color: 7)
+    // Colour 7 is the second of six, as colours begin again.
+    #expect(try outline(band, "epic-area1") == [[0, 0], [400, 0], [0, 100]])
+    _ = try Reader.read(figure([.init("none", .line([]), color: -1)]).svg())
+  }
+
+  @Test func anythingMayStandInALabel() throws {
+    let text = "a < b & \"c\" > d\n\u{0}\u{fffe}"
+    let reader = try Reader.read(figure([.init(text, .line([]), color: 0)], title: text).svg())
+    #expect(reader.text.contains("a < b & \"c\" > d "))
+    #expect(!reader.elements.contains { $0.name == "script" })
+  }
+
+  @Test func legendsDoNotOverlap() {
+    let labels = (1...9).map { String(repeating: "w", count: 5 * $0) }
+    let places = Layout.legend(labels, width: 300)
+    #expect(places[0] == (0, 0) && places.allSatisfy { $0.x >= 0 })
+    for (index, pair) in zip(places, places.dropFirst()).enumerated() {
+      let end = pair.0.x + 36 + Style.width(of: labels[index], size: Style.small)
+      #expect(pair.1.row == pair.0.row ? pair.1.x > end : pair.1.row == pair.0.row + 1 && pair.1.x == 0)
+    }
+  }
+
+  @Test func longSubtitlesAreWrapped() {
+    let lines = Layout.wrapped(String(repeating: "word ", count: 60), size: 13, width: 300)
+    #expect(lines.joined(separator: " ").split(separator: " ").count == 60)
+    #expect(lines.allSatisfy { Style.width(of: $0, size: 13) <= 300 })
+  }
+
+  @Test func filesAppearWhole() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "epic-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let drawn = figure([])
+    try drawn.write(to: folder.appending(path: "a.svg"))
+    #expect(try String(contentsOf: folder.appending(path: "a.svg"), encoding: .utf8) == drawn.svg())
+    #expect(throws: (any Error).self) { try drawn.write(to: folder.appending(path: "absent/a.svg")) }
+    #expect(try FileManager.default.subpathsOfDirectory(atPath: folder.path) == ["a.svg"])
+  }
+}
