@@ -11,6 +11,7 @@ extension Tensor {
     static let attention = Operator("aten::scaled_dot_product_attention")
     static let crossEntropy = Operator("aten::cross_entropy_loss")
     static let maskedFill = Operator("aten::masked_fill.Scalar")
+    static let fillInPlace = Operator("aten::masked_fill_.Scalar")
     static let triu = Operator("aten::triu")
   }
 
@@ -57,6 +58,11 @@ extension Tensor {
   /// A copy with `value` where the bool mask is true.
   public func filled(where mask: Tensor, with value: Double) throws -> Tensor {
     try Op.maskedFill(.tensor(self), .tensor(mask), .double(value))
+  }
+  /// Puts `value` where the bool mask is true, and returns the same tensor.
+  @discardableResult
+  public func fillInPlace(where mask: Tensor, with value: Double) throws -> Tensor {
+    try Op.fillInPlace(.tensor(self), .tensor(mask), .double(value))
   }
   /// A copy with zeros below the given diagonal.
   public func upperTriangle(_ diagonal: Int = 0) throws -> Tensor { try Op.triu(.tensor(self), .int(diagonal)) }

@@ -44,7 +44,7 @@ func attend(_ queries: Tensor, _ keys: Tensor, _ values: Tensor) throws -> Tenso
 ///
 /// On processors with bfloat16 arithmetic products use it and libtorch's fused kernel does not: plain products were measured twice as
 /// fast there. Blocks halve the work and bound the memory of the scores.
-func attendByProducts(_ queries: Tensor, _ keys: Tensor, _ values: Tensor, blockRows: Int = 256) throws -> Tensor {
+func attendByProducts(_ queries: Tensor, _ keys: Tensor, _ values: Tensor, blockRows: Int = 128) throws -> Tensor {
   let (rows, heads, width) = (queries.size(0), queries.size(1), queries.size(2))
   let (groups, columns) = (keys.size(0), keys.size(1))
   let shared = heads / groups
@@ -56,10 +56,26 @@ func attendByProducts(_ queries: Tensor, _ keys: Tensor, _ values: Tensor, block
     let seen = columns - rows + first + count
     let block = try grouped.narrow(2, from: first, length: count).reshaped([groups, shared * count, width])
     let scores = try block.matmul(keys.narrow(1, from: 0, length: seen).transposed(1, 2)).reshaped([groups, shared, count, seen])
-    // Row i of the block sees the columns up to (seen - count) + i.
-    let future = try Tensor.ones([count, seen], .bool, on: queries.device).upperTriangle(seen - count + 1)
-    let weights = try scores.filled(where: future, with: -.infinity).softmax(-1).reshaped([groups, shared * count, seen])
+    // Row i of the block sees the columns up to (seen - count) + i, so only the last `count` of them need a mask.
+    let future = try Tensor.ones([count, count], .bool, on: queries.device).upperTriangle(1)
+    try scores.narrow(-1, from: seen - count, length: count).fillInPlace(where: future, with: -.infinity)
+    let weights = try scores.softmax(-1).reshaped([groups, shared * count, seen])
     blocks.append(try weights.matmul(values.narrow(1, from: 0, length: seen)).reshaped([groups, shared, count, width]))
   }
   return try concatenate(blocks, 2).reshaped([heads, rows, width]).transposed(0, 1).reshaped([rows, heads * width])
+}
+
+/// Attention of all rows to all rows: queries, keys and values [images, heads, rows, headDimension], the result likewise.
+///
+/// The kernel is chosen as in `attend`. Products go image by image, so that scores stay small.
+func attendToAll(_ queries: Tensor, _ keys: Tensor, _ values: Tensor) throws -> Tensor {
+  guard queries.device == .cpu, queries.dtype == .bfloat16, Runtime.hasNativeBFloat16 else {
+    return try queries.attention(keys, values, causal: false)
+  }
+  let scaled = try queries * (1 / Double(queries.size(-1)).squareRoot())
+  return try stack(
+    (0..<queries.size(0)).map { image in
+      let scores = try scaled.selected(0, image).matmul(keys.selected(0, image).transposed(1, 2))
+      return try scores.softmax(-1).matmul(values.selected(0, image))
+    })
 }

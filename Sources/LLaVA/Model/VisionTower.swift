@@ -28,7 +28,7 @@ public struct VisionTower: Sendable {
         try t.reshaped([images, tokens, c.heads, c.hiddenSize / c.heads]).transposed(1, 2)
       }
       let normed = try norm1(x)
-      let mixed = try split(query(normed)).attention(split(key(normed)), split(value(normed)), causal: false)
+      let mixed = try attendToAll(split(query(normed)), split(key(normed)), split(value(normed)))
       let x = try x + output(mixed.transposed(1, 2).reshaped([images, tokens, c.hiddenSize]))
       return try x + down(activate(up(norm2(x)), c.activation))
     }
