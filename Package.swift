@@ -11,6 +11,7 @@ let package = Package(
     .library(name: "Efficiency", targets: ["Efficiency"]),
     .library(name: "Report", targets: ["Report"]),
     .library(name: "Distillation", targets: ["Distillation"]),
+    .library(name: "Training", targets: ["Training"]),
     .library(name: "TestModels", targets: ["TestModels"]),
   ],
   dependencies: [
@@ -36,12 +37,12 @@ let package = Package(
     .target(name: "Efficiency", dependencies: ["Torch", "Compression", "LLaVA"]),
     .target(name: "Distillation", dependencies: ["Torch", "Compression", "LLaVA"]),
     .target(name: "Report", dependencies: ["Imaging", "Compression"]),
-    .target(name: "Training", dependencies: ["Distillation", "LLaVA", "Torch"]),
+    .target(name: "Training", dependencies: ["Torch", "Imaging", "Language", "LLaVA", "Distillation"]),
     .target(name: "TestModels", dependencies: ["LLaVA"]),
     .executableTarget(
       name: "EpicCLI",
       dependencies: [
-        "Compression", "Distillation", "Efficiency", "LLaVA", "Report", "TestModels",
+        "Compression", "Distillation", "Efficiency", "LLaVA", "Report", "TestModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "TestSupport", path: "Tests/TestSupport"),
@@ -56,7 +57,7 @@ let package = Package(
     .testTarget(
       name: "DistillationTests",
       dependencies: ["Distillation", "Compression", "LLaVA", "TestModels", "TestSupport"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training", "TestModels", "TestSupport"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "Imaging", "Language", "LLaVA", "TestModels", "TestSupport"]),
     .testTarget(name: "EpicCLITests", dependencies: ["EpicCLI", "Compression", "Imaging", "LLaVA", "TestModels", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],

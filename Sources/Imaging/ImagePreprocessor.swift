@@ -114,7 +114,7 @@ public struct ImagePreprocessor: Sendable, Hashable {
   }
 
   /// The normalised samples, [3, imageSize, imageSize] in row-major order.
-  func normalizedPixels(_ image: RGBImage) throws -> [Float] {
+  package func normalizedPixels(_ image: RGBImage) throws -> [Float] {
     let pixels = try resizedPixels(image).pixels
     let area = imageSize * imageSize
     let tables = (0..<3).map(normalizedLevels(channel:))

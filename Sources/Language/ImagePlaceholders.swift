@@ -19,6 +19,9 @@ public func encodeWithImages(_ text: String, tokenizer: some Tokenizer) throws -
 }
 
 extension Turn {
+  /// How many image tags the text has.
+  public var imageTags: Int { split(text, separator: imageTag).count - 1 }
+
   /// The turn as LLaVA trains on it: if the text has image tags, all are removed and one goes to the front, on a line of
   /// its own.
   ///
@@ -32,10 +35,13 @@ extension Turn {
   }
 
   private static func stripped(_ text: String) -> String {
-    // Python counts the separators U+001C...U+001F as whitespace, Unicode does not.
-    let isSpace: (Unicode.Scalar) -> Bool = { $0.properties.isWhitespace || (0x1C...0x1F).contains($0.value) }
-    let front = text.unicodeScalars.drop(while: isSpace)
-    guard let last = front.lastIndex(where: { !isSpace($0) }) else { return "" }
+    let front = text.unicodeScalars.drop(while: \.isPythonWhitespace)
+    guard let last = front.lastIndex(where: { !$0.isPythonWhitespace }) else { return "" }
     return String(String.UnicodeScalarView(front[...last]))
   }
+}
+
+extension Unicode.Scalar {
+  /// Whether Python's `strip` and `split` take it for whitespace: what Unicode does, and the separators U+001C...U+001F.
+  package var isPythonWhitespace: Bool { properties.isWhitespace || (0x1C...0x1F).contains(value) }
 }

@@ -2,7 +2,7 @@
 ///
 /// Foundation's decoders put members into a `Dictionary<String, _>`, and Swift strings compare by canonical
 /// equivalence: of two vocabulary entries spelt "é" and "e + U+0301", one would vanish. Bytes do not have that problem.
-enum JSONValue: Sendable, Equatable {
+package enum JSONValue: Sendable, Equatable {
   case null
   case bool(Bool)
   case integer(Int)
@@ -11,13 +11,13 @@ enum JSONValue: Sendable, Equatable {
   case array([JSONValue])
   case object([Member])
 
-  struct Member: Sendable, Equatable {
-    let name: [UInt8]
-    let value: JSONValue
+  package struct Member: Sendable, Equatable {
+    package let name: [UInt8]
+    package let value: JSONValue
   }
 
   /// How a value is named in an error message.
-  var kind: String {
+  package var kind: String {
     switch self {
     case .null: "null"
     case .bool: "a boolean"
@@ -30,11 +30,11 @@ enum JSONValue: Sendable, Equatable {
 }
 
 /// Reads one JSON document (RFC 8259) from bytes.
-struct JSONReader {
+package struct JSONReader {
   /// What is wrong and how many bytes into the document.
-  struct Failure: Error {
-    let problem: String
-    let offset: Int
+  package struct Failure: Error {
+    package let problem: String
+    package let offset: Int
   }
 
   /// Deeper nesting is refused, so that a hostile file cannot exhaust the stack.
@@ -43,7 +43,7 @@ struct JSONReader {
   private var position = 0
 
   /// Parses a whole document.
-  static func parse(_ bytes: [UInt8]) throws(Failure) -> JSONValue {
+  package static func parse(_ bytes: [UInt8]) throws(Failure) -> JSONValue {
     guard String(validating: bytes, as: UTF8.self) != nil else {
       throw Failure(problem: "not valid UTF-8", offset: 0)
     }

@@ -74,9 +74,11 @@ public struct SampleEncoder: Sendable {
 
   /// Encodes one sample.
   ///
+  /// - Parameter keepsSeveralTags: leave turns with several image tags as they are instead of making one of them; for samples
+  ///   of several images, which LLaVA-1.5 does not train on.
   /// - Throws: `LanguageError.invalidConversation` for turns that do not alternate, or for a captioning template without
   ///   exactly one question with an image and one answer.
-  public func encode(_ turns: [Turn], hasImage: Bool) throws -> LabelledSample {
+  public func encode(_ turns: [Turn], hasImage: Bool, keepsSeveralTags: Bool = false) throws -> LabelledSample {
     var turns = turns
     if turns.first?.role == .assistant, !template.keepsOnlyImages { turns.removeFirst() }
     if template.keepsOnlyImages {
@@ -87,7 +89,7 @@ public struct SampleEncoder: Sendable {
       turns[0].text = imageTag
     }
     guard !turns.isEmpty else { throw LanguageError.invalidConversation(problem: "it has no question") }
-    if hasImage { turns = turns.map { $0.withImageTagInFront() } }
+    if hasImage { turns = turns.map { keepsSeveralTags && $0.imageTags > 1 ? $0 : $0.withImageTagInFront() } }
 
     let sample =
       if semantics == .reference, !template.keepsOnlyImages {

@@ -4,7 +4,8 @@ import Torch
 
 extension BadInput {
   static let all =
-    folders + configurations + checkpoints + tokenizers + pictures + prompts + flags + compressions + curricula + destinations
+    folders + configurations + checkpoints + tokenizers + pictures + prompts + flags + compressions + curricula + datasets
+    + destinations
 
   private static let folders = [
     BadInput(name: "no folder", code: 1, says: ["/absent", "no such folder"], arguments: { ["inspect", $0.path + "/absent"] }),
@@ -231,6 +232,24 @@ extension BadInput {
     BadInput(
       name: "a picture in no folder", code: 1, says: ["absent/a.svg"],
       arguments: { ["curriculum", "--svg", $0.path + "/absent/a.svg"] }),
+  ]
+
+  private static func dataCheck(_ name: String, _ content: String?, _ says: String..., flags: [String] = [], code: Int32 = 1)
+    -> BadInput
+  {
+    BadInput(
+      name: "data: \(name)", code: code, says: says, arguments: { ["data", "check", "--data", $0.path + "/data.json"] + flags },
+      change: { if let content { try Data(content.utf8).write(to: $0.appending(path: "data.json")) } })
+  }
+
+  private static let datasets = [
+    dataCheck("no file", nil, "data.json", "No such file"), dataCheck("empty", "", "data.json", "no records"),
+    dataCheck("no JSON", "hello", "data.json", "JSON"), dataCheck("an object", "{\"a\": 1", "data.json"),
+    dataCheck("an open list", "[{\"id\": 1}", "data.json"), dataCheck("an empty list", "[]", "data.json", "no records"),
+    dataCheck("no image folder", "[{}]", "absent", flags: ["--images", "/absent"]),
+    dataCheck("no model", "[{}]", "/absent", flags: ["--model", "/absent"]),
+    dataCheck("an unknown template", "[{}]", "alpaca", "vicuna_v1", flags: ["--template", "alpaca"], code: 2),
+    dataCheck("no length", "[{}]", "--max-length is 1", flags: ["--max-length", "1"], code: 2),
   ]
 
   private static let destinations: [BadInput] = [

@@ -34,7 +34,7 @@ public struct LLaVAPipeline: Sendable {
   ) throws -> LLaVAPipeline {
     let reader = try CheckpointReader(folder, dtype: dtype, device: device)
     let configuration = reader.configuration
-    let chosen = try ConversationTemplate.named(template ?? (configuration.text.family == .qwen2 ? "chatml" : "vicuna_v1"))
+    let chosen = try ConversationTemplate.named(template ?? configuration.templateName)
     let tokenizer = try TokenizerLoader.load(from: folder)
     let preprocessor = try preprocessor(reader)
     return LLaVAPipeline(
@@ -84,6 +84,11 @@ public struct LLaVAPipeline: Sendable {
   public static func withImageTags(_ text: String, images: Int) -> String {
     images == 0 || text.contains(imageTag) ? text : String(repeating: imageTag + "\n", count: images) + text
   }
+}
+
+extension LLaVAConfiguration {
+  /// Name of the conversation template that a model is used with unless another is named.
+  public var templateName: String { text.family == .qwen2 ? "chatml" : "vicuna_v1" }
 }
 
 extension LLaVAPipeline {

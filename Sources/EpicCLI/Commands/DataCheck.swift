@@ -1,0 +1,97 @@
+import ArgumentParser
+import Foundation
+import Language
+import LLaVA
+import Training
+
+/// Data sets.
+struct DataCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "data", abstract: "Look after training data.", subcommands: [DataCheck.self])
+}
+
+/// A whole data set read without training.
+struct DataCheck: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check",
+    abstract: "Read a whole data set, count what is in it, and name every sample that cannot be trained on.",
+    discussion: """
+      Without --model or --tokenizer, records and images are checked and lengths are in words. Exit code 0 where the data set can be \
+      read, bad samples or not; with --strict, 1 where there is a bad one.
+      """)
+
+  @Option(help: ArgumentHelp("LLaVA's instruction format: a JSON list, or one JSON object in each line.", valueName: "file"))
+  var data: String
+
+  @Option(help: ArgumentHelp("Folder that image paths begin at; the data file's own unless given.", valueName: "dir"))
+  var images: String?
+
+  @Option(help: ArgumentHelp("Count tokens as this checkpoint does.", valueName: "dir"))
+  var model: String?
+
+  @Option(help: ArgumentHelp("Count tokens with the tokenizer in this folder, without a model.", valueName: "dir"))
+  var tokenizer: String?
+
+  @Option(help: "Conversation template: vicuna_v1, plain, llama_2 or chatml; the model's, else vicuna_v1, unless given.")
+  var template: String?
+
+  @Option(help: "Tokens that one image becomes; the model's, else 576, unless given.")
+  var visualTokens: Int?
+
+  @Option(help: "Most tokens of a sample, visual tokens included; longer ones are bad.")
+  var maxLength = 2048
+
+  @Option(help: "Threads that read and decode; all cores unless given.")
+  var workers: Int?
+
+  @Flag(help: "End with exit code 1 where there is a bad sample.")
+  var strict = false
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func validate() throws {
+    if model != nil, tokenizer != nil { throw ValidationError("--model and --tokenizer exclude each other; give one of them") }
+    if let template { _ = try checkOption("--template") { try ConversationTemplate.named(template) } }
+    for (name, value, range) in [
+      ("max-length", maxLength, 2...1 << 20), ("workers", workers ?? 1, 1...1024),
+      ("visual-tokens", visualTokens ?? 1, 1...1 << 20),
+    ] where !range.contains(value) {
+      throw ValidationError("--\(name) is \(value), expected \(range.lowerBound)...\(range.upperBound)")
+    }
+  }
+
+  func run() async throws {
+    var options = TextOptions(maximumLength: maxLength)
+    var templateName = template
+    if let model {
+      let configuration = try CheckpointReader(URL(fileURLWithPath: model)).configuration
+      options.visualTokens = configuration.vision.tokens
+      templateName = templateName ?? configuration.templateName
+    }
+    if let templateName { options.template = try ConversationTemplate.named(templateName) }
+    if let visualTokens { options.visualTokens = visualTokens }
+    let tokenizer = try (model ?? tokenizer).map { try TokenizerLoader.load(from: URL(fileURLWithPath: $0)) }
+
+    let progress = ProgressLine()
+    defer { progress.clear() }
+    let dataset = try InstructionDataset(
+      contentsOf: URL(fileURLWithPath: data), images: images.map { URL(fileURLWithPath: $0, isDirectory: true) }
+    ) { share in progress.show { "reading \(data): \(Int(share * 100)) %" } }
+    let check = try DatasetCheck(dataset, tokenizer: tokenizer, options: options)
+    let rate = ProgressRate(total: dataset.count)
+    let report = try check.run(workers: workers ?? ProcessInfo.processInfo.activeProcessorCount) { done, bad in
+      progress.show { "\(rate.text(done)), \(formatCount(bad)) bad" }
+    }
+    progress.clear()
+    if json {
+      try printJSON(report)
+    } else {
+      try printLine(DataCheckText(report).text)
+    }
+    if strict, !report.bad.isEmpty {
+      let counts = "\(formatCount(report.bad.count)) of \(formatCount(report.samples)) samples"
+      throw InputError(description: "\(data): \(counts) cannot be trained on, and --strict allows none")
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import Language
+
+/// One record of LLaVA's instruction format: pictures and a conversation about them.
+///
+/// ```json
+/// {"id": "000000033471", "image": "coco/train2017/000000033471.jpg",
+///  "conversations": [{"from": "human", "value": "<image>\nWhat is it?"}, {"from": "gpt", "value": "A bus."}]}
+/// ```
+public struct InstructionRecord: Sendable, Equatable {
+  /// The record's name; numbers are taken for text.
+  public var id: String?
+  /// Paths of its pictures as written: none, one (`image` is a string) or several (a list).
+  public var images: [String]
+  /// The conversation, not yet checked for order.
+  public var turns: [Turn]
+
+  /// A record.
+  public init(id: String? = nil, images: [String] = [], turns: [Turn]) {
+    self.id = id
+    self.images = images
+    self.turns = turns
+  }
+
+  /// The sampler's length of a sample: words between whitespace, summed over all turns, as LLaVA counts them.
+  public var words: Int { turns.reduce(0) { $0 + $1.text.wordCount } }
+
+  init(_ value: JSONValue) throws(RecordProblem) {
+    id = Self.id(value)
+    images = try Self.images(value)
+    guard let conversations = value["conversations"] else { throw RecordProblem(.malformed, "it has no field conversations") }
+    guard case .array(let elements) = conversations else {
+      throw RecordProblem(.malformed, "conversations is \(conversations.kind) where a list belongs")
+    }
+    turns = []
+    for (index, element) in elements.enumerated() {
+      let place = "conversations[\(index)]"
+      let name = try element.text("from", in: place)
+      guard let role = try? Turn.Role(named: name) else {
+        throw RecordProblem(.roles, "\(place).from is \"\(name.prefix(40))\"; use human or gpt")
+      }
+      turns.append(Turn(role, try element.text("value", in: place)))
+    }
+  }
+
+  /// The name of a record, whatever else is wrong with it.
+  static func id(_ value: JSONValue) -> String? {
+    switch value["id"] {
+    case .string(let bytes): String(decoding: bytes, as: UTF8.self)
+    case .integer(let number): String(number)
+    default: nil
+    }
+  }
+
+  private static func images(_ value: JSONValue) throws(RecordProblem) -> [String] {
+    let elements: [JSONValue]
+    switch value["image"] {
+    case nil: return []
+    case .string(let bytes): elements = [.string(bytes)]
+    case .array(let list): elements = list
+    case let other?: throw RecordProblem(.malformed, "image is \(other.kind) where a path or a list of paths belongs")
+    }
+    var paths: [String] = []
+    for element in elements {
+      guard case .string(let bytes) = element else {
+        throw RecordProblem(.malformed, "image holds \(element.kind) where a path belongs")
+      }
+      if bytes.isEmpty || bytes.contains(0) {
+        throw RecordProblem(.malformed, "image holds a path that is empty or has a zero byte; leave the field out for text alone")
+      }
+      paths.append(String(decoding: bytes, as: UTF8.self))
+    }
+    return paths
+  }
+}
+
+extension JSONValue {
+  /// A member of an object; nil where it is absent or null.
+  fileprivate subscript(name: String) -> JSONValue? {
+    guard case .object(let members) = self else { return nil }
+    guard let found = members.last(where: { $0.name.elementsEqual(name.utf8) })?.value, found != .null else { return nil }
+    return found
+  }
+
+  fileprivate func text(_ name: String, in place: String) throws(RecordProblem) -> String {
+    guard let value = self[name] else { throw RecordProblem(.malformed, "\(place) has no field \(name)") }
+    guard case .string(let bytes) = value else {
+      throw RecordProblem(.malformed, "\(place).\(name) is \(value.kind) where text belongs")
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}
+
+extension String {
+  /// Words between whitespace, as Python's `split` finds them.
+  fileprivate var wordCount: Int {
+    var count = 0
+    var isInWord = false
+    for scalar in unicodeScalars {
+      let isSpace = scalar.isPythonWhitespace
+      if !isSpace, !isInWord { count += 1 }
+      isInWord = !isSpace
+    }
+    return count
+  }
+}
