@@ -6,6 +6,8 @@ extension Tensor {
     static let div = Operator("aten::div.Tensor")
     static let addInPlace = Operator("aten::add_.Tensor")
     static let mulInPlace = Operator("aten::mul_.Tensor")
+    static let mulTensorInPlace = Operator("aten::mul_.Tensor")
+    static let addmmInPlace = Operator("aten::addmm_")
     static let neg = Operator("aten::neg")
     static let abs = Operator("aten::abs")
     static let exp = Operator("aten::exp")
@@ -50,6 +52,14 @@ extension Tensor {
   /// Multiplies this tensor's own elements by a number.
   @discardableResult
   public func multiplyInPlace(by factor: Double) throws -> Tensor { try Op.mulInPlace(.tensor(self), .double(factor)) }
+  /// Multiplies this tensor's own elements by those of `other`, with broadcasting.
+  @discardableResult
+  public func multiplyInPlace(by other: Tensor) throws -> Tensor { try Op.mulTensorInPlace(.tensor(self), .tensor(other)) }
+  /// Adds the product of two matrices to this one's own elements.
+  @discardableResult
+  public func addProductInPlace(_ a: Tensor, _ b: Tensor) throws -> Tensor {
+    try Op.addmmInPlace(.tensor(self), .tensor(a), .tensor(b))
+  }
 
   /// Absolute value.
   public func abs() throws -> Tensor { try Op.abs(.tensor(self)) }

@@ -6,6 +6,7 @@ extension Tensor {
     static let rmsNorm = Operator("aten::rms_norm")
     static let softmax = Operator("aten::softmax.int")
     static let logSoftmax = Operator("aten::log_softmax.int")
+    static let logSoftmaxBackward = Operator("aten::_log_softmax_backward_data")
     static let gelu = Operator("aten::gelu")
     static let silu = Operator("aten::silu")
     static let attention = Operator("aten::scaled_dot_product_attention")
@@ -36,6 +37,11 @@ extension Tensor {
   /// Logarithm of the softmax over a dimension, computed and returned in `dtype` where given.
   public func logSoftmax(_ dimension: Int = -1, _ dtype: DType? = nil) throws -> Tensor {
     try Op.logSoftmax(.tensor(self), .int(dimension), .dtype(dtype))
+  }
+  /// The gradient of logits [rows, classes] float32 from this one, that of their logarithmic softmax `logs` over the last dimension:
+  /// g - exp(logs) · Σ g.
+  public func throughLogSoftmax(_ logs: Tensor) throws -> Tensor {
+    try Op.logSoftmaxBackward(.tensor(self), .tensor(logs), .int(-1), .dtype(.float32))
   }
   /// Gaussian error linear unit with the exact error function.
   public func gelu() throws -> Tensor { try Op.gelu(.tensor(self)) }

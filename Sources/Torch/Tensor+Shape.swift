@@ -14,6 +14,7 @@ extension Tensor {
     static let indexSelect = Operator("aten::index_select")
     static let gather = Operator("aten::gather")
     static let scatter = Operator("aten::scatter.src")
+    static let scatterAddInPlace = Operator("aten::scatter_add_")
     static let copyInPlace = Operator("aten::copy_")
     static let to = Operator("aten::to.dtype_layout")
     static let repeatInterleave = Operator("aten::repeat_interleave.self_int")
@@ -58,6 +59,11 @@ extension Tensor {
   /// A copy in which the elements at `indices` along `dimension` are those of `source`.
   public func scattered(_ dimension: Int, _ indices: Tensor, _ source: Tensor) throws -> Tensor {
     try Op.scatter(.tensor(self), .int(dimension), .tensor(indices), .tensor(source))
+  }
+  /// Adds the elements of `source` to this tensor's own at `indices` along `dimension`.
+  @discardableResult
+  public func scatterAddInPlace(_ dimension: Int, _ indices: Tensor, _ source: Tensor) throws -> Tensor {
+    try Op.scatterAddInPlace(.tensor(self), .int(dimension), .tensor(indices), .tensor(source))
   }
   /// Every entry of `dimension` repeated `count` times in a row.
   public func repeatedInterleaved(_ count: Int, _ dimension: Int) throws -> Tensor {

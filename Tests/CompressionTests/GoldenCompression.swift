@@ -1,4 +1,5 @@
 import Foundation
+import GoldenModels
 import Imaging
 import LLaVA
 import TestSupport
@@ -85,18 +86,7 @@ struct GoldenCompression {
 
   /// The `base` model of 16 visual tokens, or the `wide` one whose tower sees larger pictures.
   func model(_ name: String) throws -> LLaVAModel {
-    if name == "base" { return try LLaVAModel.load(from: Fixtures.url("model/official"), dtype: .float32) }
-    return try withTemporaryFolder { scratch in
-      let folder = scratch.appending(path: "wide")
-      try FileManager.default.copyItem(at: Fixtures.url("model/official"), to: folder)
-      let file = folder.appending(path: "config.json")
-      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path)
-      var fields = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
-      fields["mm_vision_tower"] = Fixtures.url("model/clip_wide").path
-      try FileManager.default.removeItem(at: file)
-      try JSONSerialization.data(withJSONObject: fields).write(to: file)
-      return try LLaVAModel.load(from: folder, dtype: .float32)
-    }
+    name == "base" ? try GoldenModels.official() : try GoldenModels.wide()
   }
 
   /// The one sample of all cases, with its labels.

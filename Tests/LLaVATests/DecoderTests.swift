@@ -106,7 +106,7 @@ import Torch
     let layers = 0..<c.model.configuration.text.layers
     try inference {
       let whole = try c.model.decoder.run(layers: layers, c.batch).hidden.rows(Tensor(c.batch.lastRowIndices))
-      let last = try c.model.decoder.run(layers: layers, c.batch, lastRowsOnly: true)
+      let last = try c.model.decoder.run(layers: layers, c.batch, only: c.batch.lastRows)
       #expect(try close(last.hidden, whole))
       #expect(last.lengths == c.batch.lengths.map { _ in 1 })
     }

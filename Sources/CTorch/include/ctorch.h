@@ -94,6 +94,20 @@ bool ct_gradient_enabled(void);
 ct_inference ct_inference_begin(void);
 void ct_inference_end(ct_inference scope);
 
+// ---- Custom gradients (custom_gradient.cpp)
+
+// Works out the gradients of a custom node's inputs when the graph is walked backwards, on whatever thread libtorch walks it.
+// `seeds` are the gradients of the outputs, NULL for outputs that take no part, and lent for the call; `gradients` receives owned
+// handles, NULL for inputs without a gradient. Returns 0, or what ct_set_error returned. May walk graphs of its own.
+typedef int32_t (*ct_gradient_function)(void *context, const ct_tensor *seeds, int32_t seed_count, ct_tensor *gradients,
+                                        int32_t gradient_count);
+// Keeps the first line of `message` as this thread's error; returns the status that a failed function returns.
+int32_t ct_set_error(const char *message);
+// Copies of `outputs` (sharing their memory) that the recorded graph takes for results of `inputs`, with `function` as the gradient.
+// `release(context)` is called once, after the backward pass or when the last output goes, on failure as well.
+int32_t ct_custom_gradient(const ct_tensor *inputs, int32_t input_count, const ct_tensor *outputs, int32_t output_count,
+                           ct_gradient_function function, void (*release)(void *), void *context, ct_tensor *out);
+
 // ---- Random numbers (random.cpp)
 
 int32_t ct_seed(uint64_t seed);

@@ -17,7 +17,7 @@ extension LLaVAModel {
   ///   - compressor: chooses what stays; nil where there is no cut.
   ///   - generators: one for each sample.
   ///   - caches: as for `LlamaDecoder.run`; layers after a cut receive only the rows that are left.
-  ///   - lastRowsOnly: as for `LlamaDecoder.run`.
+  ///   - lastRowsOnly: leaves each sample's last row alone in the result.
   /// - Returns: the batch after the last layer, and what was left at each cut.
   /// - Throws: `CompressionError.badSelection` where the compressor breaks its promise; `TorchError`.
   public func decode(
@@ -39,7 +39,7 @@ extension LLaVAModel {
       }
     }
     let layers = layer..<configuration.text.layers
-    return (try decoder.run(layers: layers, batch, caches: caches, lastRowsOnly: lastRowsOnly), kept)
+    return (try decoder.run(layers: layers, batch, caches: caches, only: lastRowsOnly ? batch.lastRows : nil), kept)
   }
 
   /// Drops visual tokens from a batch between two layers.

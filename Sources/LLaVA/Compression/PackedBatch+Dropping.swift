@@ -7,6 +7,7 @@ extension PackedBatch {
   ///
   /// - Parameter kept: for each image of each sample the int64 indices, ascending, of its tokens that stay; nil keeps all.
   public func keepingVisualTokens(_ kept: [[Tensor?]]) throws -> PackedBatch {
+    if kept.allSatisfy({ $0.allSatisfy { $0 == nil } }) { return self }
     let device = hidden.device
     var pieces: [Tensor] = []
     var result = self

@@ -13,6 +13,8 @@ public struct Linear: Sendable {
     self.bias = bias ? try p("bias", [outputs]) : nil
   }
 
+  var weights: [Tensor] { [weight] + (bias.map { [$0] } ?? []) }
+
   /// x [..., inputs] to [..., outputs].
   public func callAsFunction(_ x: Tensor) throws -> Tensor { try linear(x, weight, bias) }
 }

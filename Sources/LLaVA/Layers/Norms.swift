@@ -19,7 +19,7 @@ public struct LayerNorm: Sendable {
 
 /// Root-mean-square normalisation (LLaMA): x / √(mean(x²) + ε) · weight, computed in float32.
 public struct RMSNorm: Sendable {
-  private let weight: Tensor
+  let weight: Tensor
   private let epsilon: Double
 
   /// Pulls `weight` of one width.

@@ -7,7 +7,7 @@ import Torch
 /// from int64 positions, so that positions with gaps, as compression leaves them, cost nothing.
 public struct RotaryEmbedding: Sendable {
   /// Cosines and sines of some positions, [positions, 1, headDimension], in the dtype of the model.
-  public struct Angles {
+  public struct Angles: Sendable {
     let cosine: Tensor
     let sine: Tensor
 

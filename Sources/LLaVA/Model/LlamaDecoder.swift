@@ -10,7 +10,8 @@ public struct LlamaDecoder: Sendable {
   public let embedding: Tensor
   /// The normalisation before the output layer.
   public let norm: RMSNorm
-  private let head: Tensor
+  /// The output layer, [vocabularySize, hiddenSize]; the embedding table where both are one.
+  public let head: Tensor
   private let layers: [LlamaLayer]
   private let rotary: RotaryEmbedding
 
@@ -26,30 +27,45 @@ public struct LlamaDecoder: Sendable {
 
   /// Runs layers over a batch; with caches, one for each sample, the rows continue what the caches hold and are added to them.
   ///
-  /// - Parameter lastRowsOnly: leaves each sample's last row alone in the result. The last layer of the range then computes queries
-  ///   and MLP for those rows only, which is all that a prefill needs of the decoder's last layer.
-  /// - Returns: the batch with new `hidden`; all else is as it was.
+  /// - Parameters:
+  ///   - asked: for each sample the rows that are wanted of the range's last layer, ascending and none of them empty; that layer then
+  ///     computes queries and MLP for them only. A prefill needs each sample's last row of the decoder's last layer, a loss the rows
+  ///     that it looks at.
+  ///   - recomputing: keeps only each layer's input for the gradient and computes the rest again in the backward pass; for batches
+  ///     without caches.
+  /// - Returns: the batch with new `hidden`, of the rows asked for alone where there are such; all else is as it was.
   /// - Throws: `TorchError`; no layer is computed where `range` is empty.
   public func run(
-    layers range: Range<Int>, _ batch: PackedBatch, caches: [KeyValueCache]? = nil, lastRowsOnly: Bool = false
+    layers range: Range<Int>, _ batch: PackedBatch, caches: [KeyValueCache]? = nil, only asked: [[Range<Int>]]? = nil,
+    recomputing: Bool = false
   ) throws -> PackedBatch {
-    try runTracing(layers: range, batch, caches: caches, lastRowsOnly: lastRowsOnly).batch
+    try runTracing(layers: range, batch, caches: caches, only: asked, recomputing: recomputing).batch
   }
 
   /// The same, and what the last layer of the range attended with; nil where the range is empty.
   public func runTracing(
-    layers range: Range<Int>, _ batch: PackedBatch, caches: [KeyValueCache]? = nil, lastRowsOnly: Bool = false
+    layers range: Range<Int>, _ batch: PackedBatch, caches: [KeyValueCache]? = nil, only asked: [[Range<Int>]]? = nil,
+    recomputing: Bool = false
   ) throws -> (batch: PackedBatch, trace: AttentionTrace?) {
-    guard !range.isEmpty else { return (lastRowsOnly ? try batch.keepingLastRows() : batch, nil) }
+    let asked = try asked.map { try AskedRows($0, of: batch) }
+    guard !range.isEmpty else { return (try asked.map(batch.keeping) ?? batch, nil) }
     let length = zip(batch.originalLengths, caches?.map(\.nextPosition) ?? batch.lengths.map { _ in 0 }).map(+).max() ?? 0
     let angles = try rotary.angles(batch.positions, length: length, batch.hidden.dtype)
     var batch = batch
     var trace: AttentionTrace?
     for index in range {
       let isLast = index == range.upperBound - 1
-      let asked = lastRowsOnly && isLast ? try Tensor(batch.lastRowIndices, on: batch.hidden.device) : nil
-      let (hidden, attention) = try layers[index](batch.hidden, batch.lengths, rotary, angles, index, caches, last: asked)
-      if asked != nil { batch = try batch.keepingLastRows() }
+      let (layer, lengths, rows) = (layers[index], batch.lengths, isLast ? asked : nil)
+      let run: @Sendable (Tensor) throws -> (Tensor, AttentionTrace) = { [rotary] in
+        try layer($0, lengths, rotary, angles, index, caches, only: rows)
+      }
+      let (hidden, attention) =
+        recomputing && caches == nil
+        ? try recomputingActivations(batch.hidden, weights: layer.weights) { x in
+          let (y, trace) = try run(x)
+          return (y, try trace.detached())
+        } : try run(batch.hidden)
+      if let rows { batch = try batch.keeping(rows) }
       batch.hidden = hidden
       if isLast { trace = attention }
     }

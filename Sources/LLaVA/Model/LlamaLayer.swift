@@ -6,6 +6,10 @@ public struct AttentionTrace: Sendable {
   let queries: Tensor
   /// Each sample's keys after rotary embedding, those of its cache first, [keyValueHeads, columns, headDimension].
   let keys: [Tensor]
+
+  func detached() throws -> AttentionTrace {
+    AttentionTrace(queries: try queries.detached(), keys: try keys.map { try $0.detached() })
+  }
 }
 
 /// One layer of a LLaMA-style decoder.
@@ -30,26 +34,48 @@ struct LlamaLayer: Sendable {
     down = try Linear(p / "mlp" / "down_proj", c.intermediateSize, c.hiddenSize, bias: c.mlpBias)
   }
 
-  /// x [T, hiddenSize] to the same shape, or to [samples, hiddenSize] where `last` names each sample's last row.
+  /// All weights of the layer.
+  var weights: [Tensor] {
+    [inputNorm.weight, attentionNorm.weight] + [query, key, value, output, gate, up, down].flatMap(\.weights)
+  }
+
+  /// x [T, hiddenSize] to the same shape, or to the rows that are asked for; queries and MLP are computed for those only.
   func callAsFunction(
     _ x: Tensor, _ lengths: [Int], _ rotary: RotaryEmbedding, _ angles: RotaryEmbedding.Angles, _ index: Int,
-    _ caches: [KeyValueCache]?, last: Tensor? = nil
+    _ caches: [KeyValueCache]?, only asked: AskedRows? = nil
   ) throws -> (Tensor, AttentionTrace) {
     let c = configuration
     let normed = try inputNorm(x)
     let keys = try rotary(key(normed).reshaped([-1, c.keyValueHeads, c.headDimension]), angles)
     let values = try value(normed).reshaped([-1, c.keyValueHeads, c.headDimension])
-    let asking = try last.map { try normed.rows($0) } ?? normed
+    let asking = try asked.map { try normed.rows($0.indices) } ?? normed
     let queries = try rotary(
-      query(asking).reshaped([-1, c.heads, c.headDimension]), last.map { try angles.rows($0) } ?? angles)
+      query(asking).reshaped([-1, c.heads, c.headDimension]), asked.map { try angles.rows($0.indices) } ?? angles)
     let seen = try context(keys, values, lengths, index, caches)
-    let rows = last == nil ? lengths : lengths.map { _ in 1 }
-    let mixed = try concatenate(zip(queries.split(rows), seen).map { try attend($0, $1.keys, $1.values) })
-    let y = try (last.map { try x.rows($0) } ?? x) + output(mixed)
+    let mixed = try attention(queries, seen, lengths, asked?.ranges ?? lengths.map { [0..<$0] })
+    let y = try (asked.map { try x.rows($0.indices) } ?? x) + output(mixed)
     let inner = try attentionNorm(y)
     return (
       try y + down(gate(inner).silu() * up(inner)), AttentionTrace(queries: queries, keys: seen.map(\.keys))
     )
+  }
+
+  /// Attention of runs of rows of each sample, whose queries lie end to end; [rows, heads · headDimension].
+  private func attention(
+    _ queries: Tensor, _ seen: [(keys: Tensor, values: Tensor)], _ lengths: [Int], _ runs: [[Range<Int>]]
+  ) throws -> Tensor {
+    var pieces = try queries.split(runs.flatMap { $0.map(\.count) })[...]
+    var mixed: [Tensor] = []
+    for (sample, runs) in runs.enumerated() {
+      let (keys, values) = seen[sample]
+      for run in runs {
+        // A run sees the columns up to its own last one.
+        let end = keys.size(1) - lengths[sample] + run.upperBound
+        func columns(_ t: Tensor) throws -> Tensor { end == t.size(1) ? t : try t.narrow(1, from: 0, length: end) }
+        mixed.append(try attend(pieces.removeFirst(), columns(keys), columns(values)))
+      }
+    }
+    return try concatenate(mixed)
   }
 
   /// What each sample's rows attend to: its part of keys and values [T, keyValueHeads, headDimension], after what its cache holds;

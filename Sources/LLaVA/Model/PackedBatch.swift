@@ -46,11 +46,45 @@ public struct PackedBatch: Sendable {
   /// Row number of each sample's last row.
   public var lastRowIndices: [Int] { zip(starts, lengths).map { $0 + $1 - 1 } }
 
-  /// Each sample's last row alone, and no image.
-  func keepingLastRows() throws -> PackedBatch {
-    let last = try Tensor(lastRowIndices, on: hidden.device)
-    return PackedBatch(
-      hidden: try hidden.rows(last), positions: try positions.rows(last), lengths: lengths.map { _ in 1 },
-      visual: lengths.map { _ in [] }, originalLengths: originalLengths, labels: try labels.map { try $0.rows(last) })
+  /// Each sample's last row, as `LlamaDecoder.run(layers:_:caches:only:)` wants it.
+  public var lastRows: [[Range<Int>]] { lengths.map { [$0 - 1..<$0] } }
+
+  /// Some rows of each sample alone, and no image; `indices` says where they lie in the batch.
+  func keeping(_ rows: AskedRows) throws -> PackedBatch {
+    PackedBatch(
+      hidden: try hidden.rows(rows.indices), positions: try positions.rows(rows.indices),
+      lengths: rows.ranges.map { $0.reduce(0) { $0 + $1.count } }, visual: lengths.map { _ in [] },
+      originalLengths: originalLengths, labels: try labels?.rows(rows.indices))
+  }
+
+  /// Some of the samples, in ascending order.
+  public func keepingSamples(_ samples: [Int]) throws -> PackedBatch {
+    if samples == Array(lengths.indices) { return self }
+    func pieces(_ tensor: Tensor) throws -> Tensor {
+      let all = try tensor.split(lengths)
+      return try concatenate(samples.map { all[$0] })
+    }
+    var result = self
+    result.hidden = try pieces(hidden)
+    result.positions = try pieces(positions)
+    result.labels = try labels.map(pieces)
+    result.lengths = samples.map { lengths[$0] }
+    result.originalLengths = samples.map { originalLengths[$0] }
+    result.visual = samples.map { visual[$0] }
+    result.promptEnds = samples.map { promptEnds[$0] }
+    result.patches = samples.map { patches[$0] }
+    return result
+  }
+}
+
+/// Rows of a batch that somebody wants of a layer: by sample, and by their numbers in the batch.
+struct AskedRows: Sendable {
+  let ranges: [[Range<Int>]]
+  let indices: Tensor
+
+  init(_ ranges: [[Range<Int>]], of batch: PackedBatch) throws {
+    self.ranges = ranges
+    let indices = zip(batch.starts, ranges).flatMap { start, ranges in ranges.flatMap { $0.map { start + $0 } } }
+    self.indices = try Tensor(indices, on: batch.hidden.device)
   }
 }
