@@ -15,7 +15,8 @@ let package = Package(
     .library(name: "TestModels", targets: ["TestModels"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     .systemLibrary(name: "CLibtorch", pkgConfig: "libtorch"),
@@ -37,7 +38,11 @@ let package = Package(
     .target(name: "Efficiency", dependencies: ["Torch", "Compression", "LLaVA"]),
     .target(name: "Distillation", dependencies: ["Torch", "Language", "Compression", "LLaVA"]),
     .target(name: "Report", dependencies: ["Imaging", "Compression"]),
-    .target(name: "Training", dependencies: ["Torch", "Imaging", "Language", "LLaVA", "Distillation"]),
+    .target(
+      name: "Training",
+      dependencies: [
+        "Torch", "Imaging", "Language", "Compression", "LLaVA", "Distillation", .product(name: "Yams", package: "Yams"),
+      ]),
     .target(name: "TestModels", dependencies: ["LLaVA"]),
     .executableTarget(
       name: "EpicCLI",

@@ -16,6 +16,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
   case secondCutOfPool
   /// A number that a strategy cannot work with.
   case option(name: String, value: Int, expected: String)
+  /// The rows that a strategy looks at hold NaN or infinite numbers.
+  case notFinite
   /// A strategy did not do what it promised.
   case badSelection(strategy: String, reason: String)
 
@@ -33,6 +35,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
       "the second cut keeps \(second) visual tokens, expected at most the \(first) that the first one leaves"
     case .secondCutOfPool: "pool works before the decoder and has no second cut; leave it out or choose another strategy"
     case .option(let name, let value, let expected): "\(name) is \(value), expected \(expected)"
+    case .notFinite:
+      "the decoder's rows at the cut are not finite; use --dtype f32 or check the checkpoint with `epic inspect --verify`"
     case .badSelection(let strategy, let reason): "strategy \(strategy) \(reason)"
     }
   }

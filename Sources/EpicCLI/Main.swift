@@ -8,8 +8,8 @@ struct Epic: AsyncParsableCommand {
     abstract: "Run vision-language models that see with fewer visual tokens.",
     version: Version.text,
     subcommands: [
-      Generate.self, Chat.self, Inspect.self, Convert.self, Profile.self, CurriculumCommand.self, DataCommand.self, Bench.self,
-      Init.self,
+      Generate.self, Chat.self, Inspect.self, Convert.self, Profile.self, CurriculumCommand.self, DataCommand.self, Train.self,
+      Bench.self, Init.self,
     ])
 }
 

@@ -90,6 +90,8 @@ extension LLaVAModel {
     if tokens.device == .cpu {
       let indices = try chosen.array(Int.self)
       guard (indices.first ?? 0) >= 0, (indices.last ?? 0) < tokens.count, zip(indices, indices.dropFirst()).allSatisfy(<) else {
+        // Order by NaN is no order.
+        guard try tokens.sample.hidden.to(.float32).sum().item().isFinite else { throw CompressionError.notFinite }
         throw refuse("gave indices that repeat or lie outside 0..<\(tokens.count)")
       }
     }

@@ -1,8 +1,8 @@
-/// Random numbers for orders of samples.
+/// Random numbers for orders of samples and for ratios.
 ///
 /// SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014), and a shuffle of our own: Swift may
 /// change the one of its library, and then no run could be resumed across versions.
-struct ShuffleGenerator {
+struct ShuffleGenerator: RandomNumberGenerator {
   private var state: UInt64
 
   /// Every pair of seed and epoch has a sequence of its own.

@@ -1,10 +1,10 @@
 import Torch
 
 extension AdamW {
-  /// Everything that a checkpoint needs beside the weights, in a fixed order, under names such as `exp_avg/decoder.norm.weight`.
+  /// Everything that training changes, in a fixed order, under names such as `exp_avg/decoder.norm.weight`.
   ///
-  /// For each weight: `step` (float32 scalar), `exp_avg` and `exp_avg_sq` (float32), and `master` (float32) where the weight itself is
-  /// in a half precision. The tensors are the optimizer's own and change with its next step.
+  /// For each weight: `step` (float32 scalar), `exp_avg`, `exp_avg_sq` and `master` (float32, the weight itself where that is float32).
+  /// The tensors are the optimizer's own and change with its next step.
   public var state: [(name: String, tensor: Tensor)] {
     slots.flatMap { slot in
       Self.parts(slot).map { (name: "\($0.part)/\(slot.parameter.name)", tensor: $0.tensor) }
@@ -13,7 +13,7 @@ extension AdamW {
 
   /// Goes on from a saved state: `read` gives each tensor of `state` by its name, or nil where it has none.
   ///
-  /// Weights in half precisions become their masters, rounded, and so are as they were; float32 weights come from the checkpoint.
+  /// Weights become their masters, rounded where they are in half precisions, and so are as they were.
   ///
   /// - Throws: `OptimizationError.stateMissing` and `.stateMismatch`, before anything has changed where `read` itself does not fail.
   public func restore(from read: (String) throws -> Tensor?) throws {
@@ -39,7 +39,6 @@ extension AdamW {
   }
 
   private static func parts(_ slot: Slot) -> [(part: String, tensor: Tensor)] {
-    let all = [("step", slot.steps), ("exp_avg", slot.firstMoment), ("exp_avg_sq", slot.secondMoment)]
-    return slot.hasMaster ? all + [("master", slot.master)] : all
+    [("step", slot.steps), ("exp_avg", slot.firstMoment), ("exp_avg_sq", slot.secondMoment), ("master", slot.master)]
   }
 }

@@ -1,0 +1,70 @@
+import ArgumentParser
+import Foundation
+import Training
+
+/// Training by progressive consistency distillation.
+struct Train: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Train a model to see with fewer visual tokens.",
+    discussion: """
+      The YAML file names the checkpoint to start from (model), the data (data.file, data.images) and where results go (output); \
+      --keys lists what else can stand there, with its meaning and default. Ctrl-C ends the step, saves, and leaves.
+      """)
+
+  @Option(help: ArgumentHelp("YAML file that says what the run is.", valueName: "file"))
+  var config: String?
+
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp("Change one key, as in --set batch.samples=4; may be given several times.", valueName: "key=value"))
+  var set: [String] = []
+
+  @Flag(help: "Go on with the run in the output folder, from its newest checkpoint.")
+  var resume = false
+
+  @Flag(help: "List all keys and leave.")
+  var keys = false
+
+  func validate() throws {
+    if !keys, config == nil, set.isEmpty { throw ValidationError("--config is missing; see also epic train --keys") }
+  }
+
+  func run() async throws {
+    if keys { return try printLine(Self.listing()) }
+    let configuration = try TrainingConfiguration(contentsOf: config.map { URL(fileURLWithPath: $0) }, changes: set)
+    let signals = StopSignals()
+    let line = ProgressLine()
+    defer { line.clear() }
+    let run = try TrainingRun(configuration, resume: resume) { share in line.show { "reading data: \(Int(share * 100)) %" } }
+    line.clear()
+    let report = TrainingReport(run)
+    try printLine(report.beginning())
+    let ending = try run.run(shouldStop: { signals.haveCome }) { event in
+      switch event {
+      case .step(let record): try report.show(record, on: line)
+      case .checkpoint(let checkpoint):
+        line.clear()
+        try printLine("step \(checkpoint.step): saved \(checkpoint.url.relativePath)")
+      }
+    }
+    line.clear()
+    try printLine(report.end(ending, command: resumeCommand))
+  }
+
+  private var resumeCommand: String {
+    (["epic train"] + (config.map { ["--config", $0] } ?? []) + set.flatMap { ["--set", $0] } + ["--resume"]).joined(
+      separator: " ")
+  }
+
+  private static func listing() throws -> String {
+    let defaults = try TrainingConfiguration(contentsOf: nil)
+    let rows = ConfigurationKey.all.map { ($0.path, $0.value(in: defaults), $0.help) }
+    let width = rows.map(\.0.count).max() ?? 0
+    let values = min(14, rows.map(\.1.count).max() ?? 0)
+    func padded(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
+    return rows.map { key, value, help in
+      let shown = ["null", "''", "\"\""].contains(value) ? "" : value
+      return "\(padded(key, width))  \(padded(shown, values))  \(help)"
+    }.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,70 @@
+import Foundation
+import Training
+
+/// What `epic train` prints.
+final class TrainingReport {
+  private let run: TrainingRun
+  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let start = ContinuousClock.now
+  private let first: Int
+  /// Smoothed seconds of a step.
+  private var pace: Double?
+
+  init(_ run: TrainingRun) {
+    self.run = run
+    first = run.step
+  }
+
+  /// What is about to be done, and what memory it will take.
+  func beginning() -> String {
+    let memory = MemoryEstimate(run)
+    var lines = [
+      "data        \(formatCount(run.samples)) samples, \(formatCount(run.steps)) steps"
+        + (first > 0 ? "; goes on after step \(formatCount(first))" : ""),
+      "model       \(formatCount(run.model.parameters.count())) parameters, \(formatCount(run.trainedElements)) of them trained",
+      "memory      about \(formatBytes(memory.total)): weights \(formatBytes(memory.weights)), gradients \(formatBytes(memory.gradients)), "
+        + "masters and moments \(formatBytes(memory.optimizer)), activations \(formatBytes(memory.activations))",
+    ]
+    lines.append("results in  \(run.folder.url.relativePath)")
+    return lines.joined(separator: "\n")
+  }
+
+  /// A live line on a terminal, else a plain one every so many steps.
+  func show(_ record: StepRecord, on line: ProgressLine) throws {
+    pace = pace.map { 0.9 * $0 + 0.1 * record.seconds } ?? record.seconds
+    let text = description(record)
+    if isTerminal {
+      line.show { text }
+    } else if record.step % run.configuration.output.logEvery == 0 || record.step == run.steps {
+      try printLine(text)
+    }
+  }
+
+  private func description(_ record: StepRecord) -> String {
+    let left = Double(run.steps - record.step) * (pace ?? 0)
+    let rate = String(format: "%.2e", record.learningRate)
+    return String(
+      format: "step %d of %d  loss %.4f  ce %.4f  kl %.5f  ratio %.3f/%.3f  layer %d  lr %@  %.2f samples/s  %@ left",
+      record.step,
+      run.steps, record.loss, record.crossEntropy, record.divergence, record.studentRatio, record.teacherRatio, record.layer,
+      rate,
+      record.samplesPerSecond, formatDuration(left))
+  }
+
+  /// What became of the run, and how it goes on.
+  func end(_ ending: TrainingRun.Ending, command: String) -> String {
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    var lines: [String] = []
+    let skipped = run.skipped.sorted { $0.key.rawValue < $1.key.rawValue }
+    if !skipped.isEmpty {
+      let kinds = skipped.map { "\(formatCount($0.value)) \($0.key.rawValue)" }.joined(separator: ", ")
+      lines.append("skipped     \(kinds); see \(run.folder.skipped.relativePath)")
+    }
+    let done = "\(formatCount(run.step - first)) steps in \(formatDuration(seconds))"
+    switch ending {
+    case .complete: lines.append("done        \(done), peak memory \(formatBytes(peakMemoryBytes()))")
+    case .stopped: lines.append("stopped     \(done), saved after step \(formatCount(run.step)); go on with\n  \(command)")
+    }
+    return lines.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,157 @@
+import Distillation
+import LLaVA
+import Yams
+
+/// A field of a training configuration by the name that files and `--set` use.
+public struct ConfigurationKey: Sendable {
+  /// Sections and name with points between them: `batch.samples`.
+  public let path: String
+  /// What it means, in half a sentence.
+  public let help: String
+  /// Reads a value; returns what is wrong with it.
+  let read: @Sendable (Node, inout TrainingConfiguration) -> String?
+  /// The value as it is written.
+  let write: @Sendable (TrainingConfiguration) -> Node
+
+  init<Value: ConfigurationValue>(
+    _ path: String, _ field: WritableKeyPath<TrainingConfiguration, Value> & Sendable, _ help: String
+  ) {
+    self.init(path, field, help, "") { _ in true }
+  }
+
+  /// - Parameters:
+  ///   - expected: which values are good, in words.
+  ///   - isGood: whether one is.
+  init<Value: ConfigurationValue>(
+    _ path: String, _ field: WritableKeyPath<TrainingConfiguration, Value> & Sendable, _ help: String, _ expected: String,
+    _ isGood: @escaping @Sendable (Value) -> Bool
+  ) {
+    self.path = path
+    self.help = help
+    read = { node, configuration in
+      let shown = node.scalar?.string ?? "a \(node.mapping == nil ? "list" : "section")"
+      guard let value = Value(node: node) else { return "is \(shown), expected \(Value.expectation)" }
+      guard isGood(value) else { return "is \(shown), expected \(expected)" }
+      configuration[keyPath: field] = value
+      return nil
+    }
+    write = { $0[keyPath: field].node }
+  }
+
+  /// The value that a configuration has, as YAML.
+  public func value(in configuration: TrainingConfiguration) -> String {
+    ((try? Yams.serialize(node: write(configuration))) ?? "").split(separator: "\n").first.map(String.init) ?? ""
+  }
+}
+
+extension ConfigurationKey {
+  private static func key<V: ConfigurationValue>(
+    _ path: String, _ field: WritableKeyPath<TrainingConfiguration, V> & Sendable, _ help: String
+  ) -> ConfigurationKey { ConfigurationKey(path, field, help) }
+
+  private static func count(
+    _ path: String, _ field: WritableKeyPath<TrainingConfiguration, Int> & Sendable, _ help: String, from low: Int = 1
+  ) -> ConfigurationKey {
+    ConfigurationKey(path, field, help, "\(low)...\(1 << 30)") { (low...1 << 30).contains($0) }
+  }
+
+  private static func count(
+    _ path: String, _ field: WritableKeyPath<TrainingConfiguration, Int?> & Sendable, _ help: String
+  ) -> ConfigurationKey {
+    ConfigurationKey(path, field, help, "1...\(1 << 30)") { $0.map { (1...1 << 30).contains($0) } ?? true }
+  }
+
+  private static func rate(
+    _ path: String, _ field: WritableKeyPath<TrainingConfiguration, Double?> & Sendable, _ help: String
+  ) -> ConfigurationKey {
+    ConfigurationKey(path, field, help, "0 or more") { $0.map { $0 >= 0 && $0.isFinite } ?? true }
+  }
+
+  private static func share(
+    _ path: String, _ field: WritableKeyPath<TrainingConfiguration, Double?> & Sendable, _ help: String
+  ) -> ConfigurationKey {
+    ConfigurationKey(path, field, help, "0...1") { $0.map { (0...1).contains($0) } ?? true }
+  }
+
+  /// All keys, in the order in which they are written.
+  public static let all: [ConfigurationKey] =
+    [
+      key("model", \.model, "checkpoint folder that training starts from"),
+      key("output", \.folder, "folder for checkpoints, metrics and logs"),
+      key("stage", \.stage, "tune (projector and decoder), or pretrain (the projector alone, template plain)"),
+      key("preset", \.preset, "where constants come from: epic-paper or epic-code"),
+      key("semantics", \.semantics, "corrected, or reference for what the released code does"),
+      count("steps", \.steps, "optimizer steps; else as many as `epochs` has"),
+      ConfigurationKey("epochs", \.epochs, "times through the data", "a number above 0") { $0 > 0 && $0 <= 1e6 },
+      key("dtype", \.dtype, "precision of the weights; masters, moments and losses are float32"),
+      key("device", \.device, "cpu, cuda or cuda:N"),
+      count("threads", \.threads, "CPU threads; all cores unless given"),
+      count("seed", \.seed, "where random numbers start", from: 0),
+    ] + data + method + weights
+
+  private static let data: [ConfigurationKey] = [
+    key("data.file", \.data.file, "JSON or JSON lines in LLaVA's instruction format"),
+    key("data.images", \.data.images, "folder of the pictures; the file's own unless given"),
+    key("data.template", \.data.template, "conversation template; the model's own (plain to pretrain) unless given"),
+    count("data.max-length", \.data.maximumLength, "longest sample, visual tokens included"),
+    ConfigurationKey("data.workers", \.data.workers, "threads that read ahead", "1...256") { (1...256).contains($0) },
+    count("data.ahead", \.data.ahead, "samples that are read ahead"),
+    key("data.grouped", \.data.isGrouped, "batches of one kind, with balanced lengths, as LLaVA's"),
+    key("data.strict", \.data.isStrict, "end at the first broken sample"),
+    count("batch.samples", \.batch.samples, "samples of a micro-batch"),
+    count("batch.tokens", \.batch.tokens, "rows of a micro-batch, visual tokens included, in place of `batch.samples`"),
+    count("batch.accumulation", \.batch.accumulation, "micro-batches of a step"),
+  ]
+
+  private static let method: [ConfigurationKey] = [
+    key("curriculum.name", \.curriculum.name, "token, layer, integrated, fixed, or none (no token is dropped)"),
+    count("curriculum.layer", \.curriculum.layer, "decoder layers before the cut; where they change, the last"),
+    key("curriculum.student-min", \.curriculum.studentMinimum, "lower end of the student's ratios"),
+    key("curriculum.student-max", \.curriculum.studentMaximum, "upper end of the student's ratios"),
+    key("curriculum.gap", \.curriculum.gap, "how much smaller the teacher's ratio is"),
+    share("curriculum.teacher-min", \.curriculum.teacherMinimum, "the teacher's ratio does not fall below this"),
+    key("curriculum.rounding", \.curriculum.rounding, "layers between two: half-up or half-even"),
+    count("curriculum.stages", \.curriculum.stages, "layers that `integrated` visits"),
+    share("curriculum.hold", \.curriculum.hold, "share of training at its end that keeps what was reached"),
+    key("curriculum.draws", \.curriculum.draws, "a ratio for each batch, or for each sample"),
+    key("compression.compressor", \.compression.compressor, "who chooses tokens: dart, fastv, random, uniform"),
+    key("compression.semantics", \.compression.semantics, "corrected: choose by the prompt; reference: by the answer too"),
+    count("compression.image-pivots", \.compression.imagePivots, "pivots of dart in the image", from: 0),
+    count("compression.text-pivots", \.compression.textPivots, "pivots of dart in the text", from: 0),
+    share("distillation.divergence-weight", \.distillation.divergenceWeight, "λ; 0 trains without a teacher"),
+    ConfigurationKey("distillation.temperature", \.distillation.temperature, "τ of both sides", "a number above 0") {
+      $0 > 0 && $0.isFinite
+    },
+    key("distillation.scales-by-temperature", \.distillation.scalesByTemperature, "multiply the divergence by τ²"),
+    key("distillation.positions", \.distillation.positions, "compare at positions predicting, or holding, supervised tokens"),
+    key("distillation.draws", \.distillation.draws, "random tokens of both sides: independent or nested"),
+    count("distillation.chunk-rows", \.distillation.chunkRows, "rows whose logits exist at one time"),
+    key("distillation.recompute", \.distillation.recomputesActivations, "compute activations again in place of keeping them"),
+    key("distillation.gradient-norms", \.distillation.measuresGradients, "log the gradient norms of both terms"),
+  ]
+
+  private static let weights: [ConfigurationKey] = [
+    key("optimizer.parts", \.optimizer.parts, "what is trained, of tower, projector and decoder"),
+    rate("optimizer.learning-rate", \.optimizer.learningRate, "2e-5, or 1e-3 to pretrain, unless given"),
+    rate("optimizer.projector-learning-rate", \.optimizer.projectorLearningRate, "of the projector, where it differs"),
+    rate("optimizer.tower-learning-rate", \.optimizer.towerLearningRate, "of the tower, where it differs"),
+    key("optimizer.schedule", \.optimizer.schedule, "cosine, linear or constant"),
+    ConfigurationKey("optimizer.warmup-ratio", \.optimizer.warmupRatio, "share of the steps with a rising rate", "0...1") {
+      (0...1).contains($0)
+    },
+    ConfigurationKey("optimizer.beta1", \.optimizer.beta1, "of AdamW", "0 to below 1") { (0..<1).contains($0) },
+    ConfigurationKey("optimizer.beta2", \.optimizer.beta2, "of AdamW", "0 to below 1") { (0..<1).contains($0) },
+    ConfigurationKey("optimizer.epsilon", \.optimizer.epsilon, "of AdamW", "a number above 0") { $0 > 0 && $0.isFinite },
+    ConfigurationKey("optimizer.weight-decay", \.optimizer.weightDecay, "not for norms and biases", "0 or more") {
+      $0 >= 0 && $0.isFinite
+    },
+    ConfigurationKey("optimizer.max-grad-norm", \.optimizer.maximumGradientNorm, "clip larger gradients to it", "above 0") {
+      $0.map { $0 > 0 && $0.isFinite } ?? true
+    },
+    key("optimizer.weighting", \.optimizer.weighting, "micro-batches weigh by their tokens, or are batches of equal weight"),
+    count("checkpoints.every", \.output.checkpointEvery, "steps between checkpoints; only at the end unless given"),
+    count("checkpoints.keep", \.output.checkpointKeep, "newest checkpoints that stay"),
+    count("log.every", \.output.logEvery, "steps between lines of the log"),
+    key("log.tensorboard", \.output.tensorboard, "write event files for TensorBoard"),
+  ]
+}

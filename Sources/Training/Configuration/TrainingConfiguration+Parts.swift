@@ -1,0 +1,161 @@
+import Compression
+import Distillation
+import LLaVA
+import Language
+
+extension TrainingConfiguration {
+  /// The configuration with everything filled in that follows from something else, checked as a whole.
+  ///
+  /// - Parameter model: what is trained.
+  /// - Throws: `ConfigurationProblem.keys`, which names everything that is wrong.
+  public func resolved(for model: LLaVAConfiguration) throws -> TrainingConfiguration {
+    var found = self
+    var problems: [String] = []
+    func check(_ key: String, _ body: () throws -> Void) {
+      do { try body() } catch { problems.append("\(key): \(error)") }
+    }
+    for (key, value, what) in [
+      ("model", self.model, "the checkpoint folder to start from"), ("output", folder, "a folder for the results"),
+      ("data.file", data.file, "the data set"),
+    ] where value.isEmpty { problems.append("\(key) is missing: name \(what)") }
+
+    let isPretraining = stage == .pretrain
+    found.data.template = data.template ?? (isPretraining ? "plain" : model.templateName)
+    check("data.template") { _ = try ConversationTemplate.named(found.data.template ?? "") }
+    if data.maximumLength > model.text.maximumPositions {
+      problems.append("data.max-length is \(data.maximumLength), expected at most the model's \(model.text.maximumPositions)")
+    }
+    if let tokens = batch.tokens, tokens < data.maximumLength {
+      problems.append("batch.tokens is \(tokens), expected at least data.max-length, \(data.maximumLength)")
+    }
+    if batch.tokens != nil, steps == nil {
+      problems.append("steps is missing: with batch.tokens the steps of an epoch are not known")
+    }
+
+    found.curriculum.name = curriculum.name ?? (isPretraining ? "none" : "token")
+    check("curriculum") { found.curriculum = try found.resolvedCurriculum(layers: model.text.layers) }
+    check("compression") { _ = try tokenCompressor() }
+    found.compression.semantics = compression.semantics ?? semantics
+    found.resolveLoss()
+    check("distillation") { try found.distillationOptions.validate() }
+    found.resolveOptimizer(&problems)
+    check("optimizer") { try found.optimizerOptions.validate() }
+    if !problems.isEmpty { throw ConfigurationProblem.keys(file: nil, problems) }
+    return found
+  }
+
+  /// The curriculum; nil for none, where no token is dropped.
+  func makeCurriculum(layers: Int) throws -> (any Curriculum)? {
+    guard let name = curriculum.name, name != "none" else { return nil }
+    return try CurriculumDefinition.named(name).curriculum(curriculumOptions(name, layers: layers))
+  }
+
+  private func curriculumOptions(_ name: String, layers: Int) throws -> CurriculumOptions {
+    let kind = try CurriculumDefinition.named(name)
+    var options = try kind.options(preset)
+    options.layers = layers
+    let given: [(CurriculumOptions.Name, Bool)] = [
+      (.layer, curriculum.layer != nil), (.studentMinimum, curriculum.studentMinimum != nil),
+      (.studentMaximum, curriculum.studentMaximum != nil), (.gap, curriculum.gap != nil),
+      (.teacherMinimum, curriculum.teacherMinimum != nil), (.rounding, curriculum.rounding != nil),
+      (.stages, curriculum.stages != nil), (.hold, curriculum.hold != nil),
+    ]
+    if let stray = given.first(where: { $0.1 && !kind.uses.contains($0.0) }) {
+      throw ConfigurationProblem.keys(file: nil, ["\(stray.0.rawValue) has no meaning for the curriculum \(name)"])
+    }
+    options.layer = curriculum.layer ?? min(options.layer, layers)
+    options.studentMinimum = curriculum.studentMinimum ?? options.studentMinimum
+    options.studentMaximum = curriculum.studentMaximum ?? options.studentMaximum
+    options.gap = curriculum.gap ?? options.gap
+    options.teacherMinimum = curriculum.teacherMinimum ?? options.teacherMinimum
+    options.rounding = curriculum.rounding ?? options.rounding
+    options.stages = curriculum.stages ?? options.stages
+    options.hold = curriculum.hold ?? options.hold
+    return options
+  }
+
+  private func resolvedCurriculum(layers: Int) throws -> CurriculumChoice {
+    var found = curriculum
+    guard let name = curriculum.name, name != "none" else { return found }
+    _ = try makeCurriculum(layers: layers)
+    let options = try curriculumOptions(name, layers: layers)
+    let uses = try CurriculumDefinition.named(name).uses
+    if uses.contains(.layer) { found.layer = options.layer }
+    if uses.contains(.studentMinimum) { found.studentMinimum = options.studentMinimum }
+    if uses.contains(.studentMaximum) { found.studentMaximum = options.studentMaximum }
+    if uses.contains(.gap) { found.gap = options.gap }
+    if uses.contains(.teacherMinimum) { found.teacherMinimum = options.teacherMinimum }
+    if uses.contains(.rounding) { found.rounding = options.rounding }
+    if uses.contains(.stages) { found.stages = options.stages }
+    if uses.contains(.hold) { found.hold = options.hold }
+    return found
+  }
+
+  /// The strategy.
+  ///
+  /// - Throws: `CompressionError`; a strategy that pools cannot be trained with, as teacher and student share what comes before the cut.
+  func tokenCompressor() throws -> any TokenCompressor {
+    var options = CompressorRegistry.Options()
+    options.semantics = compression.semantics ?? semantics
+    (options.imagePivots, options.textPivots) = (compression.imagePivots, compression.textPivots)
+    guard case .drop(let compressor) = try CompressorRegistry.standard.strategy(compression.compressor, options) else {
+      throw ConfigurationProblem.keys(
+        file: nil, ["compressor is \(compression.compressor), expected one that drops tokens in the decoder"])
+    }
+    return compressor
+  }
+
+  private mutating func resolveLoss() {
+    let preset = DistillationOptions(preset, corrected: semantics == .corrected)
+    distillation.divergenceWeight = distillation.divergenceWeight ?? preset.divergenceWeight
+    distillation.scalesByTemperature = distillation.scalesByTemperature ?? preset.scalesByTemperature
+    distillation.positions = distillation.positions ?? preset.divergencePositions
+  }
+
+  /// The loss of a resolved configuration.
+  var distillationOptions: DistillationOptions {
+    var options = DistillationOptions(preset, corrected: semantics == .corrected)
+    options.divergenceWeight = distillation.divergenceWeight ?? options.divergenceWeight
+    options.temperature = distillation.temperature
+    options.scalesByTemperature = distillation.scalesByTemperature ?? options.scalesByTemperature
+    options.divergencePositions = distillation.positions ?? options.divergencePositions
+    options.draws = distillation.draws
+    options.chunkRows = distillation.chunkRows
+    options.recomputesActivations = distillation.recomputesActivations
+    options.measuresGradients = distillation.measuresGradients
+    return options
+  }
+
+  private mutating func resolveOptimizer(_ problems: inout [String]) {
+    let isPretraining = stage == .pretrain
+    optimizer.parts = optimizer.parts ?? (isPretraining ? [.projector] : [.projector, .decoder])
+    optimizer.learningRate = optimizer.learningRate ?? (isPretraining ? 1e-3 : 2e-5)
+    optimizer.weighting = optimizer.weighting ?? (semantics == .corrected ? .tokens : .batches)
+    let parts = optimizer.parts ?? []
+    if parts.isEmpty { problems.append("optimizer.parts is empty, expected some of tower, projector, decoder") }
+    for (part, key, rate) in [
+      (ParameterGroup.projector, "projector", optimizer.projectorLearningRate), (.tower, "tower", optimizer.towerLearningRate),
+    ] where rate != nil && !parts.contains(part) {
+      problems.append("optimizer.\(key)-learning-rate is given, but optimizer.parts does not hold \(key)")
+    }
+  }
+
+  /// The optimizer of a resolved configuration.
+  var optimizerOptions: AdamWOptions {
+    var options = AdamWOptions()
+    options.learningRates = [:]
+    for part in optimizer.parts ?? [] {
+      let own: Double? =
+        switch part {
+        case .projector: optimizer.projectorLearningRate
+        case .tower: optimizer.towerLearningRate
+        case .decoder: nil
+        }
+      options.learningRates[part] = own ?? optimizer.learningRate
+    }
+    (options.beta1, options.beta2, options.epsilon) = (optimizer.beta1, optimizer.beta2, optimizer.epsilon)
+    options.weightDecay = optimizer.weightDecay
+    options.maximumGradientNorm = optimizer.maximumGradientNorm
+    return options
+  }
+}

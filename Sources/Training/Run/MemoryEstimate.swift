@@ -1,0 +1,42 @@
+import Torch
+
+/// About how many bytes a run's step takes, from its configuration alone.
+///
+/// Weights, gradients, masters and moments are exact. Activations are what the layers keep for the backward pass of a micro-batch of
+/// samples with one image, nothing dropped, and as much text again as a usual conversation has.
+public struct MemoryEstimate: Sendable, Equatable {
+  /// All weights.
+  public let weights: Int
+  /// Gradients of the trained ones.
+  public let gradients: Int
+  /// Masters and moments.
+  public let optimizer: Int
+  /// What the backward pass needs of the forward one, and one chunk of logits.
+  public let activations: Int
+
+  /// All of it.
+  public var total: Int { weights + gradients + optimizer + activations }
+
+  /// Text tokens of a sample that the estimate assumes.
+  static let text = 128
+
+  /// The estimate for a run.
+  public init(_ run: TrainingRun) {
+    let (configuration, c) = (run.configuration, run.model.configuration)
+    let bytes = configuration.dtype == .float32 ? 4 : 2
+    weights = run.model.parameters.parameters.reduce(0) { $0 + $1.tensor.byteCount }
+    gradients = run.trainedElements * bytes
+    optimizer = run.optimizer.byteCount
+    let rows = configuration.batch.tokens ?? configuration.batch.samples * (c.vision.tokens + Self.text)
+    // Of each layer: input and its norm, q, k, v before and after rotation, attention's result, the second norm, and four of the MLP;
+    // with recomputation the input alone, and one layer's rest at a time.
+    let layer = 10 * c.text.hiddenSize + 4 * c.text.intermediateSize
+    let kept =
+      configuration.distillation.recomputesActivations ? c.text.layers * c.text.hiddenSize + layer : c.text.layers * layer
+    // Probabilities of attention, where it is computed by products.
+    let sample = min(rows, c.vision.tokens + Self.text)
+    let attention = configuration.distillation.recomputesActivations ? 1 : c.text.layers
+    let logits = 6 * 4 * configuration.distillation.chunkRows * c.text.vocabularySize
+    activations = bytes * (rows * kept + attention * c.text.heads * rows * sample) + logits
+  }
+}

@@ -1,0 +1,248 @@
+import Compression
+import Distillation
+import Foundation
+import LLaVA
+import Language
+import Torch
+
+/// A training run: from a configuration to checkpoints.
+///
+/// A run that is interrupted anywhere goes on from its newest checkpoint and ends, on the CPU, with the same bits as one that was not:
+/// data, ratios and choices follow from the seed and the step, and a checkpoint has all the rest.
+public final class TrainingRun {
+  /// What a run tells while it goes on.
+  public enum Event: Sendable {
+    /// A step is complete.
+    case step(StepRecord)
+    /// A checkpoint is complete.
+    case checkpoint(RunFolder.Checkpoint)
+  }
+
+  /// How a run ended.
+  public enum Ending: Sendable, Equatable {
+    /// All steps are done.
+    case complete
+    /// It was asked to stop, and saved.
+    case stopped
+  }
+
+  /// What the run does, everything filled in.
+  public let configuration: TrainingConfiguration
+  /// What is trained.
+  public let model: LLaVAModel
+  /// Where the run keeps its files.
+  public let folder: RunFolder
+  /// Optimizer steps in all.
+  public let steps: Int
+  /// Completed ones.
+  public private(set) var step: Int
+  /// Samples of the data set, broken ones included.
+  public let samples: Int
+  /// Broken samples met so far, by code.
+  public var skipped: [SampleFault.Code: Int] { skipLog.counts }
+  /// Elements of the weights that are trained.
+  public let trainedElements: Int
+
+  let optimizer: AdamW
+  private let distill: DistillationStep
+  private let curriculum: (any Curriculum)?
+  private let schedule: LearningRateSchedule
+  private let loader: DataLoader
+  private let skipLog: SkipLog
+  private var data: DataState
+  private var seconds: Double
+
+  /// Prepares a run, or one that goes on.
+  ///
+  /// - Parameters:
+  ///   - resume: go on from the newest checkpoint in the output folder; from the beginning where there is none yet.
+  ///   - progress: is called with the share of the data file that has been read.
+  /// - Throws: `ConfigurationProblem`, `RunError`, `DatasetError`, and what reading a checkpoint throws.
+  public init(_ given: TrainingConfiguration, resume: Bool = false, progress: (Double) -> Void = { _ in }) throws {
+    let start = URL(fileURLWithPath: given.model)
+    // Before anything is read or written: what is missing in the configuration.
+    let configuration = try given.resolved(for: given.model.isEmpty ? .preset("tiny") : CheckpointReader(start).configuration)
+    if let threads = configuration.threads { Runtime.threads = threads }
+    let device = try Device(name: configuration.device)
+    let folder = RunFolder(URL(fileURLWithPath: configuration.folder))
+    let newest = folder.checkpoints.last
+    if !resume, newest != nil || FileManager.default.fileExists(atPath: folder.metrics.path) {
+      throw RunError.exists(folder: configuration.folder)
+    }
+    let state = try newest.map(RunState.read)
+    try state?.requireSame(configuration)
+
+    let pipeline = try LLaVAPipeline.load(
+      from: start, dtype: configuration.dtype, device: device, template: configuration.data.template)
+    model = pipeline.model
+    let trained = try model.parameters.trained(configuration.optimizerOptions)
+    optimizer = try AdamW(trained, configuration.optimizerOptions)
+    trainedElements = trained.reduce(0) { $0 + $1.tensor.count }
+    if let newest {
+      // What is trained comes from the optimizer's state, all else is as it was at the start.
+      let file = try SafetensorsFile(newest.optimizer)
+      try optimizer.restore { name in file.entries[name] == nil ? nil : try file.tensor(name) }
+    }
+
+    let dataset = try InstructionDataset(
+      contentsOf: URL(fileURLWithPath: configuration.data.file),
+      images: configuration.data.images.map { URL(fileURLWithPath: $0, isDirectory: true) }, progress: progress)
+    samples = dataset.count
+    let options = TextOptions(
+      template: pipeline.template, semantics: configuration.semantics == .corrected ? .corrected : .reference,
+      visualTokens: model.configuration.vision.tokens, maximumLength: configuration.data.maximumLength)
+    let preparer = try SamplePreparer(
+      dataset, tokenizer: pipeline.tokenizer, preprocessor: pipeline.preprocessor, options: options)
+    steps = configuration.steps ?? Self.steps(of: configuration, samples: dataset.count)
+    try folder.prepare()
+    skipLog = try SkipLog(folder.skipped, continuing: state != nil)
+    data = state?.data ?? DataState(plan: configuration.plan, fingerprint: dataset.fingerprint, cursor: SampleCursor())
+    loader = try DataLoader(
+      preparer, resuming: data, workers: configuration.data.workers, ahead: configuration.data.ahead, skipLog: skipLog,
+      strict: configuration.data.isStrict)
+
+    curriculum = try configuration.makeCurriculum(layers: model.configuration.text.layers)
+    distill = try DistillationStep(model, configuration.tokenCompressor(), configuration.distillationOptions)
+    schedule = try LearningRateSchedule(
+      configuration.optimizer.schedule, steps: steps, warmupRatio: configuration.optimizer.warmupRatio)
+    step = state?.step ?? 0
+    seconds = state?.seconds ?? 0
+    self.configuration = configuration
+    self.folder = folder
+    do {
+      try Data(configuration.yaml().utf8).write(to: folder.configuration, options: .atomic)
+    } catch let error as CocoaError {
+      throw RunError.unwritable(path: folder.configuration.relativePath, reason: systemReason(error))
+    }
+  }
+
+  deinit { loader.cancel() }
+
+  private static func steps(of configuration: TrainingConfiguration, samples: Int) -> Int {
+    let batches = (samples + configuration.batch.samples - 1) / configuration.batch.samples
+    return max(1, Int((Double(batches) * configuration.epochs / Double(configuration.batch.accumulation)).rounded(.up)))
+  }
+
+  /// Trains to the end, or until it is asked to stop; then saves.
+  ///
+  /// - Parameters:
+  ///   - shouldStop: is asked after every step.
+  ///   - observe: is told of steps and checkpoints.
+  /// - Throws: `RunError`; what reading data in a strict run throws.
+  public func run(shouldStop: () -> Bool = { false }, observe: (Event) throws -> Void = { _ in }) throws -> Ending {
+    let metrics = try MetricsLog(folder.metrics, from: step)
+    let events = configuration.output.tensorboard ? try EventFile(in: folder.events) : nil
+    while step < steps {
+      if shouldStop() {
+        try observe(.checkpoint(save()))
+        return .stopped
+      }
+      let record = try takeStep()
+      try metrics.append(record)
+      try events?.append(record.scalars, step: record.step)
+      try observe(.step(record))
+      if let every = configuration.output.checkpointEvery, step % every == 0, step < steps { try observe(.checkpoint(save())) }
+    }
+    try observe(.checkpoint(save()))
+    return .complete
+  }
+
+  /// Writes a checkpoint of where the run stands; an existing one is left as it is.
+  @discardableResult
+  public func save() throws -> RunFolder.Checkpoint {
+    let state = RunState(
+      step: step, steps: steps, data: data, seconds: seconds, configuration: RunState.values(configuration))
+    return try folder.write(
+      model, optimizer, state, companions: URL(fileURLWithPath: configuration.model), keep: configuration.output.checkpointKeep)
+  }
+
+  /// One optimizer step over as many micro-batches as the configuration says.
+  func takeStep() throws -> StepRecord {
+    let clock = ContinuousClock()
+    let start = clock.now
+    let batches = try (0..<configuration.batch.accumulation).compactMap { _ in try loader.next() }
+    let dataSeconds = (clock.now - start) / .seconds(1)
+    let tokens = batches.reduce(0) { $0 + $1.supervisedTokens }
+    let planned = curriculum?.plan(step: step, of: steps)
+    var sums = StepSums()
+    for (index, batch) in batches.enumerated() {
+      let stages = stages(planned, batch, micro: index)
+      let samples = try batch.samples.map { try trainingSample($0, epoch: batch.start.epoch) }
+      let isWeighted = configuration.optimizer.weighting == .tokens
+      let loss: DistillationLoss
+      do {
+        loss = try distill(samples, stages: stages, tokens: isWeighted ? tokens : nil)
+      } catch CompressionError.notFinite {
+        throw try notFinite("what the decoder computes", batches)
+      }
+      let share = isWeighted ? 1 : 1 / Double(batches.count)
+      try sums.add(loss, stages, batch, share: share)
+      if !sums.loss.isFinite { throw try notFinite("the loss", batches) }
+      if loss.total.requiresGradient { try (share == 1 ? loss.total : loss.total * share).backward() }
+    }
+    let factor = schedule.factor(at: step)
+    let norm: Double
+    do {
+      norm = try optimizer.step(factor: factor)
+    } catch OptimizationError.gradientNotFinite(let parameter) {
+      throw try notFinite("the gradient of \(parameter)", batches)
+    }
+    try optimizer.clearGradients()
+    step += 1
+    if let last = batches.last { data = loader.state(after: last) }
+    let taken = (clock.now - start) / .seconds(1)
+    seconds += taken
+    let rates = configuration.optimizerOptions.learningRates
+    return sums.record(
+      step: step, epoch: Double(data.cursor.epoch) + Double(data.cursor.position) / Double(max(1, samples)), gradientNorm: norm,
+      learningRate: factor * (rates[.decoder] ?? rates[.projector] ?? rates[.tower] ?? 0), seconds: taken,
+      dataSeconds: dataSeconds)
+  }
+
+  /// Where tokens are dropped: one stage for the batch, or one for each sample.
+  ///
+  /// Draws follow from seed, step and place alone.
+  private func stages(_ planned: PlannedStage?, _ batch: SampleBatch, micro: Int) -> [Stage] {
+    guard let planned else { return [Stage(layer: model.configuration.text.layers, studentRatio: 0, teacherRatio: 0)] }
+    func draw(_ sample: Int) -> Stage {
+      var place = ShuffleGenerator(seed: UInt64(configuration.seed), epoch: step)
+      var generator = ShuffleGenerator(seed: place.next(), epoch: micro << 20 | sample)
+      return planned.draw(using: &generator)
+    }
+    return configuration.curriculum.draws == .batch ? [draw(0)] : batch.samples.indices.map(draw)
+  }
+
+  private func trainingSample(_ sample: Sample, epoch: Int) throws -> TrainingSample {
+    var place = ShuffleGenerator(seed: UInt64(configuration.seed) ^ 0x5eed, epoch: epoch)
+    var generator = ShuffleGenerator(seed: place.next(), epoch: sample.index)
+    let pixels = try sample.pixels?.to(model.device)
+    return TrainingSample(
+      ids: sample.ids, labels: sample.labels, images: try (0..<sample.images).compactMap { try pixels?.selected(0, $0) },
+      seed: generator.next())
+  }
+
+  /// Lists the samples of a step that went wrong.
+  private func notFinite(_ what: String, _ batches: [SampleBatch]) throws -> RunError {
+    struct Listed: Encodable {
+      let index: Int
+      let id: String?
+    }
+    let url = folder.url.appending(path: "failed-step-\(step + 1).json")
+    let listed = batches.map { $0.samples.map { Listed(index: $0.index, id: $0.id) } }
+    do {
+      try JSONEncoder().encode(listed).write(to: url, options: .atomic)
+    } catch {
+      throw RunError.unwritable(path: url.relativePath, reason: systemReason(error))
+    }
+    return .notFinite(step: step + 1, what: what, batch: url.relativePath)
+  }
+}
+
+extension TrainingConfiguration {
+  /// Order and batches of the data.
+  var plan: BatchPlan {
+    let order: SampleOrder.Rule = data.isGrouped ? .grouped(chunks: batch.accumulation, size: batch.samples) : .shuffled
+    return BatchPlan(
+      order: SampleOrder(order, seed: UInt64(seed)), batch: batch.tokens.map(BatchRule.tokens) ?? .samples(batch.samples))
+  }
+}
