@@ -245,11 +245,19 @@ extension BadInput {
   private static let datasets = [
     dataCheck("no file", nil, "data.json", "No such file"), dataCheck("empty", "", "data.json", "no records"),
     dataCheck("no JSON", "hello", "data.json", "JSON"), dataCheck("an object", "{\"a\": 1", "data.json"),
-    dataCheck("an open list", "[{\"id\": 1}", "data.json"), dataCheck("an empty list", "[]", "data.json", "no records"),
+    dataCheck("an object over lines", "{\n\"data\": []\n}", "data.json", "not valid JSON"),
+    dataCheck("an open list", "[{\"id\": 1}", "data.json", "does not end"),
+    dataCheck("a list and more", "[{}] {}", "data.json", "after the end"),
+    dataCheck("an empty list", "[]", "data.json", "no records"),
+    BadInput(name: "data: a folder", code: 1, says: ["folder"], arguments: { ["data", "check", "--data", $0.path + "/model"] }),
     dataCheck("no image folder", "[{}]", "absent", flags: ["--images", "/absent"]),
     dataCheck("no model", "[{}]", "/absent", flags: ["--model", "/absent"]),
+    dataCheck("no tokenizer", "[{}]", "/absent", flags: ["--tokenizer", "/absent"]),
+    dataCheck("two tokenizers", "[{}]", "exclude each other", flags: ["--model", "a", "--tokenizer", "b"], code: 2),
     dataCheck("an unknown template", "[{}]", "alpaca", "vicuna_v1", flags: ["--template", "alpaca"], code: 2),
     dataCheck("no length", "[{}]", "--max-length is 1", flags: ["--max-length", "1"], code: 2),
+    dataCheck("no workers", "[{}]", "--workers is 0", flags: ["--workers", "0"], code: 2),
+    dataCheck("no visual tokens", "[{}]", "--visual-tokens is 0", flags: ["--visual-tokens", "0"], code: 2),
   ]
 
   private static let destinations: [BadInput] = [

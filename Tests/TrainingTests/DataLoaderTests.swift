@@ -1,28 +1,38 @@
 import Foundation
+import Imaging
 import Language
 import TestSupport
 import Testing
 
 @testable import Training
 
-/// From files to batches, and what becomes of samples that are no good.
+/// Batches as a run gets them.
 @Suite struct DataLoaderTests {
-  /// 23 samples: with one picture, with two, text alone, and some broken.
-  private func mixed(_ folder: DataFolder) throws -> InstructionDataset {
-    for index in 0..<5 { try folder.picture("p\(index).png", width: 5 + index, height: 9 - index, seed: UInt64(index)) }
-    try folder.write(Data("no picture".utf8), "text.png")
-    return try folder.dataset(
-      (0..<23).map { index in
-        let id = "s\(index)"
-        switch index % 8 {
-        case 0...2: return dataRecord(id, image: "p\(index % 5).png", "<image>\nquestion \(index)", "answer \(index)")
-        case 3: return dataRecord(id, image: ["p0.png", "p1.png"], "<image> or <image>", "the second")
-        case 4, 5: return dataRecord(id, "question \(index) of text", "an answer", "and", "so on")
-        case 6: return dataRecord(id, image: "absent\(index).png", "<image>\nwhat", "nothing")
-        default: return dataRecord(id, image: "text.png", "<image>\nwhat", "text")
-        }
-      })
+  private let folder: DataFolder
+  private let dataset: InstructionDataset
+
+  /// 41 samples, some with pictures of different cost, some faulty.
+  init() throws {
+    folder = try DataFolder()
+    var random = SplitMix(seed: 9)
+    for index in 0..<4 { try folder.picture("\(index).png", width: 5 + 60 * index, height: 40, seed: UInt64(index)) }
+    let records = (0..<41).map { index -> [String: Any] in
+      let answer = String(repeating: "word ", count: Int.random(in: 1...12, using: &random))
+      switch index % 9 {
+      case 4: return dataRecord("\(index)", image: "absent.png", "<image>\nq", answer)
+      case 7: return dataRecord("\(index)", answer)
+      case 1, 2, 3: return dataRecord("\(index)", "q", answer)
+      default: return dataRecord("\(index)", image: "\(index % 4).png", "<image>\nq", answer)
+      }
+    }
+    dataset = try folder.dataset(records)
   }
+
+  private static let plans = [
+    BatchPlan(order: SampleOrder(.grouped(chunks: 2, size: 3), seed: 11), batch: .samples(3)),
+    BatchPlan(order: SampleOrder(.shuffled, seed: 12), batch: .tokens(160)),
+    BatchPlan(order: SampleOrder(.sequential), batch: .samples(4)),
+  ]
 
   private func all(_ loader: DataLoader) throws -> [BatchImage] {
     var found: [BatchImage] = []
@@ -30,126 +40,100 @@ import Testing
     return found
   }
 
-  @Test(arguments: [BatchRule.samples(3), .tokens(150)])
-  func batchesFollowFromPlanAndDataAlone(_ rule: BatchRule) throws {
-    let folder = try DataFolder()
-    let preparer = try folder.preparer(mixed(folder))
-    let plan = BatchPlan(order: SampleOrder(.grouped(chunks: 2, size: 3), seed: 9), batch: rule)
-    let whole = try all(DataLoader(preparer, plan: plan, epochs: 2, workers: 1, ahead: 1))
-    #expect(whole.flatMap(\.indices).count == 2 * 18)
-    for (workers, ahead) in [(2, 3), (4, 64)] {
-      #expect(try all(DataLoader(preparer, plan: plan, epochs: 2, workers: workers, ahead: ahead)) == whole)
+  /// Two epochs are the plan's order without the faulty ones, in pixels and text what a single sample is, however many work ahead.
+  @Test(arguments: plans) func batchesDoNotDependOnWorkers(_ plan: BatchPlan) throws {
+    let preparer = try folder.preparer(dataset)
+    var expected: [BatchImage]?
+    for (workers, ahead) in [(1, 1), (4, 64), (4, 3), (2, 500)] {
+      let found = try all(DataLoader(preparer, plan: plan, epochs: 2, workers: workers, ahead: ahead))
+      #expect(found == expected ?? found)
+      expected = found
     }
-    // A run that goes on where a batch ended sees what an undisturbed one sees.
-    for (index, batch) in whole.enumerated() {
-      let state = DataState(plan: plan, fingerprint: preparer.dataset.fingerprint, cursor: batch.next)
-      let rest = try DataLoader(preparer, resuming: state, epochs: 2, workers: 3)
-      #expect(try all(rest) == Array(whole[(index + 1)...]))
+    let found = try #require(expected)
+    let order = try (0..<2).flatMap { try plan.order.indices(epoch: $0, lengths: dataset.lengths) }
+    let usable = order.filter { $0 % 9 != 4 && $0 % 9 != 7 }
+    #expect(found.flatMap(\.indices) == usable)
+    #expect(found.flatMap(\.ids) == (try usable.map { try preparer.sample(at: $0).ids }))
+    #expect(found.flatMap(\.pixels) == (try usable.map { try preparer.sample(at: $0).pixels?.array(Float.self) ?? [] }))
+  }
+
+  /// A run that is cut off after any batch and goes on from its saved state sees what an undisturbed one sees.
+  @Test(arguments: plans) func resumedRunsGoOnAsIfNothingHadBeen(_ plan: BatchPlan) throws {
+    let preparer = try folder.preparer(dataset)
+    let loader = try DataLoader(preparer, plan: plan, epochs: 3, workers: 3)
+    var (batches, states): ([BatchImage], [Data]) = ([], [])
+    while let batch = try loader.next() {
+      batches.append(try BatchImage(batch))
+      states.append(try JSONEncoder().encode(loader.state(after: batch)))
+    }
+    var random = SplitMix(seed: 10)
+    for _ in 0..<12 {
+      let place = Int.random(in: 0..<states.count, using: &random)
+      let state = try JSONDecoder().decode(DataState.self, from: states[place])
+      let resumed = try DataLoader(preparer, resuming: state, epochs: 3, workers: Int.random(in: 1...4, using: &random))
+      #expect(try all(resumed) == Array(batches.dropFirst(place + 1)))
     }
   }
 
-  @Test func labelsCoverTheAnswersAndPixelsTheImages() throws {
-    let folder = try DataFolder()
-    let preparer = try folder.preparer(mixed(folder))
-    let tokenizer = try folder.tokenizer()
-    let one = try preparer.sample(at: 0)
-    let answer = try tokenizer.encode("answer 0</s>", addSpecialTokens: false)
-    #expect(Array(one.labels.filter { $0 != ignoredLabel }.suffix(answer.count)) == Array(answer.suffix(answer.count)))
-    #expect(one.images == 1 && one.visualTokens == 4 && one.rows == one.ids.count + 3 && one.pixels?.shape == [1, 3, 14, 14])
-    let two = try preparer.sample(at: 3)
-    #expect(two.images == 2 && two.pixels?.shape == [2, 3, 14, 14] && two.visualTokens == 8)
-    #expect(try preparer.sample(at: 4).pixels == nil)
+  @Test func aStateOfOtherDataIsRefused() throws {
+    let preparer = try folder.preparer(dataset)
+    let state = DataState(plan: Self.plans[0], fingerprint: dataset.fingerprint + 1, cursor: SampleCursor())
+    #expect(throws: DatasetError.changed(file: dataset.path)) { try DataLoader(preparer, resuming: state) }
+    for cursor in [SampleCursor(epoch: 0, position: 41), SampleCursor(epoch: -1), SampleCursor(position: -1)] {
+      #expect(throws: DatasetError.self) { try DataLoader(preparer, plan: Self.plans[0], from: cursor) }
+    }
   }
 
+  /// Every skipped sample once, in the order in which it came, however many epochs there are and although the run was cut off.
   @Test func skippedSamplesAreListedOnce() throws {
-    let folder = try DataFolder()
-    let preparer = try folder.preparer(mixed(folder))
+    let preparer = try folder.preparer(dataset)
     let file = folder.url.appending(path: "skipped.jsonl")
-    let plan = BatchPlan(order: SampleOrder(.shuffled), batch: .samples(4))
-    let log = try SkipLog(file)
-    _ = try all(DataLoader(preparer, plan: plan, epochs: 2, skipLog: log))
-    #expect(log.counts == [.missingImage: 3, .notAnImage: 2])
-    func listed() throws -> [SampleFault] {
-      try Data(contentsOf: file).split(separator: UInt8(ascii: "\n")).map { try JSONDecoder().decode(SampleFault.self, from: $0) }
+    let plan = Self.plans[1]
+    let first = try DataLoader(preparer, plan: plan, epochs: 2, workers: 3, skipLog: SkipLog(file))
+    let batch = try #require(try first.next())
+    first.cancel()
+    // The run was killed while it wrote a line.
+    let handle = try FileHandle(forWritingTo: file)
+    try handle.seekToEnd()
+    try handle.write(contentsOf: Data(#"{"code":"roles","ind"#.utf8))
+    let log = try SkipLog(file, continuing: true)
+    _ = try all(DataLoader(preparer, resuming: first.state(after: batch), epochs: 2, skipLog: log))
+
+    let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
+    let faults = try lines.map { try JSONDecoder().decode(SampleFault.self, from: Data($0.utf8)) }
+    let expected = try plan.order.indices(epoch: 0, lengths: dataset.lengths).filter { $0 % 9 == 4 || $0 % 9 == 7 }
+    #expect(faults.map(\.index) == expected)
+    for fault in faults {
+      #expect(fault.id == "\(fault.index)" && !fault.reason.isEmpty)
+      #expect(fault.code == (fault.index % 9 == 4 ? .missingImage : .tooFewTurns))
+      #expect(fault.path == (fault.index % 9 == 4 ? "absent.png" : nil))
     }
-    let faults = try listed()
-    #expect(faults.map(\.index).sorted() == [6, 7, 14, 15, 22])
-    #expect(faults.first { $0.index == 14 }?.path == "absent14.png" && faults.first { $0.index == 14 }?.id == "s14")
-    // A run that goes on does not list them again, and drops half a line that a killed one left.
-    try (Data(contentsOf: file) + Data("{\"index\":".utf8)).write(to: file)
-    _ = try all(DataLoader(preparer, plan: plan, epochs: 1, skipLog: SkipLog(file, continuing: true)))
-    #expect(try listed() == faults)
+    #expect(log.counts == Dictionary(grouping: faults, by: \.code).mapValues(\.count))
+    _ = try SkipLog(file)
+    #expect(try Data(contentsOf: file).isEmpty)
+    #expect(throws: DatasetError.self) { try SkipLog(folder.url.appending(path: "no/such/folder/skipped.jsonl")) }
   }
 
-  @Test func aStrictRunEndsAtTheFirstFault() throws {
-    let folder = try DataFolder()
-    let preparer = try folder.preparer(mixed(folder))
-    let plan = BatchPlan(order: SampleOrder(.sequential), batch: .samples(2))
-    let loader = try DataLoader(preparer, plan: plan, strict: true)
-    for expected in [[0, 1], [2, 3], [4, 5]] { #expect(try loader.next()?.samples.map(\.index) == expected) }
-    let fault = #expect(throws: SampleFault.self) { try loader.next() }
-    #expect(fault?.index == 6 && fault?.code == .missingImage)
-  }
-
-  @Test func dataWithoutAGoodSampleIsAnErrorAndOtherDataToo() throws {
-    let folder = try DataFolder()
-    let bad = try folder.dataset([dataRecord("a", "only a question"), dataRecord("b", image: "x.png", "<image>", "y")])
-    let plan = BatchPlan(order: SampleOrder(.sequential), batch: .samples(2))
-    let error = #expect(throws: DatasetError.self) { try DataLoader(folder.preparer(bad), plan: plan).next() }
-    #expect(error.map { "\($0)".contains("none of the 2 samples") } ?? false)
-    let state = DataState(plan: plan, fingerprint: bad.fingerprint &+ 1, cursor: SampleCursor())
-    #expect(throws: DatasetError.changed(file: bad.path)) { try DataLoader(folder.preparer(bad), resuming: state) }
-  }
-
-  /// Every kind of fault, by a record that has it and nothing else.
-  @Test func everyFaultHasItsCode() throws {
-    let folder = try DataFolder()
-    try folder.picture("good.png")
-    try folder.write(Data(), "empty.png")
-    try folder.write(Data("BM".utf8) + Data(count: 60), "other.bmp")
-    let whole = try Data(contentsOf: folder.url.appending(path: "good.png"))
-    try folder.write(whole.prefix(whole.count - 20), "cut.png")
-    try FileManager.default.createDirectory(at: folder.url.appending(path: "folder.png"), withIntermediateDirectories: false)
-    let tag = "<image>\nwhat"
-    let cases: [(SampleFault.Code, [String: Any])] = [
-      (.malformed, ["id": "x", "image": 7, "conversations": []]), (.malformed, ["id": "x"]),
-      (.malformed, ["conversations": "none"]), (.malformed, ["conversations": [["from": "human"]]]),
-      (.missingImage, dataRecord("x", image: "absent.png", tag, "y")),
-      (.unreadableImage, dataRecord("x", image: "folder.png", tag, "y")),
-      (.damagedImage, dataRecord("x", image: "cut.png", tag, "y")),
-      (.damagedImage, dataRecord("x", image: "empty.png", tag, "y")),
-      (.notAnImage, dataRecord("x", image: "other.bmp", tag, "y")),
-      (.tooFewTurns, dataRecord("x", image: "good.png", tag)), (.tooFewTurns, ["conversations": [] as [Any]]),
-      (.roles, ["conversations": [["from": "human", "value": "a"], ["from": "human", "value": "b"]]]),
-      (.roles, ["conversations": [["from": "robot", "value": "a"], ["from": "human", "value": "b"]]]),
-      (.placeholders, dataRecord("x", image: "good.png", "no tag", "y")), (.placeholders, dataRecord("x", tag, "y")),
-      (.placeholders, dataRecord("x", image: ["good.png", "good.png"], tag, "y")),
-      (.tooLong, dataRecord("x", String(repeating: "long ", count: 40), "y")),
-    ]
-    let dataset = try folder.dataset(cases.map(\.1))
+  @Test func strictRunsEndAtTheFirstFault() throws {
     let preparer = try folder.preparer(dataset)
-    for (index, (code, record)) in cases.enumerated() {
-      let fault = #expect(throws: SampleFault.self) { try preparer.sample(at: index) }
-      #expect(fault?.code == code && fault?.index == index, "\(record): \(fault.map { "\($0)" } ?? "")")
-      #expect(fault.map { !"\($0)".contains("\n") } ?? false)
-    }
-    // What checks a whole data set finds the same.
-    let report = try DatasetCheck(dataset, tokenizer: folder.tokenizer(), options: .small).run(workers: 3)
-    #expect(report.bad.map(\.code) == cases.map(\.0) && report.samples == cases.count)
+    let loader = try DataLoader(preparer, plan: Self.plans[2], epochs: 1, workers: 4, strict: true)
+    #expect(try loader.next()?.samples.map(\.index) == [0, 1, 2, 3])
+    let fault = try #require(throws: SampleFault.self) { try loader.next() }
+    #expect(fault.index == 4 && fault.code == .missingImage)
+    #expect(throws: CancellationError.self) { try loader.next() }
   }
 
-  @Test func aCheckCountsWhatTrainingSees() throws {
-    let folder = try DataFolder()
-    let dataset = try mixed(folder)
-    let preparer = try folder.preparer(dataset)
-    let samples = (0..<dataset.count).compactMap { try? preparer.sample(at: $0) }
-    let report = try DatasetCheck(dataset, tokenizer: folder.tokenizer(), options: .small).run(workers: 2)
-    #expect(report.samples == 23 && report.bad.map(\.index) == [6, 7, 14, 15, 22])
-    #expect(report.tokens == samples.reduce(0) { $0 + $1.rows })
-    #expect(report.supervisedTokens == samples.reduce(0) { $0 + $1.supervisedTokens })
-    #expect(report.withImage == 17 && report.textOnly == 6 && report.images == 20)
-    #expect(report.lengths.bins.reduce(0) { $0 + $1.count } == 23 && report.lengths.unit == .tokens)
-    let words = try DatasetCheck(dataset).run(workers: 1)
-    #expect(words.tokens == nil && words.lengths.unit == .words && words.bad == report.bad)
+  @Test func anEpochWithoutAUsableSampleIsAnError() throws {
+    let records = (0..<5).map { dataRecord("\($0)", "only a question") }
+    let preparer = try folder.preparer(folder.dataset(records))
+    let error = try #require(throws: DatasetError.self) { try DataLoader(preparer, plan: Self.plans[1]).next() }
+    #expect(error.description.contains("none of the 5 samples") && error.description.contains("1 turn"))
+  }
+
+  @Test func cancellingEndsARun() throws {
+    let loader = try DataLoader(folder.preparer(dataset), plan: Self.plans[0], workers: 3)
+    for _ in 0..<40 { #expect(try loader.next() != nil) }
+    loader.cancel()
+    #expect(throws: CancellationError.self) { try loader.next() }
   }
 }

@@ -40,9 +40,13 @@ struct DataFolder {
   }
 
   /// A preparer with the byte tokenizer, pictures of 14 pixels and 4 visual tokens for each.
-  func preparer(_ dataset: InstructionDataset, _ options: TextOptions = .small) throws -> SamplePreparer {
+  func preparer(
+    _ dataset: InstructionDataset, _ options: TextOptions = .small, tokenizer: (any Tokenizer)? = nil,
+    limits: ImageLimits = .standard
+  ) throws -> SamplePreparer {
     try SamplePreparer(
-      dataset, tokenizer: try tokenizer(), preprocessor: ImagePreprocessor(imageSize: 14), options: options)
+      dataset, tokenizer: try tokenizer ?? self.tokenizer(), preprocessor: ImagePreprocessor(imageSize: 14), options: options,
+      limits: limits)
   }
 
   func tokenizer() throws -> any Tokenizer {

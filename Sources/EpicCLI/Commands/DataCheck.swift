@@ -85,7 +85,7 @@ struct DataCheck: AsyncParsableCommand {
     }
     progress.clear()
     if json {
-      try printJSON(report)
+      try printJSON(Measured(report: report))
     } else {
       try printLine(DataCheckText(report).text)
     }
@@ -93,5 +93,18 @@ struct DataCheck: AsyncParsableCommand {
       let counts = "\(formatCount(report.bad.count)) of \(formatCount(report.samples)) samples"
       throw InputError(description: "\(data): \(counts) cannot be trained on, and --strict allows none")
     }
+  }
+}
+
+/// A report with what it cost to make.
+private struct Measured: Encodable {
+  private enum CodingKeys: CodingKey { case peakMemoryBytes }
+
+  let report: DatasetReport
+
+  func encode(to encoder: any Encoder) throws {
+    try report.encode(to: encoder)
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(peakMemoryBytes(), forKey: .peakMemoryBytes)
   }
 }
