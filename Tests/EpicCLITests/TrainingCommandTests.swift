@@ -25,6 +25,7 @@ import Torch
         model: \(url.appending(path: "model").path)
         output: \(url.appending(path: "run").path)
         steps: \(steps)
+        threads: 1
         data: {file: \(url.appending(path: "data.jsonl").path), max-length: 400}
         batch: {samples: 2}
         optimizer: {learning-rate: 1e-3}
@@ -37,7 +38,7 @@ import Torch
       async throws
       -> EpicCommand.Outcome
     {
-      try await EpicCommand.run(["train", "--config", config] + arguments, during: during)
+      try await EpicCommand.run(["train", "--config", config] + arguments, limit: 300, during: during)
     }
 
     /// The weights of the newest checkpoint, byte for byte.
@@ -74,18 +75,18 @@ import Torch
   }
 
   @Test(arguments: [SIGTERM, SIGINT]) func askedToStopItSavesAndSaysHowToGoOn(_ number: Int32) async throws {
-    let (disturbed, whole) = (try Place(steps: 60), try Place(steps: 60))
+    let (disturbed, whole) = (try Place(steps: 20), try Place(steps: 20))
     let stopped = try await disturbed.train { process, _, out in
       while try !String(contentsOf: out, encoding: .utf8).contains("step 3 of") { try await Task.sleep(for: .milliseconds(10)) }
       kill(process.processIdentifier, number)
     }
     #expect(stopped.code == 0 && stopped.out.contains("--resume"), "\(stopped.out)\(stopped.err)")
     let before = try disturbed.steps().count
-    #expect((3..<60).contains(before))
+    #expect((3..<20).contains(before))
     let resumed = try await disturbed.train(["--resume"])
     #expect(resumed.code == 0 && resumed.out.contains("goes on after step \(before)"), "\(resumed.out)\(resumed.err)")
     #expect(try await whole.train().code == 0)
-    #expect(try disturbed.weights() == whole.weights() && disturbed.steps() == Array(1...60))
+    #expect(try disturbed.weights() == whole.weights() && disturbed.steps() == Array(1...20))
   }
 
   /// Killed at twenty random moments, while it writes checkpoints too, a run ends with the weights of an undisturbed one.
