@@ -54,6 +54,48 @@ package struct JSONReader {
     return value
   }
 
+  /// Visits what a document's outermost list or object holds, one value at a time, so that a file of hundreds of megabytes is never
+  /// in memory as values.
+  ///
+  /// - Parameters:
+  ///   - key: the member of the outermost object to visit in place of the object itself.
+  ///   - body: gets the member's name (nil in a list), the value, and the byte at which it begins.
+  /// - Returns: whether there was such a list or object.
+  package static func visit(
+    _ bytes: [UInt8], under key: String? = nil, _ body: (_ name: String?, _ value: JSONValue, _ offset: Int) -> Void
+  ) throws(Failure) -> Bool {
+    guard String(validating: bytes, as: UTF8.self) != nil else { throw Failure(problem: "not valid UTF-8", offset: 0) }
+    var reader = JSONReader(bytes: bytes)
+    let found = try reader.visit(under: key, body)
+    reader.skipWhitespace()
+    if reader.position < bytes.count { throw reader.failure("unexpected text after the document") }
+    return found
+  }
+
+  private mutating func visit(
+    under key: String?, _ body: (_ name: String?, _ value: JSONValue, _ offset: Int) -> Void
+  ) throws(Failure) -> Bool {
+    skipWhitespace()
+    guard current == UInt8(ascii: "{") || current == UInt8(ascii: "["), key == nil || current == UInt8(ascii: "{") else {
+      _ = try value(depth: 0)
+      return false
+    }
+    let isObject = current == UInt8(ascii: "{")
+    var found = key == nil
+    try list(closedBy: isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) { reader throws(Failure) in
+      let name = isObject ? String(decoding: try reader.memberName(), as: UTF8.self) : nil
+      reader.skipWhitespace()
+      if let key, name == key {
+        found = try reader.visit(under: nil, body)
+      } else {
+        let offset = reader.position
+        let value = try reader.value(depth: 1)
+        if key == nil { body(name, value, offset) }
+      }
+    }
+    return found
+  }
+
   private init(bytes: [UInt8]) {
     self.bytes = bytes
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
@@ -93,15 +135,21 @@ package struct JSONReader {
   private mutating func object(depth: Int) throws(Failure) -> JSONValue {
     var members: [JSONValue.Member] = []
     try list(closedBy: UInt8(ascii: "}")) { reader throws(Failure) in
-      reader.skipWhitespace()
-      if reader.current != UInt8(ascii: "\"") { throw reader.failure("a member name is missing") }
-      let name = try reader.string()
-      reader.skipWhitespace()
-      if reader.current != UInt8(ascii: ":") { throw reader.failure("\":\" is missing") }
-      reader.position += 1
+      let name = try reader.memberName()
       members.append(.init(name: name, value: try reader.value(depth: depth + 1)))
     }
     return .object(members)
+  }
+
+  /// A member's name and the colon behind it.
+  private mutating func memberName() throws(Failure) -> [UInt8] {
+    skipWhitespace()
+    if current != UInt8(ascii: "\"") { throw failure("a member name is missing") }
+    let name = try string()
+    skipWhitespace()
+    if current != UInt8(ascii: ":") { throw failure("\":\" is missing") }
+    position += 1
+    return name
   }
 
   private mutating func array(depth: Int) throws(Failure) -> JSONValue {

@@ -55,4 +55,40 @@ import Testing
       #expect(throws: JSONReader.Failure.self) { try JSONReader.parse(Array(bytes.prefix(count))) }
     }
   }
+
+  /// One value at a time gives what the whole document holds, and the byte at which each value begins.
+  @Test func visitingGivesTheSameValues() throws {
+    let texts = [
+      "[]", " [ 1 ,\n [2, {}] , \"x\"]", #"{"a": 1, "list": [true, {"b": [3]}, "é"], "z": {"k": 2, "list": [9]}}"#, "{}", "3",
+      #"{"list": {"p": 1, "q": [2]}}"#, #"{"list": 7}"#,
+    ]
+    for text in texts {
+      let bytes = Array(text.utf8)
+      let whole = try JSONReader.parse(bytes)
+      for key in [nil, "list"] {
+        var container: JSONValue? = whole
+        if key != nil {
+          guard case .object(let members) = whole else { continue }
+          container = members.last { $0.name == Array("list".utf8) }?.value
+        }
+        var (names, values): ([String?], [JSONValue]) = ([], [])
+        let found = try JSONReader.visit(bytes, under: key) { name, value, offset in
+          names.append(name)
+          values.append(value)
+          // What stands there reads as this value once what follows it is cut off.
+          #expect((offset + 1...bytes.count).contains { (try? JSONReader.parse(Array(bytes[offset..<$0]))) == value })
+        }
+        switch container {
+        case .array(let elements)?: #expect(found && values == elements && names.allSatisfy { $0 == nil }, "\(text)")
+        case .object(let members)?:
+          #expect(found && values == members.map(\.value), "\(text)")
+          #expect(names == members.map { String(decoding: $0.name, as: UTF8.self) })
+        default: #expect(!found && values.isEmpty, "\(text)")
+        }
+      }
+      for count in bytes.indices where !text.hasPrefix("3") {
+        #expect(throws: JSONReader.Failure.self) { try JSONReader.visit(Array(bytes[..<count])) { _, _, _ in } }
+      }
+    }
+  }
 }
