@@ -12,6 +12,7 @@ let package = Package(
     .library(name: "Report", targets: ["Report"]),
     .library(name: "Distillation", targets: ["Distillation"]),
     .library(name: "Training", targets: ["Training"]),
+    .library(name: "Evaluation", targets: ["Evaluation"]),
     .library(name: "TestModels", targets: ["TestModels"]),
   ],
   dependencies: [
@@ -43,6 +44,7 @@ let package = Package(
       dependencies: [
         "Torch", "Imaging", "Language", "Compression", "LLaVA", "Distillation", .product(name: "Yams", package: "Yams"),
       ]),
+    .target(name: "Evaluation", dependencies: ["Imaging", "Language"]),
     .target(name: "TestModels", dependencies: ["LLaVA"]),
     .executableTarget(
       name: "EpicCLI",
@@ -64,6 +66,7 @@ let package = Package(
       name: "DistillationTests",
       dependencies: ["Distillation", "Compression", "LLaVA", "Imaging", "GoldenModels", "TestModels", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "Imaging", "Language", "LLaVA", "TestModels", "TestSupport"]),
+    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Imaging", "Language", "TestSupport"]),
     .testTarget(name: "EpicCLITests", dependencies: ["EpicCLI", "Compression", "Imaging", "LLaVA", "TestModels", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
