@@ -1,0 +1,40 @@
+import Foundation
+
+/// A file for a server or for a benchmark's own scorer.
+public struct ExportedFile: Sendable, Equatable {
+  /// The name that the receiver expects, as a path inside a folder.
+  public let name: String
+  /// The bytes.
+  public let contents: Data
+
+  init(name: String, contents: Data) {
+    self.name = name
+    self.contents = contents
+  }
+
+  /// A file that is one JSON document; keys sorted, so that the same answers give the same bytes.
+  init(name: String, json value: some Encodable) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    self.init(name: name, contents: try encoder.encode(value))
+  }
+
+  /// Writes it into a folder, which is made where it is not there; the file appears whole or not at all.
+  ///
+  /// - Returns: where it lies.
+  /// - Throws: `EvaluationError.unwritable`.
+  @discardableResult
+  public func write(into folder: URL) throws -> URL {
+    let url = folder.appending(path: name)
+    do {
+      try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try contents.write(to: url, options: .atomic)
+    } catch {
+      let underlying = (error as? CocoaError)?.underlying ?? error
+      let code = (underlying as? POSIXError)?.code.rawValue
+      throw EvaluationError.unwritable(
+        path: url.relativePath, reason: code.map { String(cString: strerror($0)) } ?? error.localizedDescription)
+    }
+    return url
+  }
+}
