@@ -13,7 +13,7 @@ public struct Benchmark: Sendable {
   /// What a report should say beside a score.
   public let notes: [String]
 
-  private let tally: @Sendable ([Question], _ answers: [String: String], _ scorer: String) throws -> Tally
+  let tally: @Sendable ([Question], _ answers: [String: String], _ scorer: String) throws -> Tally
   private let files: @Sendable ([Question], _ answers: [String: String]) throws -> [ExportedFile]
 
   /// A benchmark out of questions with references, a scorer, and what its server or its official scorer takes.

@@ -89,7 +89,11 @@ enum POPE {
     }.filter { !$0.1.isEmpty }
     let parts = verdicts.map { ($0, BinaryCounts($1, ignoresOther: scorer == "lmms-eval")) }
     let pooled = BinaryCounts(verdicts.flatMap(\.1), ignoresOther: scorer == "lmms-eval")
-    let figures = parts.flatMap { name, counts in counts.figures(name) } + pooled.figures("pooled")
+    let count = Double(max(1, parts.count))
+    let accuracy = parts.reduce(0) { $0 + 100 * $1.1.accuracy } / count
+    let figures =
+      parts.flatMap { name, counts in counts.figures(name) } + pooled.figures("pooled")
+      + [("mean accuracy", accuracy), ("samples (count)", Double(pooled.count))]
     let undefined = parts.filter { $0.1.truePositives == 0 }.map(\.0)
     var notes =
       undefined.isEmpty
@@ -101,12 +105,9 @@ enum POPE {
         samples: samples, strata: [pooled.stratum("pooled", all, weight: 100)], value: 100 * pooled.f1, figures: figures,
         notes: notes)
     }
-    let weight = 100 / Double(max(1, parts.count))
-    let strata = zip(verdicts, parts).map { $1.1.stratum($0.0, $0.1, weight: weight) }
-    let accuracy = parts.reduce(0) { $0 + 100 * $1.1.accuracy } / Double(max(1, parts.count))
     return Tally(
-      samples: samples, strata: strata, value: 100 * parts.reduce(0) { $0 + $1.1.f1 } / Double(max(1, parts.count)),
-      figures: figures + [("mean accuracy", accuracy), ("samples (count)", Double(pooled.count))], notes: notes)
+      samples: samples, strata: zip(verdicts, parts).map { $1.1.stratum($0.0, $0.1, weight: 100 / count) },
+      value: 100 * parts.reduce(0) { $0 + $1.1.f1 } / count, figures: figures, notes: notes)
   }
 
   /// Answers beside labels, by order: as in the original, an answer that is missing shifts all behind it, and the last labels go unused.

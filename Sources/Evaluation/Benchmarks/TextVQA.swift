@@ -45,7 +45,7 @@ enum TextVQA {
         meanOf: answered.map { item in
           let result = rule.score(item.answer, item.reference)
           return item.sample(result.score, parsed: result.parsed)
-        })
+        }, notes: [rule.summary])
     }
   }
 

@@ -17,7 +17,7 @@ enum VQAv2 {
         throw EvaluationError.scoredByServer(
           benchmark: "vqav2", split: source.split, server: "https://eval.ai/web/challenges/challenge-page/830")
       }
-      return try tally(answered, scorer: scorer)
+      return tally(answered, scorer: scorer)
     } files: { answered in
       try source.split == "val" ? [] : [upload(answered, allIDs: allIDs)]
     }
@@ -84,7 +84,7 @@ enum VQAv2 {
     return "COCO_\(subset)_\(String(repeating: "0", count: max(0, 12 - digits.count)))\(digits).jpg"
   }
 
-  static func tally(_ answered: [Answered<Reference>], scorer: String) throws -> Tally {
+  static func tally(_ answered: [Answered<Reference>], scorer: String) -> Tally {
     let rule = SoftAccuracy.Scorer(rawValue: scorer) ?? .m4c
     let samples = answered.map { item in
       let result = rule.score(item.answer, item.reference.answers)
@@ -96,7 +96,7 @@ enum VQAv2 {
         (name: "question type/\(item.reference.questionType)", value: sample.value),
       ]
     }
-    return Tally(meanOf: samples, figures: percentages(types))
+    return Tally(meanOf: samples, figures: percentages(types), notes: [rule.summary])
   }
 
   private static func ids(_ source: BenchmarkSource) throws -> [Int] {

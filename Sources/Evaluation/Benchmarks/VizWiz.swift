@@ -59,7 +59,8 @@ enum VizWiz {
     let types = zip(answered, samples).map { (name: "answer type/\($0.reference.answerType)", value: $1.value) }
     return Tally(
       meanOf: samples,
-      figures: percentages(types) + [("answered unanswerable", 100 * Double(unanswerable) / Double(samples.count))])
+      figures: percentages(types) + [("answered unanswerable", 100 * Double(unanswerable) / Double(samples.count))],
+      notes: [rule.summary])
   }
 
   private static func upload(_ answered: [Answered<VQAv2.Reference>]) throws -> ExportedFile {

@@ -2,14 +2,12 @@ import Foundation
 
 /// A line of LLaVA's question files: the prompt is complete, suffix included.
 struct QuestionLine {
-  let record: Record
   let id: FileID
   let image: String
   let text: String
   let category: String
 
   init(_ record: Record) throws(RecordFault) {
-    self.record = record
     id = try record.id("question_id")
     image = try record.text("image")
     text = try record.text("text")

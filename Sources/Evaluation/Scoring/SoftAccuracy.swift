@@ -33,6 +33,19 @@ enum SoftAccuracy {
     /// N3 on both sides.
     case vlmevalkit
 
+    /// What is compared, for reports.
+    var summary: String {
+      switch self {
+      case .m4c: "N1 on both sides"
+      case .vqaOfficial: "raw answers; N2 on both sides where the references differ"
+      case .vqaSubmitted: "N1 on answers; then N2 on both sides where the references differ"
+      case .lmmsEval: "N2 on both sides"
+      case .vizwizOfficial: "N2 on answers, references as they are"
+      case .vizwizSubmitted: "N1, then N2 on answers, references as they are"
+      case .vlmevalkit: "N3 on both sides"
+      }
+    }
+
     /// The normalised answer and its accuracy in 0...1.
     func score(_ answer: String, _ references: [String]) -> (parsed: String, score: Double) {
       switch self {
