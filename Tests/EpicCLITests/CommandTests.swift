@@ -129,7 +129,7 @@ import Torch
     let model = try LLaVAModel.load(from: folder)
     #expect(found.layout == "hf" && found.parameters == model.parameters.count() && found.bytes == 4 * found.parameters)
     for group in ParameterGroup.allCases {
-      #expect(found.groups[group.rawValue]?.parameters == model.parameters.count(of: group))
+      #expect((found.groups[group.rawValue]?.parameters ?? 0) == model.parameters.count(of: group))
     }
     let text = try await EpicCommand.run(["inspect", folder.path])
     for word in ["Hugging Face", "16 visual tokens", "mlp2x_gelu", "F32"] { #expect(text.out.contains(word), "\(word)") }

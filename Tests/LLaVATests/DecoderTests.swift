@@ -101,14 +101,36 @@ import Torch
     }
   }
 
-  @Test(arguments: 0..<40) func lastRowsAloneAreTheLastRowsOfAll(_ seed: Int) throws {
+  @Test(arguments: 0..<40) func rowsAskedForAreThoseOfAll(_ seed: Int) throws {
     let c = try make(seed)
     let layers = 0..<c.model.configuration.text.layers
+    var random = SplitMix(seed: UInt64(seed))
+    let runs = c.batch.lengths.map { length in
+      let ends = (0..<4).map { _ in Int.random(in: 0...length, using: &random) }.sorted()
+      return [ends[0]..<ends[1], ends[2]..<ends[3]].filter { !$0.isEmpty }
+    }
     try inference {
-      let whole = try c.model.decoder.run(layers: layers, c.batch).hidden.rows(Tensor(c.batch.lastRowIndices))
-      let last = try c.model.decoder.run(layers: layers, c.batch, only: c.batch.lastRows)
-      #expect(try close(last.hidden, whole))
-      #expect(last.lengths == c.batch.lengths.map { _ in 1 })
+      let whole = try c.model.decoder.run(layers: layers, c.batch).hidden
+      for asked in [c.batch.lastRows, runs] where asked.contains(where: { !$0.isEmpty }) {
+        let indices = zip(c.batch.starts, asked).flatMap { start, runs in runs.flatMap { $0.map { start + $0 } } }
+        let some = try c.model.decoder.run(layers: layers, c.batch, only: asked)
+        #expect(try close(some.hidden, whole.rows(Tensor(indices))))
+        #expect(some.lengths == asked.map { $0.reduce(0) { $0 + $1.count } })
+        let none = try c.model.decoder.run(layers: 0..<0, c.batch, only: asked)
+        #expect(try close(none.hidden, c.batch.hidden.rows(Tensor(indices))))
+      }
+    }
+  }
+
+  @Test(arguments: 0..<10) func samplesOfABatchAreTheSamplesAlone(_ seed: Int) throws {
+    let c = try make(seed)
+    let kept = c.batch.lengths.indices.filter { ($0 + seed) % 2 == 0 }
+    if kept.isEmpty { return }
+    let some = try c.batch.keepingSamples(kept)
+    #expect(some.lengths == kept.map { c.batch.lengths[$0] } && some.visual == kept.map { c.batch.visual[$0] })
+    try inference {
+      let alone = try kept.map { try c.model.logits(sample($0, of: c.batch)) }
+      #expect(try close(c.model.logits(some), concatenate(alone)))
     }
   }
 

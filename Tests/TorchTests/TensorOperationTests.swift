@@ -35,6 +35,16 @@ import Testing
     try own.addInPlace(b)
     try own.multiplyInPlace(by: 2)
     try expect(own, [6, 0, 4, 9, 2, -6])
+    try own.multiplyInPlace(by: Tensor([2, -1] as [Float], [2, 1]))
+    try expect(own, [12, 0, 8, -9, -2, 6])
+    try own.addProductInPlace(Tensor([1, 2] as [Float], [2, 1]), Tensor([1, 0, -3] as [Float], [1, 3]))
+    try expect(own, [13, 0, 5, -7, -2, 0])
+    try own.scatterAddInPlace(1, Tensor([2, 0], [2, 1]), Tensor([1, 2] as [Float], [2, 1]))
+    try expect(own, [13, 0, 6, -5, -2, 0])
+    // g - p · Σ g for p = (1/4, 3/4) and g = (1, 3).
+    let logs = try Tensor([0.25, 0.75] as [Float], [1, 2]).log()
+    try expect(Tensor([1, 3] as [Float], [1, 2]).throughLogSoftmax(logs), [0, 0])
+    try expect(Tensor([2, 2] as [Float], [1, 2]).throughLogSoftmax(logs), [1, -1])
     try expect(a, [1, -2, 3, 4, 0, -6])
   }
 

@@ -101,8 +101,10 @@ import Testing
     #expect(pretrain.optimizerOptions.learningRates == [.projector: 1e-3] && pretrain.curriculum.name == "none")
     // What is given stands.
     #expect(try resolved("distillation.divergence-weight=0").distillation.divergenceWeight == 0)
+    let adapters = try resolved("lora.rank=8")
+    #expect(adapters.optimizerOptions.learningRates == [.projector: 2e-5, .adapter: 2e-4] && adapters.lora.alpha == 16)
     // Resolved once more, nothing changes.
-    for found in [paper, code, pretrain] { #expect(try found.resolved(for: .preset("llava-1.5-7b")) == found) }
+    for found in [paper, code, pretrain, adapters] { #expect(try found.resolved(for: .preset("llava-1.5-7b")) == found) }
   }
 
   @Test func whatDoesNotFitTogetherIsSaidAtOnce() throws {

@@ -11,7 +11,7 @@ public enum CheckpointWriter {
     "merges.txt", "chat_template.json", "chat_template.jinja", "generation_config.json",
   ]
 
-  /// Writes a model.
+  /// Writes a model, the changes of LoRA adapters merged into its weights.
   ///
   /// - Parameters:
   ///   - folder: must not exist yet.
@@ -23,9 +23,9 @@ public enum CheckpointWriter {
     _ model: LLaVAModel, to folder: URL, layout: CheckpointLayout = .huggingFace, dtype: DType? = nil,
     shardBytes: Int = 5_000_000_000, companions: URL? = nil
   ) throws {
-    let weights = model.parameters.parameters.map { parameter in
+    let weights = model.parameters.parameters.filter { $0.group != .adapter }.map { parameter in
       SafetensorsItem(name: parameter.name, dtype: dtype ?? parameter.tensor.dtype, shape: parameter.tensor.shape) {
-        parameter.tensor
+        try model.merged(parameter)
       }
     }
     try write(weights, model.configuration, to: folder, layout, shardBytes, companions)
@@ -52,14 +52,7 @@ public enum CheckpointWriter {
   ) throws {
     let (weights, configuration) =
       try layout == .huggingFace ? coveringSpecialTokens(weights, configuration) : (weights, configuration)
-    let manager = FileManager.default
-    guard !manager.fileExists(atPath: folder.path) else { throw CheckpointError.exists(folder.path) }
-    let parent = folder.standardizedFileURL.deletingLastPathComponent()
-    let temporary = parent.appendingPathComponent(".\(folder.lastPathComponent).\(UUID().uuidString)")
-    let created = missingFolders(parent)
-    do {
-      try manager.createDirectory(at: parent, withIntermediateDirectories: true)
-      try manager.createDirectory(at: temporary, withIntermediateDirectories: false)
+    try writingFolder(folder) { temporary in
       // The dtype of the decoder stands for the checkpoint's.
       let dtype = weights.first { $0.name.hasPrefix("decoder.") }?.dtype ?? .float32
       try writeJSON(configuration.json(layout, dtype: dtype.rawValue), to: temporary.appendingPathComponent("config.json"))
@@ -76,24 +69,7 @@ public enum CheckpointWriter {
         try writeTowerConfiguration(configuration, preprocessor, temporary)
       }
       if let companions { try copyCompanions(from: companions, to: temporary) }
-      try manager.moveItem(at: temporary, to: folder)
-    } catch {
-      try? manager.removeItem(at: temporary)
-      // Removes empty folders only: another process may have put something there meanwhile.
-      for folder in created { rmdir(folder.path) }
-      throw error
     }
-  }
-
-  /// The folders on the way to `folder` that are not there yet, innermost first.
-  private static func missingFolders(_ folder: URL) -> [URL] {
-    var missing: [URL] = []
-    var place = folder
-    while place.path != "/", !FileManager.default.fileExists(atPath: place.path) {
-      missing.append(place)
-      place = place.deletingLastPathComponent()
-    }
-    return missing
   }
 
   /// The tower's last normalisation, which no feature uses but transformers wants in the file: the identity where it is missing.

@@ -6,17 +6,22 @@ public struct Linear: Sendable {
   public let weight: Tensor
   /// What is added, [outputs], or none.
   public let bias: Tensor?
+  private let adapter: LowRankAdapter?
 
-  /// Pulls `weight` and, where there is one, `bias`.
+  /// Pulls `weight` and, where there are such, `bias` and a low-rank adapter.
   public init(_ p: ParameterScope, _ inputs: Int, _ outputs: Int, bias: Bool) throws {
     weight = try p("weight", [outputs, inputs])
     self.bias = bias ? try p("bias", [outputs]) : nil
+    adapter = try p.lora.map { try LowRankAdapter(p, inputs, outputs, $0) }
   }
 
-  var weights: [Tensor] { [weight] + (bias.map { [$0] } ?? []) }
+  var weights: [Tensor] { [weight] + [bias, adapter?.down, adapter?.up].compactMap(\.self) }
 
   /// x [..., inputs] to [..., outputs].
-  public func callAsFunction(_ x: Tensor) throws -> Tensor { try linear(x, weight, bias) }
+  public func callAsFunction(_ x: Tensor) throws -> Tensor {
+    let y = try linear(x, weight, bias)
+    return try adapter.map { try y + $0(x) } ?? y
+  }
 }
 
 /// The largest number of rows for which the kernel of decoding is used (`epic bench kernels`, BENCHMARKS.md).

@@ -8,6 +8,8 @@ public enum ParameterGroup: String, Sendable, CaseIterable {
   case projector
   /// The language model with its embedding table and output layer.
   case decoder
+  /// The language model's low-rank adapters.
+  case adapter
 }
 
 /// One named weight of a model.
@@ -16,7 +18,7 @@ public struct Parameter: Sendable {
   public let name: String
   /// The weight itself; the model's layers hold the same one.
   public let tensor: Tensor
-  /// The part it belongs to: what stands before the first dot of its name.
+  /// The part it belongs to: what stands before the first dot of its name, but for adapters.
   public let group: ParameterGroup
 }
 
@@ -36,6 +38,15 @@ public protocol ParameterSource {
 public struct ParameterStore: Sendable {
   /// All weights.
   public let parameters: [Parameter]
+  private let places: [String: Int]
+
+  init(parameters: [Parameter]) {
+    self.parameters = parameters
+    places = Dictionary(parameters.enumerated().map { ($1.name, $0) }) { first, _ in first }
+  }
+
+  /// The weight of a name.
+  public subscript(name: String) -> Parameter? { places[name].map { parameters[$0] } }
 
   /// Number of scalars, of one group or of all.
   public func count(of group: ParameterGroup? = nil) -> Int {
@@ -53,13 +64,14 @@ public struct ParameterScope {
 
   private final class Builder {
     let source: any ParameterSource
+    let lora: LoRAOptions?
     var parameters: [Parameter] = []
-    init(_ source: any ParameterSource) { self.source = source }
+    init(_ source: any ParameterSource, _ lora: LoRAOptions?) { (self.source, self.lora) = (source, lora) }
   }
 
-  /// The root of the tree over a source.
-  public init(_ source: any ParameterSource) {
-    builder = Builder(source)
+  /// The root of the tree over a source, from which the decoder's linear layers pull adapters as well where there are options.
+  public init(_ source: any ParameterSource, lora: LoRAOptions? = nil) {
+    builder = Builder(source, lora)
     prefix = ""
   }
 
@@ -78,9 +90,18 @@ public struct ParameterScope {
     let full = prefix + name
     let tensor = try builder.source.parameter(full, shape: shape)
     try tensor.requireShape(shape, "parameter \(full)")
-    let group = full.split(separator: ".").first.flatMap { ParameterGroup(rawValue: String($0)) } ?? .decoder
+    let part = full.split(separator: ".").first.flatMap { ParameterGroup(rawValue: String($0)) } ?? .decoder
+    let group = full.contains(".lora_") ? ParameterGroup.adapter : part
     builder.parameters.append(Parameter(name: full, tensor: tensor, group: group))
     return tensor
+  }
+
+  /// The options of the adapter that belongs here; nil where none does.
+  var lora: LoRAOptions? {
+    guard prefix.hasPrefix("decoder."), let lora = builder.lora,
+      let target = prefix.split(separator: ".").last.flatMap({ LoRAOptions.Target(rawValue: String($0)) })
+    else { return nil }
+    return lora.targets.contains(target) ? lora : nil
   }
 
   /// True where the source has this weight.

@@ -14,13 +14,20 @@ public struct LLaVAModel: Sendable {
   public let decoder: LlamaDecoder
   /// The single list of all weights.
   public let parameters: ParameterStore
+  /// What low-rank adapters the decoder has.
+  public let lora: LoRAOptions?
 
   /// Builds the model by pulling every weight from a source.
   ///
   /// - Throws: what the source throws for a weight that is missing or has another shape.
   public init(_ configuration: LLaVAConfiguration, from source: any ParameterSource) throws {
-    let root = ParameterScope(source)
+    try self.init(configuration, from: source, lora: nil)
+  }
+
+  init(_ configuration: LLaVAConfiguration, from source: any ParameterSource, lora: LoRAOptions?) throws {
+    let root = ParameterScope(source, lora: lora)
     self.configuration = configuration
+    self.lora = lora
     tower = try VisionTower(root / "tower", configuration.vision)
     projector = try Projector(root / "projector", configuration)
     decoder = try LlamaDecoder(root / "decoder", configuration.text)

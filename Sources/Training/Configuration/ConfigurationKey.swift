@@ -131,9 +131,9 @@ extension ConfigurationKey {
   ]
 
   private static let weights: [ConfigurationKey] = [
-    key("optimizer.parts", \.optimizer.parts, "what is trained, of tower, projector and decoder"),
-    rate("optimizer.learning-rate", \.optimizer.learningRate, "2e-5, or 1e-3 to pretrain, unless given"),
-    rate("optimizer.projector-learning-rate", \.optimizer.projectorLearningRate, "of the projector, where it differs"),
+    key("optimizer.parts", \.optimizer.parts, "what is trained, of tower, projector, decoder and adapter"),
+    rate("optimizer.learning-rate", \.optimizer.learningRate, "2e-5, 2e-4 with adapters, or 1e-3 to pretrain, unless given"),
+    rate("optimizer.projector-learning-rate", \.optimizer.projectorLearningRate, "of the projector; 2e-5 with adapters"),
     rate("optimizer.tower-learning-rate", \.optimizer.towerLearningRate, "of the tower, where it differs"),
     key("optimizer.schedule", \.optimizer.schedule, "cosine, linear or constant"),
     ConfigurationKey("optimizer.warmup-ratio", \.optimizer.warmupRatio, "share of the steps with a rising rate", "0...1") {
@@ -149,6 +149,11 @@ extension ConfigurationKey {
       $0.map { $0 > 0 && $0.isFinite } ?? true
     },
     key("optimizer.weighting", \.optimizer.weighting, "micro-batches weigh by their tokens, or are batches of equal weight"),
+    count("lora.rank", \.lora.rank, "train adapters of this rank in place of the decoder's own weights"),
+    ConfigurationKey("lora.alpha", \.lora.alpha, "their change counts α/rank times; twice the rank unless given", "above 0") {
+      $0.map { $0 > 0 && $0.isFinite } ?? true
+    },
+    key("lora.targets", \.lora.targets, "linear layers with adapters; all unless given"),
     count("checkpoints.every", \.output.checkpointEvery, "steps between checkpoints; only at the end unless given"),
     count("checkpoints.keep", \.output.checkpointKeep, "newest checkpoints that stay"),
     count("log.every", \.output.logEvery, "steps between lines of the log"),

@@ -49,6 +49,7 @@ extension DivergencePositions: ConfigurationValue {}
 extension TokenDraws: ConfigurationValue {}
 extension LearningRateSchedule.Shape: ConfigurationValue {}
 extension ParameterGroup: ConfigurationValue {}
+extension LoRAOptions.Target: ConfigurationValue {}
 extension CompressionSemantics: ConfigurationValue {}
 
 extension DType: ConfigurationValue {

@@ -38,6 +38,7 @@ extension TrainingConfiguration {
     found.compression.semantics = compression.semantics ?? semantics
     found.resolveLoss()
     check("distillation") { try found.distillationOptions.validate() }
+    check("lora") { try found.resolveAdapters() }
     found.resolveOptimizer(&problems)
     check("optimizer") { try found.optimizerOptions.validate() }
     if !problems.isEmpty { throw ConfigurationProblem.keys(file: nil, problems) }
@@ -128,16 +129,50 @@ extension TrainingConfiguration {
 
   private mutating func resolveOptimizer(_ problems: inout [String]) {
     let isPretraining = stage == .pretrain
-    optimizer.parts = optimizer.parts ?? (isPretraining ? [.projector] : [.projector, .decoder])
-    optimizer.learningRate = optimizer.learningRate ?? (isPretraining ? 1e-3 : 2e-5)
+    let decoder: [ParameterGroup] = lora.rank != nil ? [.adapter] : isPretraining ? [] : [.decoder]
+    optimizer.parts = optimizer.parts ?? [.projector] + decoder
+    // LLaVA's numbers, of its scripts for either stage and for adapters.
+    optimizer.learningRate = optimizer.learningRate ?? (isPretraining ? 1e-3 : lora.rank != nil ? 2e-4 : 2e-5)
+    if lora.rank != nil, !isPretraining, optimizer.parts?.contains(.projector) == true {
+      optimizer.projectorLearningRate = optimizer.projectorLearningRate ?? 2e-5
+    }
     optimizer.weighting = optimizer.weighting ?? (semantics == .corrected ? .tokens : .batches)
     let parts = optimizer.parts ?? []
-    if parts.isEmpty { problems.append("optimizer.parts is empty, expected some of tower, projector, decoder") }
+    if parts.isEmpty { problems.append("optimizer.parts is empty, expected some of tower, projector, decoder, adapter") }
+    if lora.rank == nil, parts.contains(.adapter) {
+      problems.append("optimizer.parts holds adapter, but there are none: give lora.rank")
+    }
+    if lora.rank != nil, parts.contains(.decoder) {
+      problems.append("optimizer.parts holds decoder, whose weights stay with lora.rank: write adapter in its place")
+    }
     for (part, key, rate) in [
       (ParameterGroup.projector, "projector", optimizer.projectorLearningRate), (.tower, "tower", optimizer.towerLearningRate),
     ] where rate != nil && !parts.contains(part) {
       problems.append("optimizer.\(key)-learning-rate is given, but optimizer.parts does not hold \(key)")
     }
+  }
+
+  /// Adapters; nil where none are asked for.
+  var loraOptions: LoRAOptions? {
+    lora.rank.map { rank in
+      var options = LoRAOptions()
+      options.rank = rank
+      options.alpha = lora.alpha ?? 2 * Double(rank)
+      if let targets = lora.targets { options.targets = Set(targets) }
+      return options
+    }
+  }
+
+  private mutating func resolveAdapters() throws {
+    guard let options = loraOptions else {
+      if lora.alpha != nil || lora.targets != nil {
+        throw ConfigurationProblem.keys(file: nil, ["alpha and targets have no meaning without lora.rank"])
+      }
+      return
+    }
+    try options.validate()
+    lora.alpha = options.alpha
+    lora.targets = LoRAOptions.Target.allCases.filter(options.targets.contains)
   }
 
   /// The optimizer of a resolved configuration.
@@ -149,7 +184,7 @@ extension TrainingConfiguration {
         switch part {
         case .projector: optimizer.projectorLearningRate
         case .tower: optimizer.towerLearningRate
-        case .decoder: nil
+        case .decoder, .adapter: nil
         }
       options.learningRates[part] = own ?? optimizer.learningRate
     }

@@ -101,6 +101,13 @@ public struct TrainingConfiguration: Sendable, Equatable {
     package var weighting: LossWeighting?
   }
 
+  /// Adapters that are trained in place of the decoder's own weights.
+  package struct LoRA: Sendable, Equatable {
+    package var rank: Int?
+    package var alpha: Double?
+    package var targets: [LoRAOptions.Target]?
+  }
+
   /// What a run leaves behind.
   package struct Output: Sendable, Equatable {
     package var checkpointEvery: Int?
@@ -126,6 +133,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
   package var compression = CompressionChoice()
   package var distillation = Distillation()
   package var optimizer = Optimizer()
+  package var lora = LoRA()
   package var output = Output()
 
   /// The defaults; model, data and output are still to be named.

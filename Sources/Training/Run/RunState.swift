@@ -45,7 +45,7 @@ extension RunFolder {
   /// Writes a checkpoint that appears whole or not at all, and then removes old ones.
   ///
   /// A complete Hugging Face folder is written under another name, the run's state is put into it, everything is brought to the disk,
-  /// and the folder gets its name.
+  /// and the folder gets its name. Adapters are merged into the weights, and lie in PEFT's layout in `adapter` besides.
   func write(_ model: LLaVAModel, _ optimizer: AdamW, _ state: RunState, companions: URL, keep: Int) throws -> Checkpoint {
     let checkpoint = checkpoint(after: state.step)
     if FileManager.default.fileExists(atPath: checkpoint.url.path) { return checkpoint }
@@ -53,6 +53,7 @@ extension RunFolder {
     do {
       try? FileManager.default.removeItem(at: temporary)
       try CheckpointWriter.write(model, to: temporary, companions: companions)
+      if model.lora != nil { try AdapterFolder.write(model, to: temporary.appending(path: "adapter"), base: companions.path) }
       let run = temporary.appending(path: "run")
       try FileManager.default.createDirectory(at: run, withIntermediateDirectories: false)
       try SafetensorsWriter.write(

@@ -74,7 +74,8 @@ public final class TrainingRun {
 
     let pipeline = try LLaVAPipeline.load(
       from: start, dtype: configuration.dtype, device: device, template: configuration.data.template)
-    model = pipeline.model
+    let adapters = configuration.loraOptions
+    model = try adapters.map { try pipeline.model.addingLoRA($0, seed: UInt64(configuration.seed)) } ?? pipeline.model
     let trained = try model.parameters.trained(configuration.optimizerOptions)
     optimizer = try AdamW(trained, configuration.optimizerOptions)
     trainedElements = trained.reduce(0) { $0 + $1.tensor.count }
@@ -195,7 +196,7 @@ public final class TrainingRun {
     let rates = configuration.optimizerOptions.learningRates
     return sums.record(
       step: step, epoch: Double(data.cursor.epoch) + Double(data.cursor.position) / Double(max(1, samples)), gradientNorm: norm,
-      learningRate: factor * (rates[.decoder] ?? rates[.projector] ?? rates[.tower] ?? 0), seconds: taken,
+      learningRate: factor * (rates[.decoder] ?? rates[.adapter] ?? rates[.projector] ?? rates[.tower] ?? 0), seconds: taken,
       dataSeconds: dataSeconds)
   }
 

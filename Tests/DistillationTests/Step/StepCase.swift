@@ -16,13 +16,13 @@ struct StepCase {
   let stages: [Stage]
   let options: DistillationOptions
 
-  init(_ seed: Int, layer: Int? = nil, samples count: Int? = nil) throws {
+  init(_ seed: Int, layer: Int? = nil, samples count: Int? = nil, dtype: DType = .float32) throws {
     var random = SplitMix(seed: UInt64(seed))
     var configuration = try LLaVAConfiguration.preset("tiny")
     configuration.vision.imageSize = 14 * Int.random(in: 3...5, using: &random)
     configuration.text.tiesEmbeddings = Int.random(in: 0..<4, using: &random) == 0
     let layers = configuration.text.layers
-    model = try LLaVAModel(configuration, from: RandomParameters(seed: UInt64(seed), deviation: 0.1))
+    model = try LLaVAModel(configuration, from: RandomParameters(seed: UInt64(seed), dtype: dtype, deviation: 0.1))
     let trainsTower = Bool.random(using: &random)
     for parameter in model.parameters.parameters {
       try parameter.tensor.requiringGradient(parameter.group != .tower || trainsTower)
