@@ -6,6 +6,7 @@ extension Tensor {
     static let rmsNorm = Operator("aten::rms_norm")
     static let softmax = Operator("aten::softmax.int")
     static let logSoftmax = Operator("aten::log_softmax.int")
+    static let softmaxBackward = Operator("aten::_softmax_backward_data")
     static let logSoftmaxBackward = Operator("aten::_log_softmax_backward_data")
     static let gelu = Operator("aten::gelu")
     static let silu = Operator("aten::silu")
@@ -27,7 +28,7 @@ extension Tensor {
     try Op.layerNorm(.tensor(self), .ints([size(-1)]), .tensor(weight), .tensor(bias), .double(epsilon))
   }
   /// Root-mean-square normalisation over the last dimension.
-  public func rmsNorm(_ weight: Tensor, epsilon: Double) throws -> Tensor {
+  func composedRMSNorm(_ weight: Tensor, epsilon: Double) throws -> Tensor {
     try Op.rmsNorm(.tensor(self), .ints([size(-1)]), .tensor(weight), .double(epsilon))
   }
   /// Softmax over a dimension, computed and returned in `dtype` where given.
@@ -37,6 +38,10 @@ extension Tensor {
   /// Logarithm of the softmax over a dimension, computed and returned in `dtype` where given.
   public func logSoftmax(_ dimension: Int = -1, _ dtype: DType? = nil) throws -> Tensor {
     try Op.logSoftmax(.tensor(self), .int(dimension), .dtype(dtype))
+  }
+  /// The gradient of scores from this one, that of their softmax `weights` over the last dimension: weights · (g - Σ g · weights).
+  public func throughSoftmax(_ weights: Tensor) throws -> Tensor {
+    try Op.softmaxBackward(.tensor(self), .tensor(weights), .int(-1), .dtype(dtype))
   }
   /// The gradient of logits [rows, classes] float32 from this one, that of their logarithmic softmax `logs` over the last dimension:
   /// g - exp(logs) · Σ g.

@@ -146,6 +146,19 @@ int32_t ct_linear_few_rows(ct_tensor x, ct_tensor w, ct_tensor bias, ct_tensor *
 // other within a group; all bfloat16 on the CPU, heads a multiple of groups. Computes in float32; out [heads, width].
 int32_t ct_attend_one_row(ct_tensor queries, ct_tensor keys, ct_tensor values, ct_tensor *out);
 
+// ---- Rows of a decoder layer (decoder_rows.cpp): tensors of one type, bfloat16 or float32, on the CPU; computed in float32
+
+// y = x · s · w with s = 1 / √(mean(x²) + eps) over the last dimension; scale [rows] float32 holds s.
+int32_t ct_rms_norm(ct_tensor x, ct_tensor w, double eps, ct_tensor *out, ct_tensor *scale);
+// Gradients of x and w from that of y.
+int32_t ct_rms_norm_backward(ct_tensor seed, ct_tensor x, ct_tensor w, ct_tensor scale, ct_tensor *dx, ct_tensor *dw);
+// y = g · σ(g) · u.
+int32_t ct_swiglu(ct_tensor gate, ct_tensor up, ct_tensor *out);
+int32_t ct_swiglu_backward(ct_tensor seed, ct_tensor gate, ct_tensor up, ct_tensor *dgate, ct_tensor *dup);
+// x [rows, heads, width]: dimensions i and i + width / 2 turned by the angles of their row, or back; cosine and sine hold width numbers
+// for each row, of which the second half repeats the first.
+int32_t ct_rotate_halves(ct_tensor x, ct_tensor cosine, ct_tensor sine, bool back, ct_tensor *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -40,31 +40,6 @@ func attend(_ queries: Tensor, _ keys: Tensor, _ values: Tensor) throws -> Tenso
   return try mixed.squeezed(0).transposed(0, 1).reshaped([rows, heads * width])
 }
 
-/// The same by matrix products and a softmax, in blocks of rows that see only the columns up to their own.
-///
-/// On processors with bfloat16 arithmetic products use it and libtorch's fused kernel does not: plain products were measured twice as
-/// fast there. Blocks halve the work and bound the memory of the scores.
-func attendByProducts(_ queries: Tensor, _ keys: Tensor, _ values: Tensor, blockRows: Int = 128) throws -> Tensor {
-  let (rows, heads, width) = (queries.size(0), queries.size(1), queries.size(2))
-  let (groups, columns) = (keys.size(0), keys.size(1))
-  let shared = heads / groups
-  // [groups, shared, rows, width]: the query heads of a group one after the other.
-  let grouped = try (queries * (1 / Double(width).squareRoot())).transposed(0, 1).reshaped([groups, shared, rows, width])
-  var blocks: [Tensor] = []
-  for first in stride(from: 0, to: rows, by: blockRows) {
-    let count = min(blockRows, rows - first)
-    let seen = columns - rows + first + count
-    let block = try grouped.narrow(2, from: first, length: count).reshaped([groups, shared * count, width])
-    let scores = try block.matmul(keys.narrow(1, from: 0, length: seen).transposed(1, 2)).reshaped([groups, shared, count, seen])
-    // Row i of the block sees the columns up to (seen - count) + i, so only the last `count` of them need a mask.
-    let future = try Tensor.ones([count, count], .bool, on: queries.device).upperTriangle(1)
-    try scores.narrow(-1, from: seen - count, length: count).fillInPlace(where: future, with: -.infinity)
-    let weights = try scores.softmax(-1).reshaped([groups, shared * count, seen])
-    blocks.append(try weights.matmul(values.narrow(1, from: 0, length: seen)).reshaped([groups, shared, count, width]))
-  }
-  return try concatenate(blocks, 2).reshaped([heads, rows, width]).transposed(0, 1).reshaped([rows, heads * width])
-}
-
 /// Attention of all rows to all rows: queries, keys and values [images, heads, rows, headDimension], the result likewise.
 ///
 /// The kernel is chosen as in `attend`. Products go image by image, so that scores stay small.

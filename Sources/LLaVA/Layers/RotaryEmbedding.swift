@@ -41,10 +41,7 @@ public struct RotaryEmbedding: Sendable {
 
   /// x [positions, heads, headDimension] turned by the angles of its positions.
   public func callAsFunction(_ x: Tensor, _ angles: Angles) throws -> Tensor {
-    let half = configuration.headDimension / 2
-    let low = try x.narrow(-1, from: 0, length: half)
-    let high = try x.narrow(-1, from: half, length: half)
-    return try x * angles.cosine + concatenate([-high, low], -1) * angles.sine
+    try x.rotatingHalves(angles.cosine, angles.sine)
   }
 
   /// The D/2 frequencies in radians per token, for sequences of `length` tokens.

@@ -56,7 +56,7 @@ struct LlamaLayer: Sendable {
     let y = try (asked.map { try x.rows($0.indices) } ?? x) + output(mixed)
     let inner = try attentionNorm(y)
     return (
-      try y + down(gate(inner).silu() * up(inner)), AttentionTrace(queries: queries, keys: seen.map(\.keys))
+      try y + down(gate(inner).gating(up(inner))), AttentionTrace(queries: queries, keys: seen.map(\.keys))
     )
   }
 
