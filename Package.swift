@@ -65,7 +65,10 @@ let package = Package(
     .testTarget(
       name: "DistillationTests",
       dependencies: ["Distillation", "Compression", "LLaVA", "Imaging", "GoldenModels", "TestModels", "TestSupport"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training", "Imaging", "Language", "LLaVA", "TestModels", "TestSupport"]),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: ["Training", "Compression", "Distillation", "Imaging", "Language", "LLaVA", "TestModels", "TestSupport"],
+      exclude: ["Resources"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Imaging", "Language", "TestSupport"]),
     .testTarget(name: "EpicCLITests", dependencies: ["EpicCLI", "Compression", "Imaging", "LLaVA", "TestModels", "TestSupport"]),
   ],

@@ -64,10 +64,7 @@ class Epic:
     def measure(self, work: Workload) -> Measurement:
         command = [self.binary, "bench", "generate", "--model", work.model, "--dtype", self.dtype, "--json"]
         command += ["--text", work.text, "--new-tokens", work.new_tokens, "--threads", work.threads, "--repeats", work.repeats]
-        done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-        if done.returncode != 0:
-            raise Unavailable(done.stderr.strip() or f"status {done.returncode}")
-        report = json.loads(done.stdout)
+        report = run_json(command)
         timings = report["timings"]
         if len(report["tokens"]) != work.new_tokens:
             raise Unavailable(f"{len(report['tokens'])} tokens came, {work.new_tokens} were asked for")
@@ -82,44 +79,25 @@ class Epic:
         """Nothing stays between rounds."""
 
 
-@dataclass
-class Transformers:
-    """`LlavaForConditionalGeneration.generate` in one process for all rounds, which sleeps while others are measured."""
+class LineProcess:
+    """A Python program that says when it is ready and then answers each line with one of JSON; asleep in between."""
 
-    dtype: str
-    attention: str = "sdpa"
-    preload: str | None = None
-    compiled: bool = False
-    start_limit: float = 180
-    versions: dict[str, str] = field(default_factory=dict)
     _process: subprocess.Popen | None = None
 
-    @property
-    def name(self) -> str:
-        extras = [self.dtype]
-        extras += ["eager attention"] if self.attention == "eager" else []
-        extras += ["tcmalloc"] if self.preload else []
-        extras += ["torch.compile"] if self.compiled else []
-        return "transformers, " + " + ".join(extras)
-
-    def start(self, work: Workload) -> None:
-        command = [sys.executable, Path(__file__).parent / "transformers_side.py", work.model, "--text", work.text]
-        command += ["--dtype", {"bf16": "bfloat16", "f32": "float32"}[self.dtype], "--attention", self.attention]
-        command += ["--threads", work.threads, "--new-tokens", work.new_tokens] + (["--compile"] if self.compiled else [])
-        environment = os.environ | {"HF_HUB_OFFLINE": "1"} | ({"LD_PRELOAD": self.preload} if self.preload else {})
+    def launch(self, command: list, preload: str | None, limit: float) -> dict:
+        """Starts it with this Python, and returns what it says when it is ready."""
+        environment = os.environ | {"HF_HUB_OFFLINE": "1"} | ({"LD_PRELOAD": preload} if preload else {})
         self._log = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
-            [str(part) for part in command], env=environment, text=True,
+            [str(part) for part in [sys.executable, *command]], env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
         )  # fmt: skip
-        ready = self._read(self.start_limit)["ready"]
-        self._prompt_tokens = ready.pop("promptTokens")
-        self.versions = ready
+        return self._read(limit)
 
-    def measure(self, work: Workload) -> Measurement:
-        print(work.repeats, file=self._process.stdin, flush=True)
-        found = self._read(limit=None)
-        return Measurement(found["firstToken"], found["perToken"], found["peakBytes"], self._prompt_tokens)
+    def ask(self, line: object) -> dict:
+        """Its answer to a line."""
+        print(line, file=self._process.stdin, flush=True)
+        return self._read(limit=None)
 
     def stop(self) -> None:
         if self._process:
@@ -137,3 +115,43 @@ class Transformers:
             lines = self._log.read().strip().splitlines()
             raise Unavailable(lines[-1] if lines else f"status {self._process.returncode}")
         return json.loads(line)
+
+
+def run_json(command: list) -> dict:
+    """What a program that prints one JSON object says; one that fails is unavailable."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Unavailable(done.stderr.strip() or f"status {done.returncode}")
+    return json.loads(done.stdout)
+
+
+@dataclass
+class Transformers(LineProcess):
+    """`LlavaForConditionalGeneration.generate` in one process for all rounds, which sleeps while others are measured."""
+
+    dtype: str
+    attention: str = "sdpa"
+    preload: str | None = None
+    compiled: bool = False
+    start_limit: float = 180
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        extras = [self.dtype]
+        extras += ["eager attention"] if self.attention == "eager" else []
+        extras += ["tcmalloc"] if self.preload else []
+        extras += ["torch.compile"] if self.compiled else []
+        return "transformers, " + " + ".join(extras)
+
+    def start(self, work: Workload) -> None:
+        command = [Path(__file__).parent / "transformers_side.py", work.model, "--text", work.text]
+        command += ["--dtype", {"bf16": "bfloat16", "f32": "float32"}[self.dtype], "--attention", self.attention]
+        command += ["--threads", work.threads, "--new-tokens", work.new_tokens] + (["--compile"] if self.compiled else [])
+        ready = self.launch(command, self.preload, self.start_limit)["ready"]
+        self._prompt_tokens = ready.pop("promptTokens")
+        self.versions = ready
+
+    def measure(self, work: Workload) -> Measurement:
+        found = self.ask(work.repeats)
+        return Measurement(found["firstToken"], found["perToken"], found["peakBytes"], self._prompt_tokens)

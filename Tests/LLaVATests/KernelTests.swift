@@ -39,9 +39,10 @@ import Torch
     }
   }
 
-  @Test(arguments: [
-    (5, 5, 4, 2, 16), (3, 11, 4, 4, 16), (2, 30, 6, 3, 8), (33, 33, 2, 1, 40), (1, 7, 2, 2, 8), (40, 40, 3, 3, 4),
-  ], [1, 3, 16, 256])
+  @Test(
+    arguments: [
+      (5, 5, 4, 2, 16), (3, 11, 4, 4, 16), (2, 30, 6, 3, 8), (33, 33, 2, 1, 40), (1, 7, 2, 2, 8), (40, 40, 3, 3, 4),
+    ], [1, 3, 16, 256])
   func attentionByProductsHasItsGradients(_ c: (rows: Int, columns: Int, heads: Int, groups: Int, width: Int), _ blockRows: Int)
     throws
   {
@@ -51,7 +52,8 @@ import Torch
     // As the decoder hands them over: a view of [columns, groups, width].
     let v = try Tensor.randn([c.columns, c.groups, c.width], generator: generator).requiringGradient()
     let seed = try Tensor.randn([c.rows, c.heads * c.width], generator: generator)
-    let own = try gradients(of: [attendByProducts(q, k, v.transposed(0, 1), blockRows: blockRows)], seeds: [seed], for: [q, k, v])
+    let own = try gradients(
+      of: [attendByProducts(q, k, v.transposed(0, 1), blockRows: blockRows)], seeds: [seed], for: [q, k, v])
     let expected = try gradients(of: [naive(q, k, v.transposed(0, 1))], seeds: [seed], for: [q, k, v])
     for (a, b) in zip(own, expected) { #expect(try (#require(a) - #require(b)).abs().max().item() < 1e-5) }
   }

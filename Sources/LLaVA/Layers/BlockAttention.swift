@@ -63,7 +63,7 @@ private struct BlockAttention: Sendable {
     return try scores.softmax(-1).reshaped([groups, shared * block.count, block.seen])
   }
 
-  /// [groups, shared, rows, width]
+  /// The result of all rows, [groups, shared, rows, width].
   func mixed() throws -> Tensor {
     let (groups, shared, width) = (queries.size(0), queries.size(1), queries.size(3))
     return try concatenate(
