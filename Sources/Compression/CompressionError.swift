@@ -18,6 +18,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
   case option(name: String, value: Int, expected: String)
   /// The rows that a strategy looks at hold NaN or infinite numbers.
   case notFinite
+  /// No grid of patches has this number.
+  case noGrid(Int, usable: [Int])
   /// A strategy did not do what it promised.
   case badSelection(strategy: String, reason: String)
 
@@ -33,10 +35,13 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case .keep(let keep, let available): "keep is \(keep), expected 0...\(available): an image has \(available) visual tokens"
     case .keepGrows(let first, let second):
       "the second cut keeps \(second) visual tokens, expected at most the \(first) that the first one leaves"
-    case .secondCutOfPool: "pool works before the decoder and has no second cut; leave it out or choose another strategy"
+    case .secondCutOfPool:
+      "a strategy that works before the decoder (pool, downsample) has no second cut; leave it out or choose another strategy"
     case .option(let name, let value, let expected): "\(name) is \(value), expected \(expected)"
     case .notFinite:
       "the decoder's rows at the cut are not finite; use --dtype f32 or check the checkpoint with `epic inspect --verify`"
+    case .noGrid(let keep, let usable):
+      "keep is \(keep), expected a product of two numbers of which neither is more than twice the other, such as \(usable.map(String.init).joined(separator: " or "))"
     case .badSelection(let strategy, let reason): "strategy \(strategy) \(reason)"
     }
   }

@@ -42,7 +42,7 @@ public struct CompressionPlan: Sendable {
 
   /// A plan with cuts from shallow to deep.
   ///
-  /// Pooling takes one cut and makes it before the decoder, whatever its layer.
+  /// Pooling and shrinking take one cut and make it before the decoder, whatever its layer.
   ///
   /// - Throws: `CompressionError` for ratios outside 0...1, negative counts, and cuts out of order.
   public init(_ strategy: CompressionStrategy, cuts: [Cut]) throws {
@@ -56,7 +56,7 @@ public struct CompressionPlan: Sendable {
           throw CompressionError.keepGrows(first: more, second: fewer)
         }
       }
-    case .pool:
+    case .pool, .shrink:
       if cuts.count > 1 { throw CompressionError.secondCutOfPool }
       self.cuts = cuts.map { Cut(layer: 0, $0.amount) }
     }
@@ -108,12 +108,12 @@ public struct CompressionPlan: Sendable {
     return (0..<layers).map { layer in cuts.last { $0.layer <= layer }?.counts[0][0] ?? total }
   }
 
-  /// The positions that an image of `total` tokens takes in the decoder: pooling shortens it, dropping tokens leaves gaps.
+  /// The positions that an image of `total` tokens takes in the decoder: pooling and shrinking shorten it, dropping tokens leaves gaps.
   ///
   /// - Throws: `CompressionError.keep` where more are to be kept than there are.
   public func positions(ofImage total: Int) throws -> Int {
-    guard case .pool = strategy, let cut = cuts.first else { return total }
-    return try count(cut.amount, of: total)
+    if case .drop = strategy { return total }
+    return try cuts.first.map { try count($0.amount, of: total) } ?? total
   }
 
   /// Features [images, grid.count, width] pooled as the plan says; nil where its strategy drops tokens in the decoder, or nothing is to
@@ -129,6 +129,15 @@ public struct CompressionPlan: Sendable {
         strategy: "\(type(of: pooler))", reason: "gave features of shape \(found.shape) where \(count) an image were asked for")
     }
     return found
+  }
+
+  /// The patches that the tower sees where the strategy shrinks the picture; nil where it does not, or all patches stay.
+  ///
+  /// - Throws: `CompressionError.keep` where more are to be kept than there are, `.noGrid` where no grid has the number.
+  public func shrunk(_ grid: TokenGrid) throws -> TokenGrid? {
+    guard case .shrink(let shrinker) = strategy, let cut = cuts.first else { return nil }
+    let count = try count(cut.amount, of: grid.count)
+    return count == grid.count ? nil : try shrinker.shrunk(grid, to: count)
   }
 
   private func count(_ amount: Amount, of total: Int) throws -> Int {

@@ -27,6 +27,7 @@ public struct CompressorRegistry: Sendable {
     registry["fastv"] = { .drop(FastV(semantics: $0.semantics)) }
     registry["random"] = { _ in .drop(RandomChoice()) }
     registry["uniform"] = { _ in .drop(Uniform()) }
+    registry["downsample"] = { _ in .shrink(Downsample()) }
     registry["pool"] = { _ in .pool(AveragePool()) }
     return registry
   }()

@@ -18,9 +18,18 @@ public protocol TokenCompressor: Sendable {
   ///   - generator: random numbers of this sample, on the CPU whatever the device, so that one seed means one choice everywhere.
   /// - Returns: [count] int64 indices into the image's tokens, in any order, on any device. Nothing needs to wait for the device.
   func keep(_ count: Int, of tokens: VisualTokens, generator: Generator) throws -> Tensor
+
+  /// False where the choice follows from picture, count and generator alone, whatever is asked about the picture.
+  ///
+  /// Who asks many questions about a picture then chooses once. True unless a strategy says otherwise; one that says false must look
+  /// at nothing behind the image.
+  var readsPrompt: Bool { get }
 }
 
 extension TokenCompressor {
+  /// True.
+  public var readsPrompt: Bool { true }
+
   /// int((1 - ratio) · total).
   public func count(ratio: Double, of total: Int) -> Int { defaultCount(ratio: ratio, of: total) }
 }
@@ -45,6 +54,25 @@ extension TokenPooler {
   public func count(ratio: Double, of total: Int) -> Int { defaultCount(ratio: ratio, of: total) }
 }
 
+/// Shows the tower a smaller picture, so that there are fewer features from the start.
+public protocol PictureShrinker: Sendable {
+  /// How many of `total` tokens are left when the share `ratio` of them goes; int((1 - ratio) · total) by default.
+  func count(ratio: Double, of total: Int) -> Int
+
+  /// The patches of the smaller picture.
+  ///
+  /// - Parameters:
+  ///   - grid: the patches of the picture as it is.
+  ///   - count: tokens that the smaller one is to have, at most `grid.count`.
+  /// - Throws: `CompressionError` where no grid has this number.
+  func shrunk(_ grid: TokenGrid, to count: Int) throws -> TokenGrid
+}
+
+extension PictureShrinker {
+  /// int((1 - ratio) · total).
+  public func count(ratio: Double, of total: Int) -> Int { defaultCount(ratio: ratio, of: total) }
+}
+
 private func defaultCount(ratio: Double, of total: Int) -> Int { max(0, Int((1 - ratio) * Double(total))) }
 
 /// A strategy by the place where it works.
@@ -53,12 +81,15 @@ public enum CompressionStrategy: Sendable {
   case drop(any TokenCompressor)
   /// Pools features before the decoder, which then sees a shorter image.
   case pool(any TokenPooler)
+  /// Makes the picture smaller before the tower, so that even the tower has less to do.
+  case shrink(any PictureShrinker)
 
   /// How many of `total` tokens are kept when the share `ratio` of them goes.
   public func count(ratio: Double, of total: Int) -> Int {
     switch self {
     case .drop(let compressor): compressor.count(ratio: ratio, of: total)
     case .pool(let pooler): pooler.count(ratio: ratio, of: total)
+    case .shrink(let shrinker): shrinker.count(ratio: ratio, of: total)
     }
   }
 }

@@ -46,8 +46,10 @@ public struct CostModel: Sendable {
   public func trueCost(text: Double, _ plan: CompressionPlan?) throws -> PrefillCost {
     let tokens = try visualTokensOfLayers(plan).map { text + Double($0) }
     let projected = try plan?.positions(ofImage: configuration.vision.tokens) ?? configuration.vision.tokens
+    let patches = try plan?.shrunk(configuration.vision.grid)?.patches ?? configuration.vision.patches
     return PrefillCost(
-      tower: tower, projector: projector(tokens: Double(projected)), decoder: tokens.reduce(0) { $0 + decoderLayer(tokens: $1) },
+      tower: tower(patches: patches), projector: projector(tokens: Double(projected)),
+      decoder: tokens.reduce(0) { $0 + decoderLayer(tokens: $1) },
       head: 2 * Double(configuration.text.hiddenSize * configuration.text.vocabularySize),
       kvCacheBytes: kvCacheBytesPerTokenAndLayer * tokens.reduce(0, +))
   }
@@ -77,12 +79,12 @@ public struct CostModel: Sendable {
   }
 
   /// FLOPs of the layers of the tower that are computed, and of its patch embedding.
-  private var tower: Double {
+  private func tower(patches: Int) -> Double {
     let vision = configuration.vision
-    let (width, tokens) = (Double(vision.hiddenSize), Double(vision.patches + 1))
+    let (width, tokens) = (Double(vision.hiddenSize), Double(patches + 1))
     let layer = 2 * tokens * (4 * width * width + 2 * width * Double(vision.intermediateSize)) + 4 * tokens * tokens * width
     let patch = Double(vision.channels * vision.patchSize * vision.patchSize)
-    return Double(vision.computedLayers) * layer + 2 * Double(vision.patches) * patch * width
+    return Double(vision.computedLayers) * layer + 2 * Double(patches) * patch * width
   }
 
   private func projector(tokens: Double) -> Double {

@@ -55,7 +55,9 @@ struct CompressionOptions: ParsableArguments {
 
 /// Between which layers tokens are dropped.
 struct CutOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Drop after this many decoder layers, 2 unless given; pool works before all.", valueName: "k"))
+  @Option(
+    help: ArgumentHelp(
+      "Drop after this many decoder layers, 2 unless given; pool and downsample work before all.", valueName: "k"))
   var layer: Int?
 
   @Option(help: ArgumentHelp("Drop again after this many decoder layers.", valueName: "k"))
@@ -81,7 +83,10 @@ struct CutOptions: ParsableArguments {
   ///
   /// - Throws: `ValidationError` that names the option.
   func check(_ plan: CompressionPlan, _ configuration: LLaVAConfiguration) throws {
-    _ = try named { try plan.tokensSeen(ofImage: configuration.vision.tokens, layers: configuration.text.layers) }
+    try named {
+      _ = try plan.tokensSeen(ofImage: configuration.vision.tokens, layers: configuration.text.layers)
+      _ = try plan.shrunk(configuration.vision.grid)
+    }
   }
 
   /// Says by which option an error came about.

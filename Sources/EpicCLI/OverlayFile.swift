@@ -34,10 +34,9 @@ struct OverlayFile {
     let view = pipeline.preprocessor.magnified(by: max(1, (Self.comfortableSize + vision.imageSize - 1) / vision.imageSize))
     let drawings = try pictures.enumerated().map { index, picture in
       let overlay =
-        if case .pool = plan?.strategy {
-          TokenOverlay(vision.grid, pooledTo: answer.result.keptVisualTokens / pictures.count)
-        } else {
-          TokenOverlay(vision.grid, keptIndices: answer.result.cuts.map { $0.keptIndices[index] })
+        switch plan?.strategy {
+        case .pool, .shrink: TokenOverlay(vision.grid, pooledTo: answer.result.keptVisualTokens / pictures.count)
+        case .drop, nil: TokenOverlay(vision.grid, keptIndices: answer.result.cuts.map { $0.keptIndices[index] })
         }
       return try overlay.drawn(on: view.resizedPixels(picture))
     }

@@ -15,6 +15,8 @@ extension Tensor {
     static let maskedFill = Operator("aten::masked_fill.Scalar")
     static let fillInPlace = Operator("aten::masked_fill_.Scalar")
     static let triu = Operator("aten::triu")
+    static let bicubic = Operator("aten::upsample_bicubic2d")
+    static let bicubicAntialiased = Operator("aten::_upsample_bicubic2d_aa")
   }
 
   /// y = x·wᵀ + b over the last dimension: x [..., in], weight [out, in], bias [out] or none; y [..., out].
@@ -77,4 +79,12 @@ extension Tensor {
   }
   /// A copy with zeros below the given diagonal.
   public func upperTriangle(_ diagonal: Int = 0) throws -> Tensor { try Op.triu(.tensor(self), .int(diagonal)) }
+
+  /// Images [images, channels, height, width] resampled to other sizes by cubic splines; the corners' pixels are areas, not points.
+  ///
+  /// - Parameter antialias: averages over all pixels that a new one covers, as Pillow does; without it at most 16 are looked at.
+  public func resizedBicubic(_ height: Int, _ width: Int, antialias: Bool) throws -> Tensor {
+    try (antialias ? Op.bicubicAntialiased : Op.bicubic)(
+      .tensor(self), .ints([height, width]), .bool(false), .none, .none)
+  }
 }

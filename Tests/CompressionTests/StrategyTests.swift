@@ -199,7 +199,7 @@ import Torch
 
   @Test func unknownNamesListTheKnownOnes() throws {
     let error = #expect(throws: CompressionError.self) { try CompressorRegistry.standard.strategy("drat") }
-    #expect(error?.description == "there is no strategy drat; known are dart, fastv, pool, random, uniform")
+    #expect(error?.description == "there is no strategy drat; known are dart, downsample, fastv, pool, random, uniform")
     #expect(throws: CompressionError.self) { try DART(imagePivots: 0) }
     #expect(throws: CompressionError.self) { try DART(textPivots: -1) }
   }

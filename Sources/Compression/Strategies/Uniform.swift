@@ -8,6 +8,9 @@ public struct Uniform: TokenCompressor {
   /// A strategy that looks at positions alone.
   public init() {}
 
+  /// False: no text has a say.
+  public var readsPrompt: Bool { false }
+
   /// The middle of each rectangle; a class token always stays.
   public func keep(_ count: Int, of tokens: VisualTokens, generator: Generator) throws -> Tensor {
     let grid = tokens.grid

@@ -41,10 +41,11 @@ public struct LLaVAModel: Sendable {
 
   /// Decoder inputs for images: pixels [images, channels, size, size] float32 to [images, tokens, hiddenSize].
   ///
-  /// - Parameter compression: pools features to fewer tokens where its strategy does so; others leave all of them.
+  /// - Parameter compression: shrinks the picture or pools features to fewer tokens where its strategy does so; others leave all of
+  ///   them.
   /// - Throws: `TorchError`; `CompressionError` where more tokens are to be kept than there are.
   public func visualTokens(_ pixels: Tensor, _ compression: CompressionPlan? = nil) throws -> Tensor {
-    let features = try tower(pixels.to(dtype, on: device))
+    let features = try tower(pixels.to(device), grid: compression?.shrunk(configuration.vision.grid))
     return try projector(compression?.pooled(features, configuration.vision.grid) ?? features)
   }
 

@@ -1,3 +1,4 @@
+import Compression
 import Torch
 
 /// A CLIP vision tower: pixels in, the patch features of one chosen layer out.
@@ -66,25 +67,46 @@ public struct VisionTower: Sendable {
 
   /// Features of the chosen layer: pixels [images, channels, size, size] to [images, tokens, hiddenSize].
   ///
+  /// - Parameter grid: the patches to see the pictures in, which are shrunk to as many; nil for the tower's own.
   /// - Throws: `TorchError.shapeMismatch` for pixels of another size.
-  public func callAsFunction(_ pixels: Tensor) throws -> Tensor {
+  public func callAsFunction(_ pixels: Tensor, grid: TokenGrid? = nil) throws -> Tensor {
     let c = configuration
     try pixels.requireShape([nil, c.channels, c.imageSize, c.imageSize], "image pixels")
     let images = pixels.size(0)
+    let pixels = try grid.map { try shrunk(pixels, to: $0) } ?? pixels
     let patches = try linear(patchRows(pixels.to(patchEmbedding.dtype)), patchEmbedding.reshaped([c.hiddenSize, -1]), nil)
     let first = try classEmbedding.reshaped([1, 1, c.hiddenSize]).expanded([images, 1, c.hiddenSize])
-    var x = try preNorm(concatenate([first, patches], 1) + positionEmbedding)
+    let positions = try grid.map(positions) ?? positionEmbedding
+    var x = try preNorm(concatenate([first, patches], 1) + positions)
     for layer in layers.prefix(c.computedLayers) { x = try layer(x, c) }
-    return c.featureSelection == .full ? x : try x.narrow(1, from: 1, length: c.patches)
+    return c.featureSelection == .full ? x : try x.narrow(1, from: 1, length: x.size(1) - 1)
+  }
+
+  /// Pictures of as many pixels as a grid of patches has, in float32: antialiased bicubic resampling.
+  private func shrunk(_ pixels: Tensor, to grid: TokenGrid) throws -> Tensor {
+    let used = configuration.gridSize * configuration.patchSize
+    let cropped = try pixels.to(.float32).narrow(2, from: 0, length: used).narrow(3, from: 0, length: used)
+    return try cropped.resizedBicubic(
+      grid.rows * configuration.patchSize, grid.columns * configuration.patchSize, antialias: true)
+  }
+
+  /// The learned positions at the places of another grid, the class token's first: bicubic, as transformers interpolates them.
+  private func positions(_ grid: TokenGrid) throws -> Tensor {
+    let c = configuration
+    let patches = try positionEmbedding.narrow(0, from: 1, length: c.patches).to(.float32)
+    let image = try patches.reshaped([1, c.gridSize, c.gridSize, c.hiddenSize]).permuted([0, 3, 1, 2])
+    let resized = try image.resizedBicubic(grid.rows, grid.columns, antialias: false).permuted([0, 2, 3, 1])
+    let rows = try resized.reshaped([grid.patches, c.hiddenSize]).to(positionEmbedding.dtype)
+    return try concatenate([positionEmbedding.narrow(0, from: 0, length: 1), rows])
   }
 
   /// Pixels as rows of one patch each, in raster order: [images, patches, channels · patchSize²].
   private func patchRows(_ pixels: Tensor) throws -> Tensor {
     let c = configuration
-    let used = c.gridSize * c.patchSize
+    let (rows, columns) = (pixels.size(2) / c.patchSize, pixels.size(3) / c.patchSize)
     // A side that is no multiple of the patch loses its last pixels, as a convolution with that stride does.
-    let cropped = try pixels.narrow(2, from: 0, length: used).narrow(3, from: 0, length: used)
-    return try cropped.reshaped([pixels.size(0), c.channels, c.gridSize, c.patchSize, c.gridSize, c.patchSize])
-      .permuted([0, 2, 4, 1, 3, 5]).reshaped([pixels.size(0), c.patches, c.channels * c.patchSize * c.patchSize])
+    let cropped = try pixels.narrow(2, from: 0, length: rows * c.patchSize).narrow(3, from: 0, length: columns * c.patchSize)
+    return try cropped.reshaped([pixels.size(0), c.channels, rows, c.patchSize, columns, c.patchSize])
+      .permuted([0, 2, 4, 1, 3, 5]).reshaped([pixels.size(0), rows * columns, c.channels * c.patchSize * c.patchSize])
   }
 }
