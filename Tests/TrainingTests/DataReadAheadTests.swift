@@ -1,4 +1,5 @@
 import Foundation
+import Imaging
 import Synchronization
 import TestSupport
 import Testing

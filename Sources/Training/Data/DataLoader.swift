@@ -1,3 +1,4 @@
+import Imaging
 import Synchronization
 
 /// Prepares batches ahead of the training step.

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// Threads of their own and not tasks, because decoding and reading block, and the few threads of Swift's pool belong to others. At most
 /// `ahead` results are finished or under way beyond those handed over; then the workers wait.
-final class ReadAhead<Inputs: IteratorProtocol & Sendable, Output: Sendable>: Sendable where Inputs.Element: Sendable {
+package final class ReadAhead<Inputs: IteratorProtocol & Sendable, Output: Sendable>: Sendable where Inputs.Element: Sendable {
   /// What the threads share; a class of its own, so that they do not keep their owner alive.
   ///
   /// Sendable by hand: every access to a variable happens between `condition.lock()` and `unlock()`.
@@ -70,7 +70,7 @@ final class ReadAhead<Inputs: IteratorProtocol & Sendable, Output: Sendable>: Se
   private let shared: Shared
 
   /// Starts the workers.
-  init(
+  package init(
     _ inputs: Inputs, workers: Int, ahead: Int, stackSize: Int = 8 << 20,
     work: @escaping @Sendable (Inputs.Element) throws -> Output
   ) {
@@ -88,7 +88,7 @@ final class ReadAhead<Inputs: IteratorProtocol & Sendable, Output: Sendable>: Se
   /// Waits for the next result; nil after the last.
   ///
   /// - Throws: what the work threw; `CancellationError` after `cancel()`.
-  func next() throws -> Output? {
+  package func next() throws -> Output? {
     try shared.locked {
       while true {
         if shared.isCancelled { throw CancellationError() }
@@ -104,13 +104,13 @@ final class ReadAhead<Inputs: IteratorProtocol & Sendable, Output: Sendable>: Se
   }
 
   /// Stops the workers after the input that each has in hand, and whoever waits in `next()`.
-  func cancel() { shared.cancel() }
+  package func cancel() { shared.cancel() }
 
   /// Waits until no worker is left: after the last result, or after `cancel()`.
-  func join() {
+  package func join() {
     shared.locked { while shared.workers > 0 { shared.condition.wait() } }
   }
 
   /// Inputs that workers have taken so far.
-  var taken: Int { shared.locked { shared.taken } }
+  package var taken: Int { shared.locked { shared.taken } }
 }
