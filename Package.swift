@@ -13,6 +13,7 @@ let package = Package(
     .library(name: "Distillation", targets: ["Distillation"]),
     .library(name: "Training", targets: ["Training"]),
     .library(name: "Evaluation", targets: ["Evaluation"]),
+    .library(name: "Answering", targets: ["Answering"]),
     .library(name: "TestModels", targets: ["TestModels"]),
   ],
   dependencies: [
@@ -45,6 +46,7 @@ let package = Package(
         "Torch", "Imaging", "Language", "Compression", "LLaVA", "Distillation", .product(name: "Yams", package: "Yams"),
       ]),
     .target(name: "Evaluation", dependencies: ["Imaging", "Language"]),
+    .target(name: "Answering", dependencies: ["Torch", "Imaging", "Language", "Compression", "LLaVA"]),
     .target(name: "TestModels", dependencies: ["LLaVA"]),
     .executableTarget(
       name: "EpicCLI",
@@ -70,6 +72,9 @@ let package = Package(
       dependencies: ["Training", "Compression", "Distillation", "Imaging", "Language", "LLaVA", "TestModels", "TestSupport"],
       exclude: ["Resources"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Imaging", "Language", "TestSupport"]),
+    .testTarget(
+      name: "AnsweringTests",
+      dependencies: ["Answering", "Compression", "Imaging", "Language", "LLaVA", "TestModels", "TestSupport"]),
     .testTarget(name: "EpicCLITests", dependencies: ["EpicCLI", "Compression", "Imaging", "LLaVA", "TestModels", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],

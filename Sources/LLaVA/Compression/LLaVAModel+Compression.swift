@@ -72,7 +72,9 @@ extension LLaVAModel {
   }
 
   /// What a compressor keeps of an image, ascending; nil where all of it stays.
-  private func choose(
+  ///
+  /// - Throws: `CompressionError.badSelection` where the compressor breaks its promise, `.notFinite`; `TorchError`.
+  package func choose(
     _ count: Int, of tokens: VisualTokens, _ compressor: any TokenCompressor, _ generator: Generator
   ) throws -> Tensor? {
     if count >= tokens.count { return nil }

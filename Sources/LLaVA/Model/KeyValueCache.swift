@@ -54,7 +54,7 @@ public final class KeyValueCache: @unchecked Sendable {
   }
 
   /// Says that `count` more positions have passed through all layers.
-  func advance(by count: Int) { nextPosition += count }
+  package func advance(by count: Int) { nextPosition += count }
 
   /// Says that compression has dropped tokens, all of them before `position`.
   func noteDropped(before position: Int) { droppedEnd = max(droppedEnd, position) }
@@ -71,9 +71,39 @@ public final class KeyValueCache: @unchecked Sendable {
   }
 
   /// Takes memory for more tokens in each layer, as many as are known to come.
-  func reserve(_ tokens: [Int]) throws {
+  package func reserve(_ tokens: [Int]) throws {
     for (index, more) in tokens.enumerated() where layers[index].count + more > layers[index].keys.size(1) {
       try grow(index, toHold: layers[index].count + more, atLeastTwice: layers[index].count > 0)
+    }
+  }
+
+  /// A moment to which a cache can be brought back.
+  package struct Mark: Sendable {
+    /// Tokens of each layer.
+    package let counts: [Int]
+    fileprivate let nextPosition, droppedEnd: Int
+
+    /// An empty cache.
+    package static func nothing(layers: Int) -> Mark {
+      Mark(counts: Array(repeating: 0, count: layers), nextPosition: 0, droppedEnd: 0)
+    }
+  }
+
+  /// What the cache holds now.
+  package var mark: Mark { Mark(counts: layers.map(\.count), nextPosition: nextPosition, droppedEnd: droppedEnd) }
+
+  /// Forgets what came after a mark of this cache, or of one that held as many tokens.
+  package func rewind(to mark: Mark) {
+    for index in layers.indices { layers[index].count = min(layers[index].count, mark.counts[index]) }
+    nextPosition = mark.nextPosition
+    droppedEnd = mark.droppedEnd
+  }
+
+  /// Appends tokens that another cache holds, the same ones in each of some layers; positions stay as they are.
+  package func copyTokens(_ tokens: Range<Int>, layers range: Range<Int>, from other: KeyValueCache) throws {
+    for layer in range where !tokens.isEmpty {
+      func rows(_ t: Tensor) throws -> Tensor { try t.narrow(1, from: tokens.lowerBound, length: tokens.count).transposed(0, 1) }
+      _ = try append(rows(other.layers[layer].keys), rows(other.layers[layer].values), layer: layer)
     }
   }
 

@@ -3,9 +3,9 @@ import Torch
 /// What a layer attended with, for those who choose tokens by it.
 public struct AttentionTrace: Sendable {
   /// Queries after rotary embedding, [T, heads, headDimension].
-  let queries: Tensor
+  package let queries: Tensor
   /// Each sample's keys after rotary embedding, those of its cache first, [keyValueHeads, columns, headDimension].
-  let keys: [Tensor]
+  package let keys: [Tensor]
 
   func detached() throws -> AttentionTrace {
     AttentionTrace(queries: try queries.detached(), keys: try keys.map { try $0.detached() })
