@@ -55,6 +55,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .target(
+      name: "EvaluationLayouts", dependencies: ["Evaluation", "Imaging", "TestSupport"], path: "Tests/EvaluationLayouts"),
     .target(name: "GoldenModels", dependencies: ["LLaVA", "TestSupport"], path: "Tests/GoldenModels"),
     .testTarget(name: "TorchTests", dependencies: ["Torch", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"], exclude: ["Resources"]),
@@ -71,7 +73,8 @@ let package = Package(
       name: "TrainingTests",
       dependencies: ["Training", "Compression", "Distillation", "Imaging", "Language", "LLaVA", "TestModels", "TestSupport"],
       exclude: ["Resources"]),
-    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Imaging", "Language", "TestSupport"]),
+    .testTarget(
+      name: "EvaluationTests", dependencies: ["Evaluation", "EvaluationLayouts", "Imaging", "Language", "TestSupport"]),
     .testTarget(
       name: "AnsweringTests",
       dependencies: ["Answering", "Compression", "Imaging", "Language", "LLaVA", "TestModels", "TestSupport"]),

@@ -1,3 +1,4 @@
+import EvaluationLayouts
 import Foundation
 import Testing
 

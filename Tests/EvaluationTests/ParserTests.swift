@@ -1,3 +1,4 @@
+import EvaluationLayouts
 import Testing
 
 @testable import Evaluation

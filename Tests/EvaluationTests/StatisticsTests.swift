@@ -1,3 +1,4 @@
+import EvaluationLayouts
 import TestSupport
 import Testing
 

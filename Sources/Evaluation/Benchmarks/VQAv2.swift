@@ -4,7 +4,7 @@ import Foundation
 ///
 /// `val` can be scored here; the answers to `test-dev` are with EvalAI. Which of the paper's numbers belong to which is unresolved:
 /// its 72.2 for LLaVA-1.5 is no test-dev value (78.5 is), so it is no target for either split.
-enum VQAv2 {
+package enum VQAv2 {
   static let definition = BenchmarkDefinition(
     name: "vqav2", title: "VQAv2", splits: ["val", "test-dev"],
     scorers: [SoftAccuracy.Scorer.m4c, .vqaOfficial, .vqaSubmitted, .lmmsEval].map(\.rawValue), originalMissing: .aborts
@@ -79,7 +79,7 @@ enum VQAv2 {
   }
 
   /// The name of a picture of COCO.
-  static func imageName(_ id: Int, subset: String) -> String {
+  package static func imageName(_ id: Int, subset: String) -> String {
     let digits = String(id)
     return "COCO_\(subset)_\(String(repeating: "0", count: max(0, 12 - digits.count)))\(digits).jpg"
   }

@@ -22,9 +22,9 @@ struct QuestionLine {
 }
 
 /// The sentences behind the questions of LLaVA's prompts.
-enum PromptSuffix {
-  static let shortAnswer = "\nAnswer the question using a single word or phrase."
-  static let unanswerable = "\nWhen the provided information is insufficient, respond with 'Unanswerable'." + shortAnswer
-  static let optionLetter = "\nAnswer with the option's letter from the given choices directly."
-  static let optionLetterChinese = "\n请直接回答选项字母。"
+package enum PromptSuffix {
+  package static let shortAnswer = "\nAnswer the question using a single word or phrase."
+  package static let unanswerable = "\nWhen the provided information is insufficient, respond with 'Unanswerable'." + shortAnswer
+  package static let optionLetter = "\nAnswer with the option's letter from the given choices directly."
+  package static let optionLetterChinese = "\n请直接回答选项字母。"
 }

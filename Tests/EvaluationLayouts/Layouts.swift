@@ -1,45 +1,44 @@
+import Evaluation
 import Foundation
 import Imaging
 import TestSupport
 
-@testable import Evaluation
-
 /// A data folder that a test makes: miniatures of the ten benchmarks' files, with real pictures.
-struct DataFolder {
-  let scratch: Scratch
-  var url: URL { scratch.url }
+package struct DataFolder {
+  package let scratch: Scratch
+  package var url: URL { scratch.url }
 
-  init() throws { scratch = try Scratch() }
+  package init() throws { scratch = try Scratch() }
 
-  func write(_ text: String, _ path: String) throws {
+  package func write(_ text: String, _ path: String) throws {
     let place = url.appending(path: path)
     try FileManager.default.createDirectory(at: place.deletingLastPathComponent(), withIntermediateDirectories: true)
     try Data(text.utf8).write(to: place)
   }
 
-  func read(_ path: String) throws -> String { try String(contentsOf: url.appending(path: path), encoding: .utf8) }
+  package func read(_ path: String) throws -> String { try String(contentsOf: url.appending(path: path), encoding: .utf8) }
 
-  func remove(_ path: String) throws { try FileManager.default.removeItem(at: url.appending(path: path)) }
+  package func remove(_ path: String) throws { try FileManager.default.removeItem(at: url.appending(path: path)) }
 
-  func write(json: Any, _ path: String) throws { try write(Self.json(json), path) }
+  package func write(json: Any, _ path: String) throws { try write(Self.json(json), path) }
 
-  func write(lines: [[String: Any]], _ path: String) throws {
+  package func write(lines: [[String: Any]], _ path: String) throws {
     try write(lines.map { try Self.json($0) + "\n" }.joined(), path)
   }
 
-  static func json(_ value: Any) throws -> String {
+  package static func json(_ value: Any) throws -> String {
     String(
       decoding: try JSONSerialization.data(withJSONObject: value, options: [.sortedKeys, .withoutEscapingSlashes]), as: UTF8.self)
   }
 
   /// A picture of its own; a PNG whatever its name, since content tells.
-  static func picture(_ seed: Int) throws -> Data {
+  package static func picture(_ seed: Int) throws -> Data {
     var random = SplitMix(seed: UInt64(seed))
     let pixels = (0..<6 * 4 * 3).map { _ in UInt8.random(in: 0...255, using: &random) }
     return try RGBImage(width: 6, height: 4, pixels: pixels).pngData()
   }
 
-  func picture(_ path: String, _ seed: Int) throws {
+  package func picture(_ path: String, _ seed: Int) throws {
     let place = url.appending(path: path)
     try FileManager.default.createDirectory(at: place.deletingLastPathComponent(), withIntermediateDirectories: true)
     try Self.picture(seed).write(to: place)
@@ -47,14 +46,14 @@ struct DataFolder {
 }
 
 /// Right answers by question id.
-typealias Answers = [String: String]
+package typealias Answers = [String: String]
 
 extension DataFolder {
   private static let short = PromptSuffix.shortAnswer
 
   /// All ten by their names.
   @discardableResult
-  func make(_ name: String) throws -> Answers {
+  package func make(_ name: String) throws -> Answers {
     switch name {
     case "vqav2": try vqav2()
     case "gqa": try gqa()
@@ -69,7 +68,7 @@ extension DataFolder {
     }
   }
 
-  func vqav2() throws -> Answers {
+  package func vqav2() throws -> Answers {
     var (questions, annotations, answers): ([[String: Any]], [[String: Any]], Answers) = ([], [], [:])
     for index in 0..<20 {
       let (image, id) = (index / 4 + 1, (index / 4 + 1) * 1000 + index % 4)
@@ -93,7 +92,7 @@ extension DataFolder {
   }
 
   /// Four questions of test-dev among eight of test2015.
-  func vqav2Test() throws {
+  package func vqav2Test() throws {
     func line(_ id: Int) -> [String: Any] {
       [
         "question_id": id, "image": VQAv2.imageName(id / 1000, subset: "test2015"), "text": "What \(id)?" + Self.short,
@@ -108,7 +107,7 @@ extension DataFolder {
     try picture("vqav2/test2015/\(VQAv2.imageName(1, subset: "test2015"))", 1)
   }
 
-  func gqa() throws -> Answers {
+  package func gqa() throws -> Answers {
     var (questions, answers): ([String: Any], Answers) = ([:], [:])
     for index in 0..<24 {
       let id = "2010\(index)"
@@ -133,7 +132,7 @@ extension DataFolder {
     return answers
   }
 
-  func vizwiz() throws -> Answers {
+  package func vizwiz() throws -> Answers {
     var answers: Answers = [:]
     for split in ["val", "test"] {
       let records = try (0..<12).map { index -> [String: Any] in
@@ -154,7 +153,7 @@ extension DataFolder {
     return answers
   }
 
-  func scienceQA() throws -> Answers {
+  package func scienceQA() throws -> Answers {
     var (problems, converted, answers): ([String: Any], [[String: Any]], Answers) = ([:], [], [:])
     let ids = (0..<15).map { String(($0 * 7) % 15 + 100) }
     for (index, id) in ids.enumerated() {
@@ -183,7 +182,7 @@ extension DataFolder {
   }
 
   /// Two pictures have two questions each, so that LLaVA's ids are not unique.
-  func textVQA() throws -> Answers {
+  package func textVQA() throws -> Answers {
     var (data, lines, tokens, answers): ([[String: Any]], [[String: Any]], [[String: Any]], Answers) = ([], [], [], [:])
     for index in 0..<12 {
       let image = "00a\(min(index, 9))"
@@ -208,7 +207,7 @@ extension DataFolder {
     return answers
   }
 
-  func pope() throws -> Answers {
+  package func pope() throws -> Answers {
     var (lines, answers): ([[String: Any]], Answers) = ([], [:])
     for (split, offset) in [("adversarial", 0), ("random", 10_000_000), ("popular", 20_000_000)] {
       var labels: [[String: Any]] = []
@@ -227,7 +226,7 @@ extension DataFolder {
   }
 
   /// Two subtasks of each layout, two pictures each; one question is followed by two spaces.
-  func mme() throws -> Answers {
+  package func mme() throws -> Answers {
     var (lines, answers): ([[String: Any]], Answers) = ([], [:])
     for (subtask, isApart, ending) in [
       ("existence", false, "jpg"), ("artwork", true, "jpg"), ("celebrity", true, "jpg"), ("code_reasoning", false, "png"),
@@ -251,7 +250,7 @@ extension DataFolder {
   }
 
   /// Five questions with four, three or two options, all rotated; a hint over two lines; a picture that is another row's.
-  func mmBench(_ path: String) throws -> Answers {
+  package func mmBench(_ path: String) throws -> Answers {
     var (rows, answers): ([String], Answers) = ([], [:])
     let options = [
       ["summer", "winter", "spring", "autumn"], ["one", "two", "three"], ["left", "right"], ["a", "b", "c", "d"], ["x", "y"],
@@ -277,7 +276,7 @@ extension DataFolder {
     return answers
   }
 
-  func ocrBench() throws -> Answers {
+  package func ocrBench() throws -> Answers {
     var (records, answers): ([[String: Any]], Answers) = ([], [:])
     let types = ["Regular Text Recognition", "Scene Text-centric VQA", "Handwritten Mathematical Expression Recognition"]
     for index in 0..<15 {
