@@ -14,6 +14,7 @@ let package = Package(
     .library(name: "Training", targets: ["Training"]),
     .library(name: "Evaluation", targets: ["Evaluation"]),
     .library(name: "Answering", targets: ["Answering"]),
+    .library(name: "Results", targets: ["Results"]),
     .library(name: "TestModels", targets: ["TestModels"]),
   ],
   dependencies: [
@@ -46,12 +47,16 @@ let package = Package(
         "Torch", "Imaging", "Language", "Compression", "LLaVA", "Distillation", .product(name: "Yams", package: "Yams"),
       ]),
     .target(name: "Evaluation", dependencies: ["Imaging", "Language"]),
-    .target(name: "Answering", dependencies: ["Torch", "Imaging", "Language", "Compression", "LLaVA"]),
+    .target(name: "Results", dependencies: ["Evaluation", "Report"]),
+    .target(
+      name: "Answering",
+      dependencies: ["Torch", "Imaging", "Language", "Compression", "LLaVA", "Efficiency", "Evaluation", "Results"]),
     .target(name: "TestModels", dependencies: ["LLaVA"]),
     .executableTarget(
       name: "EpicCLI",
       dependencies: [
-        "Compression", "Distillation", "Efficiency", "LLaVA", "Report", "TestModels", "Training",
+        "Answering", "Compression", "Distillation", "Efficiency", "Evaluation", "LLaVA", "Report", "Results", "TestModels",
+        "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "TestSupport", path: "Tests/TestSupport"),
@@ -77,8 +82,17 @@ let package = Package(
       name: "EvaluationTests", dependencies: ["Evaluation", "EvaluationLayouts", "Imaging", "Language", "TestSupport"]),
     .testTarget(
       name: "AnsweringTests",
-      dependencies: ["Answering", "Compression", "Imaging", "Language", "LLaVA", "TestModels", "TestSupport"]),
-    .testTarget(name: "EpicCLITests", dependencies: ["EpicCLI", "Compression", "Imaging", "LLaVA", "TestModels", "TestSupport"]),
+      dependencies: [
+        "Answering", "Compression", "Evaluation", "EvaluationLayouts", "Imaging", "Language", "LLaVA", "Results", "TestModels",
+        "TestSupport",
+      ]),
+    .testTarget(name: "ResultsTests", dependencies: ["Results", "Evaluation", "TestSupport"]),
+    .testTarget(
+      name: "EpicCLITests",
+      dependencies: [
+        "EpicCLI", "Answering", "Compression", "Evaluation", "EvaluationLayouts", "Imaging", "Results", "LLaVA", "TestModels",
+        "TestSupport",
+      ]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20

@@ -87,3 +87,10 @@ func alignedTable(_ rows: [[String]]) -> [String] {
     zip(row, widths).map { String(repeating: " ", count: $1 - $0.count) + $0 }.joined(separator: "  ")
   }
 }
+
+/// Columns of the terminal that standard output is; nil where it is none.
+func terminalWidth() -> Int? {
+  var size = winsize()
+  guard isatty(STDOUT_FILENO) == 1, ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+  return Int(size.ws_col)
+}

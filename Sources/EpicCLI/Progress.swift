@@ -39,7 +39,8 @@ struct ProgressRate {
     let share = "\(formatCount(done)) of \(formatCount(total)) (\(done * 100 / max(1, total)) %)"
     guard seconds > 1, done > 0 else { return share }
     let rate = Double(done) / seconds
-    return share + ", \(formatCount(Int(rate)))/s, \(formatDuration(Double(total - done) / rate)) left"
+    let perSecond = rate < 10 ? String(format: "%.1f", rate) : formatCount(Int(rate))
+    return share + ", \(perSecond)/s, \(formatDuration(Double(total - done) / rate)) left"
   }
 }
 

@@ -49,17 +49,19 @@ extension Chart.Series {
 
   /// Its sign in the legend and its label, on a line of text.
   fileprivate func drawMark(into svg: inout SVG, x: Double, y: Double) {
-    if case .band = shape {
+    let isSolid = if case .bars = shape { true } else { false }
+    if case .band = shape { fill() } else if isSolid { fill() } else { stroke() }
+    svg.write(label, x: x + 34, y: y, size: Style.small, style: "epic-quiet")
+    func fill() {
       svg.add(
         "rect",
         [
-          ("class", "epic-area epic-area\(tone)"), ("x", SVG.number(x)), ("y", SVG.number(y - 10)), ("width", "26"),
+          ("class", isSolid ? "epic-bar epic-area\(tone)" : "epic-area epic-area\(tone)"), ("x", SVG.number(x)),
+          ("y", SVG.number(y - 10)), ("width", "26"),
           ("height", "12"), ("rx", "2"),
         ])
-    } else {
-      svg.line("epic-line epic-line\(tone)", (x, y - 4), (x + 26, y - 4), dashed: dashed)
     }
-    svg.write(label, x: x + 34, y: y, size: Style.small, style: "epic-quiet")
+    func stroke() { svg.line("epic-line epic-line\(tone)", (x, y - 4), (x + 26, y - 4), dashed: dashed) }
   }
 
   fileprivate func draw(into svg: inout SVG, _ horizontal: Scale, _ vertical: Scale) {
@@ -73,6 +75,26 @@ extension Chart.Series {
     case .band(let low, let high):
       let outline = pixels(high) + pixels(low).reversed()
       if !outline.isEmpty { svg.add("path", [("class", "epic-area epic-area\(tone)"), ("d", path(outline) + "Z")]) }
+    case .intervals(let intervals):
+      Chart.Series("", .line(intervals.map(\.point)), color: color, dashed: dashed).draw(into: &svg, horizontal, vertical)
+      for interval in intervals where interval.point.x.isFinite && interval.point.y.isFinite {
+        whisker(interval, at: horizontal.position(interval.point.x), into: &svg, vertical, style: "epic-whisker epic-line\(tone)")
+        let (x, y) = (horizontal.position(interval.point.x), vertical.position(interval.point.y))
+        svg.add("circle", [("class", "epic-bar epic-area\(tone)"), ("cx", SVG.number(x)), ("cy", SVG.number(y)), ("r", "3.5")])
+      }
+    case .bars(let intervals, let width):
+      for interval in intervals where interval.point.x.isFinite && interval.point.y.isFinite {
+        let edges = [interval.point.x - width / 2, interval.point.x + width / 2].map { horizontal.position($0) }
+        let base = vertical.position(min(max(0, vertical.range.lowerBound), vertical.range.upperBound))
+        let top = vertical.position(interval.point.y)
+        svg.add(
+          "rect",
+          [
+            ("class", "epic-bar epic-area\(tone)"), ("x", SVG.number(edges[0])), ("y", SVG.number(min(base, top))),
+            ("width", SVG.number(edges[1] - edges[0])), ("height", SVG.number(abs(base - top))),
+          ])
+        whisker(interval, at: (edges[0] + edges[1]) / 2, into: &svg, vertical, style: "epic-axis")
+      }
     case .line(let points), .steps(let points):
       var line = pixels(points)
       if case .steps = shape {
@@ -83,5 +105,14 @@ extension Chart.Series {
       if dashed { attributes.append(SVG.dashes) }
       svg.add("path", attributes)
     }
+  }
+
+  private func whisker(
+    _ interval: Chart.Interval, at x: Double, into svg: inout SVG, _ vertical: Scale, style: String
+  ) {
+    guard interval.low.isFinite, interval.high > interval.low else { return }
+    let (low, high) = (vertical.position(interval.low), vertical.position(interval.high))
+    svg.line(style, (x, low), (x, high))
+    for end in [low, high] { svg.line(style, (x - 3, end), (x + 3, end)) }
   }
 }

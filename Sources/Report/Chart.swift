@@ -35,12 +35,20 @@ public struct Chart: Sendable {
     public var format: Format
     /// What the axis spans; what is drawn, and 0 for a vertical axis, unless given.
     public var range: ClosedRange<Double>?
+    /// Names that stand at 0, 1, 2 and so on in place of numbers; for a horizontal axis.
+    public var categories: [String] = []
 
     /// An axis of a label.
     public init(_ label: String = "", format: Format = .number, range: ClosedRange<Double>? = nil) {
       self.label = label
       self.format = format
       self.range = range
+    }
+
+    /// A horizontal axis of names.
+    public init(categories: [String]) {
+      self.init(range: -0.5...Double(max(1, categories.count)) - 0.5)
+      self.categories = categories
     }
   }
 
@@ -58,6 +66,21 @@ public struct Chart: Sendable {
     }
   }
 
+  /// A point that lies within a range.
+  public struct Interval: Sendable, Equatable {
+    /// Where it most likely is.
+    public var point: Point
+    /// The ends of the range along the vertical axis.
+    public var low, high: Double
+
+    /// A point and its range.
+    public init(_ point: Point, low: Double, high: Double) {
+      self.point = point
+      self.low = low
+      self.high = high
+    }
+  }
+
   /// Something drawn in one colour, with its line in the legend.
   public struct Series: Sendable {
     /// What it looks like.
@@ -68,11 +91,17 @@ public struct Chart: Sendable {
       case steps([Point])
       /// The area between two lines.
       case band(low: [Point], high: [Point])
+      /// Points joined by straight lines, each with a dot and a whisker over its range.
+      case intervals([Interval])
+      /// A bar from 0 to each point, as wide as said on the horizontal axis, with a whisker over its range.
+      case bars([Interval], width: Double)
 
       var points: [Point] {
         switch self {
         case .line(let points), .steps(let points): points
         case .band(let low, let high): low + high
+        case .intervals(let intervals), .bars(let intervals, _):
+          intervals.flatMap { [$0.point, Point($0.point.x, $0.low), Point($0.point.x, $0.high)] }
         }
       }
     }

@@ -22,8 +22,13 @@ struct Scale: Sendable {
     // A billionth of a step: numbers such as 0.3 / 0.1 fall short of whole ones.
     let first = (range.lowerBound / step - 1e-9).rounded(.up)
     let last = (range.upperBound / step + 1e-9).rounded(.down)
-    ticks = stride(from: first, through: last, by: 1).map { $0 * step }
-    labels = ticks.map { Self.label($0, step: step, axis.format) }
+    if axis.categories.isEmpty {
+      ticks = stride(from: first, through: last, by: 1).map { $0 * step }
+      labels = ticks.map { Self.label($0, step: step, axis.format) }
+    } else {
+      ticks = axis.categories.indices.map(Double.init)
+      labels = axis.categories
+    }
     pixels = (from, to)
   }
 

@@ -28,7 +28,9 @@ enum Style {
       }
       return (fixed + series).joined()
     }
-    let shapes = ".epic-line{fill:none;stroke-width:2;stroke-linejoin:round}.epic-area{fill-opacity:.2}"
+    let shapes =
+      ".epic-line{fill:none;stroke-width:2;stroke-linejoin:round}.epic-area{fill-opacity:.2}"
+      + ".epic-bar{fill-opacity:.85}.epic-whisker{stroke-width:1;stroke-opacity:.7}"
     return shapes + rules(false) + "@media (prefers-color-scheme:dark){" + rules(true) + "}"
   }()
 

@@ -5,7 +5,7 @@ import Torch
 extension BadInput {
   static let all =
     folders + configurations + checkpoints + tokenizers + pictures + prompts + flags + compressions + curricula + datasets
-    + destinations
+    + destinations + evaluations
 
   private static let folders = [
     BadInput(name: "no folder", code: 1, says: ["/absent", "no such folder"], arguments: { ["inspect", $0.path + "/absent"] }),
@@ -275,5 +275,40 @@ extension BadInput {
       change: { folder in
         try weights("NaN") { try $0["language_model.model.norm.weight"]?.multiplyInPlace(by: .nan) }.change(folder)
       }),
+  ]
+
+  /// `eval` of the checkpoint on an empty data folder.
+  private static func eval(_ more: [String], code: Int32 = 2, _ says: String...) -> BadInput {
+    BadInput(
+      name: "eval " + more.joined(separator: " "), code: code, says: says,
+      arguments: {
+        let model = more.contains("--model") ? [] : ["--model", $0.appending(path: "model").path]
+        let place = ["--data", $0.path, "--output", $0.appending(path: "out").path]
+        return ["eval"] + model + place + (more.contains("--benchmark") ? [] : ["--benchmark", "pope"]) + more
+      })
+  }
+
+  private static let evaluations: [BadInput] = [
+    eval(["--benchmark", "popes"], "--benchmark", "popes", "pope, mme"),
+    eval(["--benchmark", "pope,pope"], "--benchmark", "twice"),
+    eval(["--compressor", "dart,sieve"], "--compressor", "sieve", "uniform"), eval(["--keep", "4,x"], "--keep"),
+    eval(["--keep", "4,-1"], "--keep is -1"), eval(["--keep", "17"], "--keep is 17", "16"),
+    eval(["--layer", "0"], "--layer is 0"), eval(["--keep", "4", "--layer", "5"], "--layer is 5", "1...4"),
+    eval(["--compressor", "downsample", "--keep", "3"], "--keep is 3", "2 or 4"), eval(["--limit", "0"], "--limit is 0"),
+    eval(["--batch", "0"], "--batch is 0"), eval(["--timed=-1"], "--timed is -1"),
+    eval(["--max-tokens", "0"], "--max-tokens is 0"),
+    eval(["--split", "pope"], "--split", "pope"), eval(["--split", "gqa=x"], "--split", "gqa=x"),
+    eval(["--split", "pope=x"], "--split", "\"x\"", "coco"), eval(["--scorer", "pope=x"], "--scorer", "lmms-eval"),
+    eval(["--prompt", "pope=x"], "--prompt", "llava"), eval(["--template", "x"], "--template"),
+    eval(["--device", "gpu"], "--device"),
+    eval(["--model", "absent"], code: 1, "absent", "no such folder"),
+    eval(["--keep", "4"], code: 1, "pope: missing", "val2014", "http"),
+    BadInput(
+      name: "eval without a model", code: 2, says: ["--model"], arguments: { ["eval", "--benchmark", "pope", "--data", $0.path] }),
+    BadInput(name: "report of nothing", code: 1, says: ["results.json", "no such file"], arguments: { ["report", $0.path] }),
+    BadInput(name: "report without a folder", code: 2, says: ["dir"], arguments: { _ in ["report"] }),
+    BadInput(
+      name: "report of something else", code: 1, says: ["results.json", "not JSON"], arguments: { ["report", $0.path] },
+      change: { try Data("{".utf8).write(to: $0.appending(path: "results.json")) }),
   ]
 }

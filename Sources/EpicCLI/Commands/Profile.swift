@@ -75,7 +75,7 @@ struct Profile: AsyncParsableCommand {
   }
 
   /// The paper's budgets, as parts of the picture where the model sees it with another number of tokens.
-  private static func budgets(_ tokens: Int) -> [Int] {
+  static func budgets(_ tokens: Int) -> [Int] {
     var found: [Int] = []
     for budget in [576, 256, 192, 128, 64, 36, 18, 9, 2] {
       let keep = Int((Double(budget * tokens) / 576).rounded())

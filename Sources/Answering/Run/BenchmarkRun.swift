@@ -1,0 +1,183 @@
+import Evaluation
+import Foundation
+import Imaging
+import LLaVA
+import Language
+import Torch
+
+/// What of an evaluation does not depend on the benchmark.
+public struct EvaluationSettings: Sendable {
+  /// Longest answer in tokens; the benchmark's own unless given.
+  public var maximumNewTokens: Int?
+  /// Questions that are answered together; chosen by the number of plans unless given.
+  public var lanes: Int?
+  /// Where random choices start.
+  public var seed: UInt64 = 0
+  /// A question that cannot be asked ends the run.
+  public var isStrict = false
+  /// Threads that decode pictures.
+  public var workers = 2
+
+  /// What the benchmarks ask for.
+  public init() {}
+}
+
+/// Has a model answer a benchmark's questions under many plans, as far as its journal has no answers yet.
+public struct BenchmarkRun {
+  /// The questions.
+  public let benchmark: Benchmark
+  /// The ways to answer.
+  public let plans: [AnswerPlan]
+  /// Answers so far.
+  public let journal: AnswerJournal
+  /// The folder that holds the journal.
+  public let folder: URL
+
+  private let pipeline: LLaVAPipeline
+  private let settings: EvaluationSettings
+  private let maximumNewTokens: Int
+
+  /// Opens the journal; its folder's name changes with questions and settings.
+  ///
+  /// - Parameters:
+  ///   - benchmark: all of it, or a part.
+  ///   - whole: all of it, so that a part shares its answers.
+  ///   - folder: the model's.
+  /// - Throws: `AnsweringError`.
+  public init(
+    _ benchmark: Benchmark, of whole: Benchmark, _ pipeline: LLaVAPipeline, plans: [AnswerPlan], in folder: URL,
+    _ settings: EvaluationSettings
+  ) throws {
+    self.benchmark = benchmark
+    self.pipeline = pipeline
+    self.plans = plans
+    self.settings = settings
+    maximumNewTokens = settings.maximumNewTokens ?? benchmark.definition.maximumNewTokens
+    let print = Fingerprint.of(whole, maximumNewTokens: maximumNewTokens, seed: settings.seed)
+    self.folder = folder.appending(path: "\(benchmark.definition.name)-\(print.prefix(8))", directoryHint: .isDirectory)
+    journal = try AnswerJournal(self.folder)
+  }
+
+  /// Questions that some plan has not answered.
+  public var missing: Int { waves(unanswered).reduce(0) { $0 + $1.count { !isAnswered($0, plans) } } }
+
+  private var unanswered: [AnswerPlan] {
+    plans.filter { plan in benchmark.questions.contains { !journal.isAnswered($0.id, under: plan.id) } }
+  }
+
+  private func isAnswered(_ question: Question, _ plans: [AnswerPlan]) -> Bool {
+    plans.allSatisfy { journal.isAnswered(question.id, under: $0.id) }
+  }
+
+  /// Questions that are answered together, by picture; those that are answered in whole are left out.
+  ///
+  /// Which questions stand together does not depend on what is answered, so a run that goes on computes what an undisturbed one does.
+  private func waves(_ plans: [AnswerPlan]) -> [[Question]] {
+    let count = max(1, settings.lanes ?? 32 / max(1, plans.count))
+    let ordered = benchmark.questionsByImage.flatMap { $0 }
+    return stride(from: 0, to: ordered.count, by: count).map { Array(ordered[$0..<min(ordered.count, $0 + count)]) }
+      .filter { wave in wave.contains { !isAnswered($0, plans) } }
+  }
+
+  /// Answers what is missing.
+  ///
+  /// - Parameters:
+  ///   - shouldStop: asked after each wave of questions; what is answered stays.
+  ///   - progress: how many of the missing questions are done.
+  /// - Returns: false where it was stopped.
+  /// - Throws: `AnsweringError`; `TorchError`.
+  public func run(shouldStop: () -> Bool = { false }, progress: (Int) -> Void = { _ in }) throws -> Bool {
+    let plans = unanswered
+    let waves = waves(plans)
+    let answerer = SharedAnswerer(pipeline, plans: plans, lanes: settings.lanes)
+    let images = waves.flatMap { $0.compactMap(\.image) }
+    let distinct = images.enumerated().filter { $0.offset == 0 || images[$0.offset - 1] != $0.element }.map(\.element)
+    let prepare = preparing
+    let reader = ReadAhead(distinct.makeIterator(), workers: settings.workers, ahead: 2 * settings.workers + answerer.lanes) {
+      image -> Result<PreparedPicture, SampleReason> in
+      do { return .success(try prepare(image)) } catch { return .failure(SampleReason(text: "\(error)")) }
+    }
+    defer { reader.cancel() }
+    var current: (image: QuestionImage, picture: Result<PreparedPicture, SampleReason>)?
+    var done = 0
+    for wave in waves {
+      if shouldStop() { return false }
+      var asked: [(Question, AnswerRequest)] = []
+      var entries: [AnswerJournal.Entry] = []
+      for question in wave {
+        if let image = question.image, current?.image != image {
+          guard let picture = try reader.next() else { break }
+          current = (image, picture)
+        }
+        do {
+          let picture = try question.image == nil ? nil : current?.picture.get()
+          asked.append((question, try request(question, picture)))
+        } catch {
+          entries += try broken(question, error, plans)
+        }
+      }
+      let open = wave.count { !isAnswered($0, plans) }
+      entries += try answer(asked, answerer)
+      try journal.append(entries)
+      done += open
+      progress(done)
+    }
+    return true
+  }
+
+  /// Decodes a picture and makes pixels of it.
+  private var preparing: @Sendable (QuestionImage) throws -> PreparedPicture {
+    { [preprocessor = pipeline.preprocessor, seed = settings.seed] image in
+      PreparedPicture(
+        key: image.key, pixels: try preprocessor(image.decoded()).unsqueezed(0), seed: Fingerprint.seed(of: image, seed))
+    }
+  }
+
+  /// A picture as the tower takes it.
+  ///
+  /// - Throws: `ImagingError`, `EvaluationError.image`.
+  func picture(_ image: QuestionImage) throws -> PreparedPicture { try preparing(image) }
+
+  /// A question as the model reads it.
+  ///
+  /// - Throws: `LanguageError`.
+  func request(_ question: Question, _ picture: PreparedPicture?) throws -> AnswerRequest {
+    let text = picture == nil ? question.prompt : "\(imageTag)\n\(question.prompt)"
+    return AnswerRequest(
+      ids: try encodeWithImages(pipeline.template.prompt(for: [Turn(.user, text)]), tokenizer: pipeline.tokenizer),
+      picture: picture, maximumNewTokens: maximumNewTokens)
+  }
+
+  /// Answers of a wave; where one question spoils it, each is asked alone.
+  private func answer(_ asked: [(Question, AnswerRequest)], _ answerer: SharedAnswerer) throws -> [AnswerJournal.Entry] {
+    if asked.isEmpty { return [] }
+    do {
+      return zip(asked, try answerer.answer(asked.map(\.1))).flatMap { item, answers in
+        zip(answerer.plans, answers).map { plan, answer in
+          AnswerJournal.Entry(
+            plan: plan.id, id: item.0.id, text: answer.text, textTokens: answer.textTokens, newTokens: answer.tokens.count)
+        }
+      }
+    } catch let error as TorchError {
+      // Memory that is used up, and the like: no question is to blame.
+      throw error
+    } catch {
+      if asked.count == 1 { return try broken(asked[0].0, error, answerer.plans) }
+      return try asked.flatMap { try answer([$0], answerer) }
+    }
+  }
+
+  private func broken(_ question: Question, _ error: any Error, _ plans: [AnswerPlan]) throws -> [AnswerJournal.Entry] {
+    let reason = "\(error)"
+    if settings.isStrict {
+      throw AnsweringError.broken(benchmark: benchmark.definition.name, question: question.id, reason: reason)
+    }
+    return plans.map { AnswerJournal.Entry(plan: $0.id, id: question.id, fault: reason) }
+  }
+}
+
+/// Why a picture could not be prepared.
+struct SampleReason: Error, CustomStringConvertible {
+  let text: String
+  var description: String { text }
+}

@@ -1,0 +1,216 @@
+import Compression
+import Efficiency
+import Evaluation
+import Foundation
+import LLaVA
+import Results
+import Torch
+
+/// Evaluates one model on benchmarks under many plans, in a folder of its own.
+///
+/// The folder is called after the model and its fingerprint. In it each benchmark has one with `answers.jsonl`, which a run that goes on
+/// reads, and what is made of it: LLaVA's answer files in `answers`, files for servers and official scorers in `upload`.
+public final class ModelEvaluation {
+  /// What people call the model.
+  public let name: String
+  /// Where its answers lie.
+  public let folder: URL
+  /// The ways to answer.
+  public let plans: [AnswerPlan]
+
+  private let pipeline: LLaVAPipeline
+  private let fingerprint: String
+  private let settings: EvaluationSettings
+  private var finished: [(run: BenchmarkRun, scorer: String?)] = []
+  private var timings: [String: ResultTiming] = [:]
+
+  /// Prepares a model's folder.
+  ///
+  /// - Parameters:
+  ///   - checkpoint: where its tokenizer lies.
+  ///   - output: the folder of all models.
+  /// - Throws: `AnsweringError.unwritable`; `TorchError`.
+  public init(
+    _ pipeline: LLaVAPipeline, name: String, checkpoint: URL, plans: [AnswerPlan], output: URL, _ settings: EvaluationSettings
+  ) throws {
+    self.pipeline = pipeline
+    self.name = name
+    self.plans = plans
+    self.settings = settings
+    fingerprint = try Fingerprint.of(pipeline, folder: checkpoint)
+    let safe = String(name.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" })
+    folder = output.appending(path: "\(safe)-\(fingerprint.prefix(8))", directoryHint: .isDirectory)
+    do {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    } catch {
+      throw AnsweringError.unwritable(path: folder.relativePath, reason: systemReason(error))
+    }
+  }
+
+  /// A benchmark's run, to be started.
+  ///
+  /// - Parameter limit: about how many of its questions are asked; nil for all.
+  /// - Throws: `AnsweringError`.
+  public func run(of benchmark: Benchmark, limit: Int?) throws -> BenchmarkRun {
+    let part = limit.map(benchmark.limited) ?? benchmark
+    return try BenchmarkRun(part, of: benchmark, pipeline, plans: plans, in: folder, settings)
+  }
+
+  /// Takes over a run that is complete, and writes its answer files.
+  ///
+  /// - Throws: `EvaluationError.unwritable`.
+  public func finish(_ run: BenchmarkRun, scorer: String?) throws {
+    finished.append((run, scorer))
+    for plan in plans {
+      let answers = run.answers(under: plan)
+      if answers.isEmpty { continue }
+      let file = run.folder.appending(path: "answers/\(plan.id).jsonl")
+      try AnswerFile.write(answers, to: run.benchmark, model: "\(name) \(plan.id)", at: file)
+      do {
+        for file in try run.benchmark.exportedFiles(answers) {
+          try file.write(into: run.folder.appending(path: "upload/\(plan.id)"))
+        }
+      } catch EvaluationError.missingAnswers {
+        // Part of the questions makes no file that a server takes.
+      }
+    }
+  }
+
+  /// Times all plans on some questions of the finished benchmarks, unless that has been done.
+  ///
+  /// - Parameter count: questions; 0 for none.
+  /// - Throws: as `LLaVAModel.generate`; `AnsweringError.unwritable`.
+  public func time(questions count: Int, progress: (Int) -> Void = { _ in }) throws {
+    let file = folder.appending(path: "timings.json")
+    if let data = try? Data(contentsOf: file), let old = try? JSONDecoder().decode([String: ResultTiming].self, from: data) {
+      timings = old
+    }
+    if count == 0 || plans.allSatisfy({ timings[$0.id]?.samples ?? 0 >= count }) { return }
+    let all = finished.flatMap { run, _ in run.benchmark.questions.compactMap { $0.image == nil ? nil : (run, $0) } }
+    let wanted = min(count, all.count)
+    let requests = (0..<wanted).compactMap { index in
+      let (run, question) = all[index * all.count / wanted]
+      return try? run.request(question)
+    }
+    timings.merge(try PlanTimer.measure(pipeline, plans, requests, progress: progress)) { _, new in new }
+    do {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+      try encoder.encode(timings).write(to: file, options: .atomic)
+    } catch {
+      throw AnsweringError.unwritable(path: file.relativePath, reason: systemReason(error))
+    }
+  }
+
+  /// Scores and costs of all that is finished.
+  ///
+  /// - Throws: `EvaluationError`; `CompressionError`.
+  public func results() throws -> ModelResults {
+    let vision = pipeline.model.configuration.vision
+    let scored = try finished.map { run, scorer in try (run: run, scores: scores(run, scorer)) }
+    let lengths = finished.flatMap { run, _ in run.textTokens }
+    let costs = try plans.map { try cost($0, lengths) }
+    let full = plans.first { $0.compression == nil }?.id
+    let rows = try zip(plans, costs).map { plan, cost in
+      var cells: [String: ResultScore] = [:]
+      var all: [BenchmarkScore] = []
+      for (run, scores) in scored {
+        guard let score = scores[plan.id] else { continue }
+        all.append(score)
+        let reference = plan.id == full ? nil : full.flatMap { scores[$0] }
+        cells[run.benchmark.definition.name] = ResultScore(
+          estimate: score.estimate(), percentage: score.percentage,
+          difference: reference.flatMap { try? score.difference(to: $0) },
+          figures: score.figures)
+      }
+      let seen = try CostModel(pipeline.model.configuration).visualTokensOfLayers(plan.compression)
+      return ResultRow(
+        plan: plan.id, strategy: plan.strategy, keep: plan.keep, layer: plan.layer,
+        averageVisualTokens: Double(seen.reduce(0, +)) / Double(max(1, seen.count)), scores: cells,
+        average: try? PaperAverage.value(of: all), cost: cost, timing: timings[plan.id])
+    }
+    return ModelResults(
+      name: name, fingerprint: fingerprint, dtype: "\(pipeline.model.dtype)", device: "\(pipeline.model.device)",
+      visualTokens: vision.tokens, layers: pipeline.model.configuration.text.layers,
+      textTokens: lengths.isEmpty ? 0 : Double(lengths.reduce(0, +)) / Double(lengths.count),
+      benchmarks: scored.map { summary($0.run, $0.scores) }, rows: rows)
+  }
+
+  /// Scores by plan; none where only a server can tell.
+  private func scores(_ run: BenchmarkRun, _ scorer: String?) throws -> [String: BenchmarkScore] {
+    var found: [String: BenchmarkScore] = [:]
+    for plan in plans {
+      let answers = run.answers(under: plan)
+      if answers.isEmpty { continue }
+      do {
+        found[plan.id] = try run.benchmark.score(
+          answers, scorer: scorer, missing: run.broken.isEmpty ? .refuse : .leaveOut)
+      } catch EvaluationError.scoredByServer {
+        return [:]
+      }
+    }
+    return found
+  }
+
+  private func summary(_ run: BenchmarkRun, _ scores: [String: BenchmarkScore]) -> BenchmarkSummary {
+    let benchmark = run.benchmark
+    let score = plans.lazy.compactMap { scores[$0.id] }.first
+    let server =
+      score == nil ? ["scored by its server alone; the upload files are in \(run.folder.lastPathComponent)/upload"] : []
+    return BenchmarkSummary(
+      name: benchmark.definition.name, title: benchmark.definition.title, split: benchmark.split, prompt: benchmark.prompt,
+      scorer: score?.scorer ?? "server", questions: benchmark.questions.count,
+      maximum: score?.maximum ?? benchmark.definition.fullScore, faults: benchmark.faults.map(\.description), broken: run.broken,
+      notes: (score?.notes ?? benchmark.notes) + server)
+  }
+
+  /// The mean cost over questions of given lengths.
+  private func cost(_ plan: AnswerPlan, _ lengths: [Int]) throws -> ResultCost {
+    var model = CostModel(pipeline.model.configuration)
+    model.elementBytes = Double(pipeline.model.dtype.size)
+    var (flops, bytes) = (0.0, 0.0)
+    for (length, group) in Dictionary(grouping: lengths, by: \.self).sorted(by: { $0.key < $1.key }) {
+      let cost = try model.trueCost(text: Double(length), plan.compression)
+      flops += cost.flops * Double(group.count)
+      bytes += cost.kvCacheBytes * Double(group.count)
+    }
+    let paper = try CostModel(pipeline.model.configuration).paperCost(plan.compression)
+    let count = Double(max(1, lengths.count))
+    return ResultCost(
+      prefillTFLOPs: flops / count / 1e12, kvCacheMB: bytes / count / 1e6, paperPrefillTFLOPs: paper.flops / 1e12,
+      paperKVCacheMB: paper.kvCacheBytes / 1e6)
+  }
+}
+
+extension BenchmarkRun {
+  /// Answers of a plan to the questions that were asked.
+  func answers(under plan: AnswerPlan) -> [String: String] {
+    let asked = Set(benchmark.questions.map(\.id))
+    return journal.answers(under: plan.id).filter { asked.contains($0.key) }
+  }
+
+  /// Questions that could not be asked, by id and reason.
+  public var broken: [String] {
+    benchmark.questions.compactMap { question in
+      for plan in plans {
+        if let entry = journal.entries[plan.id]?[question.id], entry.text == nil, let fault = entry.fault {
+          return "\(question.id): \(fault)"
+        }
+      }
+      return nil
+    }
+  }
+
+  /// Text tokens of the questions with pictures.
+  var textTokens: [Int] {
+    guard let plan = plans.first else { return [] }
+    return benchmark.questions.filter { $0.image != nil }.compactMap { journal.entries[plan.id]?[$0.id]?.textTokens }
+  }
+
+  /// A question with its picture.
+  ///
+  /// - Throws: `ImagingError`, `LanguageError`.
+  func request(_ question: Question) throws -> AnswerRequest {
+    try request(question, question.image.map { try picture($0) })
+  }
+}

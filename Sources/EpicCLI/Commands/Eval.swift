@@ -1,0 +1,170 @@
+import Answering
+import ArgumentParser
+import Evaluation
+import Foundation
+import LLaVA
+import Language
+import Results
+import Torch
+
+/// How accurate models are with fewer visual tokens, and what it costs.
+struct Eval: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Score models on benchmarks with many numbers of visual tokens.",
+    discussion: """
+      Answers are kept in the output folder as they come: the same command goes on after it was stopped or killed, and asks only what \
+      is new where budgets, strategies or benchmarks are added. Another model, precision, prompt or seed has a folder of its own. \
+      Beside the answers lie answer files in LLaVA's format and files for servers; table.md, table.csv, results.json and report.html hold \
+      what is printed.
+      """)
+
+  @Option(parsing: .singleValue, help: ArgumentHelp("Folder of a checkpoint; several stand side by side.", valueName: "dir"))
+  var model: [String]
+
+  @OptionGroup var benchmarks: BenchmarkChoice
+  @OptionGroup var plans: PlanChoice
+
+  @Option(help: ArgumentHelp("Where answers and results go.", valueName: "dir"))
+  var output = "evaluation"
+
+  @Flag(help: "End at the first question that cannot be asked, and at files with bad records.")
+  var strict = false
+
+  @Option(help: "Longest answer in tokens; the benchmark's own (128, or 1024 for multiple choice) unless given.")
+  var maxTokens: Int?
+
+  @Option(help: "Questions that are answered together, each under all plans; as many as make 32 streams unless given.")
+  var batch: Int?
+
+  @Option(help: "Questions that are also answered alone under each plan, to time them; 0 for none.")
+  var timed = 5
+
+  @Option(help: "Where random numbers start.")
+  var seed: UInt64 = 0
+
+  @Option(help: "Conversation template; chosen by the model unless given.")
+  var template: String?
+
+  @OptionGroup var compute: ComputeOptions
+
+  @Flag(help: "Print one JSON object, what results.json holds.")
+  var json = false
+
+  func validate() throws {
+    if model.isEmpty { throw ValidationError("--model is missing: the folder of a checkpoint") }
+    if Set(model).count < model.count { throw ValidationError("--model names one folder twice") }
+    for (name, value, low) in [("max-tokens", maxTokens ?? 1, 1), ("batch", batch ?? 1, 1), ("timed", timed, 0)]
+    where value < low || value > 1 << 20 {
+      throw ValidationError("--\(name) is \(value), expected \(low)...\(1 << 20)")
+    }
+    if let template { _ = try checkOption("--template") { try ConversationTemplate.named(template) } }
+  }
+
+  func run() async throws {
+    // What can be wrong is found before weights are read.
+    let device = try compute.prepare()
+    let models = try zip(model, Self.names(model)).map { path, name in
+      let folder = URL(fileURLWithPath: path)
+      return (name: name, folder: folder, plans: try plans.plans(for: CheckpointReader(folder).configuration))
+    }
+    let signals = StopSignals()
+    let progress = EvaluationProgress(isQuiet: json)
+    defer { progress.clear() }
+    progress.show("reading benchmarks")
+    let loaded = try benchmarks.load()
+    if strict, let fault = loaded.lazy.flatMap(\.benchmark.faults).first { throw InputError(description: "\(fault)") }
+    let output = URL(fileURLWithPath: self.output)
+    var results = EvaluationResults(models: [])
+    for (name, folder, plans) in models {
+      progress.show("\(name): reading weights")
+      let pipeline = try LLaVAPipeline.load(from: folder, dtype: compute.dtype, device: device, template: template)
+      progress.show("\(name): fingerprint")
+      let evaluation = try ModelEvaluation(
+        pipeline, name: name, checkpoint: folder, plans: plans, output: output, settings)
+      let runs = try loaded.map { (try evaluation.run(of: $0.benchmark, limit: benchmarks.limit), $0.scorer) }
+      try progress.begin(name, plans: plans.count, missing: runs.reduce(0) { $0 + $1.0.missing })
+      for (run, scorer) in runs {
+        let isComplete = try progress.during(run) { try run.run(shouldStop: { signals.haveCome }, progress: $0) }
+        if !isComplete {
+          progress.clear()
+          return try printLine("stopped     what was answered is kept; the same command goes on")
+        }
+        try evaluation.finish(run, scorer: scorer)
+      }
+      try evaluation.time(questions: timed) { progress.show("\(name): timing, \($0) of \(timed) questions") }
+      results.models.append(try evaluation.results())
+      try results.write(into: output)
+    }
+    progress.clear()
+    if json { return try printJSON(results) }
+    try printLine()
+    try printLine(ResultTable(results).text(width: terminalWidth()))
+    try printLine("\nresults in  \(output.appending(path: ResultsPage.fileName).relativePath)")
+  }
+
+  private var settings: EvaluationSettings {
+    var settings = EvaluationSettings()
+    settings.maximumNewTokens = maxTokens
+    settings.lanes = batch
+    settings.seed = seed
+    settings.isStrict = strict
+    return settings
+  }
+
+  /// A short name for each folder: as many parts of its path, from the end, as tell it from the others.
+  static func names(_ paths: [String]) -> [String] {
+    let parts = paths.map { URL(fileURLWithPath: $0).standardizedFileURL.pathComponents.filter { $0 != "/" } }
+    for count in 1...max(1, parts.map(\.count).max() ?? 1) {
+      let names = parts.map { $0.suffix(count).joined(separator: "/") }
+      if Set(names).count == names.count { return names }
+    }
+    return paths
+  }
+}
+
+/// What `epic eval` shows while it works.
+final class EvaluationProgress {
+  private let line = ProgressLine()
+  private let isQuiet: Bool
+  private var rate = ProgressRate(total: 0)
+  private var before = 0
+  private var name = ""
+
+  init(isQuiet: Bool) { self.isQuiet = isQuiet }
+
+  func show(_ text: String) { line.show { text } }
+
+  func clear() { line.clear() }
+
+  /// Begins a model whose benchmarks lack answers to so many questions.
+  func begin(_ name: String, plans: Int, missing: Int) throws {
+    rate = ProgressRate(total: missing)
+    before = 0
+    self.name = name
+    try say("model       \(name), asked in \(plans) ways; \(formatCount(missing)) questions to ask")
+  }
+
+  /// A benchmark, from its first question to its last.
+  func during(_ run: BenchmarkRun, _ work: ((Int) -> Void) throws -> Bool) throws -> Bool {
+    let (title, missing, start) = (run.benchmark.definition.name, run.missing, ContinuousClock.now)
+    let isComplete = try work { [self] done in line.show { "\(name), \(title): \(rate.text(before + done))" } }
+    before += missing
+    let all = run.benchmark.questions.count
+    if isComplete {
+      let broken = run.broken.count
+      let old = missing < all ? ", \(formatCount(all - missing)) of them answered before" : ""
+      let bad = broken > 0 ? "; \(formatCount(broken)) could not be asked" : ""
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      try say(
+        "\(title)\(String(repeating: " ", count: max(1, 12 - title.count)))\(formatCount(all)) questions\(old)\(bad) (\(formatDuration(seconds)))"
+      )
+    }
+    return isComplete
+  }
+
+  private func say(_ text: String) throws {
+    if isQuiet { return }
+    line.clear()
+    try printLine(text)
+  }
+}

@@ -1,0 +1,184 @@
+import Evaluation
+import Foundation
+import Report
+
+/// The report of an evaluation: the table, accuracy over tokens and over time, and models side by side.
+public struct ResultsPage: Sendable {
+  /// The file's name inside an output folder.
+  public static let fileName = "report.html"
+
+  private let results: EvaluationResults
+
+  /// The page of results.
+  public init(_ results: EvaluationResults) { self.results = results }
+
+  /// The complete document.
+  public var html: String {
+    let table = ResultTable(results)
+    let titles = results.benchmarks.map { name in BenchmarkRegistry.all.first { $0.name == name }?.title ?? name }
+    let models = results.models.map(\.name).joined(separator: ", ")
+    var blocks: [Page.Block] = [
+      .table(headings: table.columns.map(\.title), isText: table.columns.map(\.isText), rows: table.rows)
+    ]
+    blocks += figures.map(Page.Block.figure)
+    blocks += [.heading("What the numbers mean"), .list(table.notes)]
+    blocks += broken
+    return Page(
+      title: "Accuracy with fewer visual tokens", subtitle: "\(models) on \(titles.joined(separator: ", "))", blocks: blocks
+    )
+    .html
+  }
+
+  private var broken: [Page.Block] {
+    let lines = results.models.flatMap { model in
+      model.benchmarks.flatMap { part in part.broken.map { "\(part.title), \($0)" } + part.faults.map { "\(part.title), \($0)" } }
+    }
+    var distinct: [String] = []
+    for line in lines where !distinct.contains(line) { distinct.append(line) }
+    if distinct.isEmpty { return [] }
+    let shown = distinct.prefix(50).map(\.self)
+    let rest = distinct.count > shown.count ? ["… and \(distinct.count - shown.count) more in results.json"] : []
+    return [.heading("Left out"), .list(shown + rest)]
+  }
+}
+
+// MARK: - Figures
+
+extension ResultsPage {
+  /// A row's accuracy in percent with its 95 % range: the paper's average, the mean over the benchmarks, or one benchmark's.
+  private struct Measure {
+    let title: String
+    let value: (ResultRow) -> (value: Double, low: Double, high: Double)?
+  }
+
+  var figures: [Figure] {
+    var measures = [overall]
+    if results.benchmarks.count > 1 { measures += results.benchmarks.map(measure) }
+    let timed = results.models.contains { $0.rows.contains { $0.timing != nil } }
+    var figures = [
+      Figure(
+        title: "Accuracy over visual tokens", subtitle: "Whiskers are 95 % intervals.",
+        charts: measures.map { chart($0, .init("visual tokens kept", format: .integer)) { Double($0.keep) } })
+    ]
+    if timed {
+      figures.append(
+        Figure(
+          title: "Accuracy over time",
+          subtitle: "Milliseconds that one question takes when it is answered alone: vision, prefill and decode.",
+          charts: [chart(overall, .init("ms per question")) { row in row.timing.map { 1e3 * $0.total } }]))
+    }
+    if let bars { figures.append(bars) }
+    return figures
+  }
+
+  private var overall: Measure {
+    let names = results.benchmarks
+    if names.count == 1 { return measure(names[0]) }
+    if results.models.contains(where: { $0.rows.contains { $0.average != nil } }) {
+      return Measure(title: "Average of the ten, %") { row in row.average.map { ($0, $0, $0) } }
+    }
+    // The benchmarks' questions differ, so variances of their means add up.
+    return Measure(title: "Mean of \(names.count) benchmarks, %") { row in
+      let scores = names.compactMap { row.scores[$0] }
+      guard scores.count == names.count, !scores.isEmpty else { return nil }
+      let count = Double(scores.count)
+      let mean = scores.reduce(0) { $0 + $1.percentage } / count
+      let halves = scores.map { score in
+        score.estimate.value == 0
+          ? 0 : (score.estimate.upper - score.estimate.lower) / 2 * score.percentage / score.estimate.value
+      }
+      let half = halves.reduce(0) { $0 + $1 * $1 }.squareRoot() / count
+      return (mean, max(0, mean - half), min(100, mean + half))
+    }
+  }
+
+  private func measure(_ name: String) -> Measure {
+    let title = BenchmarkRegistry.all.first { $0.name == name }?.title ?? name
+    let maximum = results.models.lazy.compactMap { model in model.benchmarks.first { $0.name == name }?.maximum }.first ?? 100
+    return Measure(title: maximum == 100 ? "\(title), %" : "\(title), of \(ResultTable.fixed(maximum, 0))") { row in
+      row.scores[name].map { ($0.estimate.value, $0.estimate.lower, $0.estimate.upper) }
+    }
+  }
+
+  /// A line for each model and strategy, which ends at the model without compression.
+  private func chart(_ measure: Measure, _ axis: Chart.Axis, x: (ResultRow) -> Double?) -> Chart {
+    var series: [Chart.Series] = []
+    for (index, model) in results.models.enumerated() {
+      let full = model.rows.filter { $0.strategy == "full" }
+      var strategies: [String] = []
+      for row in model.rows where row.strategy != "full" && !strategies.contains(row.strategy) { strategies.append(row.strategy) }
+      for name in strategies.isEmpty ? ["full"] : strategies {
+        let rows = full + model.rows.filter { $0.strategy == name && name != "full" }
+        let points = rows.compactMap { row -> Chart.Interval? in
+          guard let x = x(row), let found = measure.value(row) else { return nil }
+          return Chart.Interval(Chart.Point(x, found.value), low: found.low, high: found.high)
+        }
+        if points.isEmpty { continue }
+        let label = results.models.count > 1 ? "\(model.name): \(name)" : name
+        // A strategy has one colour in all models.
+        series.append(
+          Chart.Series(
+            label, .intervals(points.sorted { $0.point.x < $1.point.x }), color: color(name), dashed: index % 2 == 1))
+      }
+    }
+    var axis = axis
+    let xs = series.flatMap { entry in entry.shape.xs }
+    if let last = xs.max() { axis.range = 0...max(last * 1.02, 1e-9) }
+    return Chart(title: measure.title, x: axis, y: .init(range: range(of: series)), series: series)
+  }
+
+  private func color(_ strategy: String) -> Int {
+    var names: [String] = []
+    for row in results.models.flatMap(\.rows) where !names.contains(row.strategy) { names.append(row.strategy) }
+    return (names.filter { $0 != "full" }.firstIndex(of: strategy) ?? 0)
+  }
+
+  /// What is drawn and a little more, so that differences show; accuracy need not begin at 0.
+  private func range(of series: [Chart.Series]) -> ClosedRange<Double>? {
+    let values = series.flatMap(\.shape.ys).filter(\.isFinite)
+    guard let low = values.min(), let high = values.max() else { return nil }
+    let room = max(0.5, (high - low) * 0.08)
+    return max(0, low - room)...high + room
+  }
+
+  /// Models beside each other for each strategy, one plot for each budget that all of them have.
+  private var bars: Figure? {
+    guard results.models.count > 1 else { return nil }
+    let measure = overall
+    var budgets: [Int] = []
+    for keep in results.models[0].rows.filter({ $0.strategy != "full" }).map(\.keep)
+    where !budgets.contains(keep) && results.models.allSatisfy({ model in model.rows.contains { $0.keep == keep } }) {
+      budgets.append(keep)
+    }
+    let charts = budgets.compactMap { keep -> Chart? in
+      var names: [String] = []
+      for row in results.models.flatMap(\.rows) where row.keep == keep && !names.contains(row.strategy) {
+        names.append(row.strategy)
+      }
+      let width = 0.8 / Double(results.models.count)
+      let series = results.models.enumerated().map { index, model in
+        let bars = names.enumerated().compactMap { place, name -> Chart.Interval? in
+          guard let row = model.rows.first(where: { $0.keep == keep && $0.strategy == name }), let found = measure.value(row)
+          else {
+            return nil
+          }
+          let x = Double(place) - 0.4 + width * (Double(index) + 0.5)
+          return Chart.Interval(Chart.Point(x, found.value), low: found.low, high: found.high)
+        }
+        return Chart.Series(model.name, .bars(bars, width: width * 0.92), color: index)
+      }
+      return Chart(
+        title: "\(keep) visual tokens: \(measure.title)", x: .init(categories: names), y: .init(), series: series)
+    }
+    if charts.isEmpty { return nil }
+    return Figure(
+      title: "Models side by side", subtitle: "Each strategy at the same number of tokens; whiskers are 95 % intervals.",
+      charts: charts)
+  }
+}
+
+extension Chart.Series.Shape {
+  fileprivate var intervals: [Chart.Interval] { if case .intervals(let intervals) = self { intervals } else { [] } }
+  fileprivate var xs: [Double] { intervals.map(\.point.x) }
+  fileprivate var ys: [Double] { intervals.flatMap { [$0.low, $0.high, $0.point.y] } }
+}

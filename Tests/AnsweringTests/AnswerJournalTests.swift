@@ -1,0 +1,101 @@
+import EvaluationLayouts
+import Evaluation
+import Foundation
+import Imaging
+import LLaVA
+import Language
+import TestModels
+import TestSupport
+import Testing
+import Torch
+
+@testable import Answering
+
+/// The file of answers, and what it is kept apart by.
+@Suite struct AnswerJournalTests {
+  private func entry(_ plan: String, _ id: String, _ text: String?) -> AnswerJournal.Entry {
+    AnswerJournal.Entry(plan: plan, id: id, text: text, textTokens: 3, newTokens: 1, fault: text == nil ? "broken" : nil)
+  }
+
+  /// Cut at any byte, as a kill may leave it, the file holds the entries whose lines are whole, and goes on from there.
+  @Test func anyBeginningIsAJournal() throws {
+    let scratch = try Scratch()
+    let entries = (0..<6).map { entry($0 % 2 == 0 ? "full" : "dart-4-after-2", "id \($0)\n\"ü\"", $0 == 3 ? nil : "答 \($0)") }
+    try AnswerJournal(scratch.url).append(entries)
+    let file = scratch.url.appending(path: AnswerJournal.fileName)
+    let whole = try Data(contentsOf: file)
+    var random = SplitMix(seed: 5)
+    for cut in [0, 1, whole.count - 1, whole.count] + (0..<40).map({ _ in Int.random(in: 0...whole.count, using: &random) }) {
+      try whole.prefix(cut).write(to: file)
+      let journal = try AnswerJournal(scratch.url)
+      let kept = whole.prefix(cut).filter { $0 == UInt8(ascii: "\n") }.count
+      #expect(journal.entries.values.reduce(0) { $0 + $1.count } == kept)
+      try journal.append(entries)
+      #expect(try Data(contentsOf: file) == whole, "cut at \(cut)")
+    }
+  }
+
+  @Test func anAnswerCountsOnceAndAFaultUntilThere() throws {
+    let scratch = try Scratch()
+    let journal = try AnswerJournal(scratch.url)
+    try journal.append([entry("full", "a", nil), entry("full", "a", nil), entry("full", "b", "yes")])
+    #expect(!journal.isAnswered("a", under: "full") && journal.entries["full"]?["a"]?.fault == "broken")
+    try journal.append([entry("full", "a", "no"), entry("full", "b", "other"), entry("full", "a", nil)])
+    let text = try String(contentsOf: scratch.url.appending(path: AnswerJournal.fileName), encoding: .utf8)
+    #expect(text.split(separator: "\n").count == 3)
+    #expect(journal.answers(under: "full") == ["a": "no", "b": "yes"])
+    #expect { try AnswerJournal(scratch.url) } throws: { "\($0)".contains("another epic eval") }
+  }
+
+  /// What changes an answer changes the folder; what does not does not.
+  @Test func fingerprintsChangeWithAllThatMatters() throws {
+    let scratch = try Scratch()
+    try TestModel.write(TestModel.tiny(seed: 1), to: scratch.url.appending(path: "model"))
+    let folder = scratch.url.appending(path: "model")
+    let pipeline = try LLaVAPipeline.load(from: folder)
+    let print = try Fingerprint.of(pipeline, folder: folder)
+    #expect(try Fingerprint.of(LLaVAPipeline.load(from: folder), folder: folder) == print)
+    try FileManager.default.copyItem(at: folder, to: scratch.url.appending(path: "elsewhere"))
+    #expect(
+      try Fingerprint.of(
+        LLaVAPipeline.load(from: scratch.url.appending(path: "elsewhere")), folder: scratch.url.appending(path: "elsewhere"))
+        == print)
+    var others = [
+      try Fingerprint.of(pipeline.with(system: "Be brief."), folder: folder),
+      try Fingerprint.of(LLaVAPipeline.load(from: folder, template: "plain"), folder: folder),
+      try Fingerprint.of(LLaVAPipeline.load(from: folder, dtype: .bfloat16), folder: folder),
+      try Fingerprint.of(
+        LLaVAPipeline(
+          model: pipeline.model, tokenizer: pipeline.tokenizer, preprocessor: ImagePreprocessor(imageSize: 56, aspect: .square),
+          template: pipeline.template), folder: folder),
+    ]
+    // The last bit of one weight.
+    let weights = try #require(pipeline.model.parameters.parameters.last).tensor.reshaped([-1]).narrow(0, from: 0, length: 1)
+    let value = try weights.array(Float.self)[0]
+    _ = try inference { try weights.copyInPlace(from: Tensor([value.nextUp])) }
+    others.append(try Fingerprint.of(pipeline, folder: folder))
+    _ = try inference { try weights.copyInPlace(from: Tensor([value])) }
+    #expect(try Fingerprint.of(pipeline, folder: folder) == print)
+    try Data("{}".utf8).write(to: folder.appending(path: "added_tokens.json"))
+    others.append(try Fingerprint.of(pipeline, folder: folder))
+    #expect(Set(others + [print]).count == others.count + 1)
+  }
+
+  @Test func questionsAndSettingsHaveAFingerprintToo() throws {
+    let (one, two) = (try DataFolder(), try DataFolder())
+    for folder in [one, two] { try folder.make("gqa") }
+    let benchmark = try BenchmarkRegistry.load("gqa", from: one.url)
+    let print = Fingerprint.of(benchmark, maximumNewTokens: 128, seed: 0)
+    #expect(try Fingerprint.of(BenchmarkRegistry.load("gqa", from: two.url), maximumNewTokens: 128, seed: 0) == print)
+    var others = [
+      Fingerprint.of(benchmark, maximumNewTokens: 127, seed: 0), Fingerprint.of(benchmark, maximumNewTokens: 128, seed: 1),
+    ]
+    for change in ["Which is 5?": "Which was 5?", "n1.jpg": "n0.jpg", "20107": "20999"] {
+      for path in ["gqa/llava_gqa_testdev_balanced.jsonl", "gqa/data/testdev_balanced_questions.json"] {
+        try two.write(one.read(path).replacingOccurrences(of: change.key, with: change.value), path)
+      }
+      others.append(Fingerprint.of(try BenchmarkRegistry.load("gqa", from: two.url), maximumNewTokens: 128, seed: 0))
+    }
+    #expect(Set(others + [print]).count == others.count + 1)
+  }
+}
