@@ -69,10 +69,14 @@ struct EpicCommand {
     let process = Process()
     process.executableURL = program
     process.arguments = arguments
-    process.standardOutput = try FileHandle(forWritingTo: out)
-    process.standardError = try FileHandle(forWritingTo: err)
     let pipe = Pipe()
-    process.standardInput = during == nil ? try FileHandle(forReadingFrom: input_) : pipe
+    let handles = [try FileHandle(forWritingTo: out), try FileHandle(forWritingTo: err), try FileHandle(forReadingFrom: input_)]
+    // Foundation keeps finished processes for a while, and hears of no process's end through descriptors above 1023.
+    defer {
+      for handle in handles + [pipe.fileHandleForReading, pipe.fileHandleForWriting] { try? handle.close() }
+    }
+    (process.standardOutput, process.standardError) = (handles[0], handles[1])
+    process.standardInput = during == nil ? handles[2] : pipe
     let watch = Task {
       try await Task.sleep(for: .seconds(limit))
       kill(process.processIdentifier, SIGKILL)
