@@ -21,3 +21,4 @@ demo: build
 benchmark: build
 	@Benchmarks/run
 	@Benchmarks/compression
+	@Benchmarks/training
