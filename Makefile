@@ -22,3 +22,4 @@ benchmark: build
 	@Benchmarks/run
 	@Benchmarks/compression
 	@Benchmarks/training
+	@Benchmarks/evaluation --quick
