@@ -12,7 +12,8 @@ import numpy
 import torch
 import transformers
 from PIL import Image
-from transformers import AutoTokenizer, LlavaForConditionalGeneration
+from tokenizers import Tokenizer
+from transformers import LlavaForConditionalGeneration
 
 # What LLaVA-1.5 puts around a question.
 BEFORE = (
@@ -27,7 +28,8 @@ class Answerer:
     """A model, and how it is asked."""
 
     def __init__(self, path: str, dtype: str, new_tokens: int) -> None:
-        self.tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        # As the file has it: transformers' own classes give special tokens other ids.
+        self.tokenizer = Tokenizer.from_file(f"{path}/tokenizer.json")
         self.model = LlavaForConditionalGeneration.from_pretrained(path, dtype=getattr(torch, dtype), local_files_only=True).eval()
         self.new_tokens = new_tokens
 
@@ -43,11 +45,11 @@ class Answerer:
         rows = torch.cat([embed(ids[0]), features, embed(ids[1])]).unsqueeze(0)
         mask = torch.ones(rows.shape[:2], dtype=torch.long)
         found = self.model.generate(inputs_embeds=rows, attention_mask=mask, do_sample=False, max_new_tokens=self.new_tokens)
-        return self.tokenizer.decode(found[0], skip_special_tokens=True, clean_up_tokenization_spaces=False).strip()
+        return self.tokenizer.decode(found[0].tolist(), skip_special_tokens=True).strip()
 
     def _ids(self, text: str, first: bool) -> torch.Tensor:
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return torch.tensor(([self.tokenizer.bos_token_id] if first else []) + ids)
+        ids = self.tokenizer.encode(text, add_special_tokens=False).ids
+        return torch.tensor(([self.model.config.text_config.bos_token_id] if first else []) + ids)
 
     def _features(self, path: str) -> torch.Tensor:
         """Features of a picture that has the tower's size already."""
