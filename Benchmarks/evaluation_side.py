@@ -1,82 +1,93 @@
-"""transformers' side of the evaluation: answers one question under one budget for each line of JSON that comes in.
+"""transformers' side of an evaluation: one generation for each question, strategy and budget.
 
-Visual tokens are dropped before the decoder, by chance, which costs less than a cut between its layers: the figure is in its favour.
+Speaks JSON lines: prints {"ready": ...} after loading, then for each {"first", "count"} the seconds for as many questions under all budgets
+and strategies, and the answers with the whole picture.
 """
 
 import argparse
 import json
 import sys
 import time
+from pathlib import Path
 
-import numpy
 import torch
 import transformers
 from PIL import Image
-from tokenizers import Tokenizer
-from transformers import LlavaForConditionalGeneration
+from sentencepiece import SentencePieceProcessor
+from transformers import CLIPImageProcessor, LlavaForConditionalGeneration
 
-# What LLaVA-1.5 puts around a question.
-BEFORE = (
+SYSTEM = (
     "A chat between a curious user and an artificial intelligence assistant. "
-    "The assistant gives helpful, detailed, and polite answers to the user's questions. USER: "
+    "The assistant gives helpful, detailed, and polite answers to the user's questions."
 )
-AFTER = " ASSISTANT:"
-MEAN, DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
-class Answerer:
-    """A model, and how it is asked."""
+class Asker:
+    """A model and how LLaVA asks it."""
 
-    def __init__(self, path: str, dtype: str, new_tokens: int) -> None:
-        # As the file has it: transformers' own classes give special tokens other ids.
-        self.tokenizer = Tokenizer.from_file(f"{path}/tokenizer.json")
-        self.model = LlavaForConditionalGeneration.from_pretrained(path, dtype=getattr(torch, dtype), local_files_only=True).eval()
+    def __init__(self, folder: Path, dtype: torch.dtype, new_tokens: int) -> None:
+        self.model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=dtype, local_files_only=True).eval()
+        self.processor = CLIPImageProcessor.from_pretrained(folder)
+        self.pieces = SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
         self.new_tokens = new_tokens
 
+    def ids(self, question: str) -> torch.Tensor:
+        """The prompt with its picture as one token, tokenized in two pieces as LLaVA does."""
+        before, after = self.pieces.encode([f"{SYSTEM} USER: ", f"\n{question} ASSISTANT:"])
+        return torch.tensor([[1, *before, self.model.config.image_token_id, *after]])
+
     @torch.inference_mode()
-    def answer(self, image: str, question: str, keep: int | None) -> str:
-        """The answer's text; `keep` visual tokens stay, all where it is null."""
-        ids = self._ids(BEFORE, first=True), self._ids("\n" + question + AFTER, first=False)
-        features = self._features(image)
-        if keep is not None:
-            rows = torch.randperm(len(features), generator=torch.Generator().manual_seed(0))[:keep].sort().values
-            features = features[rows]
-        embed = self.model.get_input_embeddings()
-        rows = torch.cat([embed(ids[0]), features, embed(ids[1])]).unsqueeze(0)
-        mask = torch.ones(rows.shape[:2], dtype=torch.long)
-        found = self.model.generate(inputs_embeds=rows, attention_mask=mask, do_sample=False, max_new_tokens=self.new_tokens)
-        return self.tokenizer.decode(found[0].tolist(), skip_special_tokens=True).strip()
-
-    def _ids(self, text: str, first: bool) -> torch.Tensor:
-        ids = self.tokenizer.encode(text, add_special_tokens=False).ids
-        return torch.tensor(([self.model.config.text_config.bos_token_id] if first else []) + ids)
-
-    def _features(self, path: str) -> torch.Tensor:
-        """Features of a picture that has the tower's size already."""
-        pixels = numpy.asarray(Image.open(path).convert("RGB"), dtype=numpy.float32) / 255
-        pixels = (pixels - numpy.float32(MEAN)) / numpy.float32(DEVIATION)
-        tower = torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).to(self.model.dtype)
-        hidden = self.model.model.vision_tower(tower, output_hidden_states=True).hidden_states
-        return self.model.model.multi_modal_projector(hidden[self.model.config.vision_feature_layer][:, 1:])[0]
+    def answer(self, question: str, picture: Path, keep: int | None) -> str:
+        """Greedy; `keep` rows of the picture, evenly spread, go into the decoder, or all."""
+        ids, image = self.ids(question), self.model.config.image_token_id
+        pixels = self.processor(Image.open(picture).convert("RGB"), return_tensors="pt")["pixel_values"].to(self.model.dtype)
+        settings = {"do_sample": False, "max_new_tokens": self.new_tokens}
+        place = int((ids[0] == image).int().argmax())
+        if keep is None:
+            count = (self.model.config.vision_config.image_size // self.model.config.vision_config.patch_size) ** 2
+            whole = torch.cat([ids[:, :place], torch.full([1, count], image), ids[:, place + 1 :]], 1)
+            made = self.model.generate(input_ids=whole, pixel_values=pixels, attention_mask=torch.ones_like(whole), **settings)
+            made = made[:, whole.shape[1] :]
+        else:
+            parts = self.model.model
+            features = parts.vision_tower(pixels, output_hidden_states=True).hidden_states[self.model.config.vision_feature_layer]
+            features = parts.multi_modal_projector(features[:, 1:])
+            rows = features[:, torch.linspace(0, features.shape[1] - 1, keep).long()]
+            embed = parts.language_model.embed_tokens
+            hidden = torch.cat([embed(ids[:, :place]), rows, embed(ids[:, place + 1 :])], 1)
+            mask = torch.ones(hidden.shape[:2], dtype=torch.long)
+            made = self.model.generate(inputs_embeds=hidden, attention_mask=mask, **settings)
+        return self.pieces.decode([int(token) for token in made[0] if token not in (1, 2)])
 
 
 def main() -> None:
-    """Loads, and answers lines until standard input ends."""
+    """Loads, warms up, and answers lines until standard input ends."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("model")
+    parser.add_argument("model", type=Path)
+    parser.add_argument("questions", type=Path, help="JSON: a list of [question, picture]")
     parser.add_argument("--dtype", choices=["bfloat16", "float32"], required=True)
+    parser.add_argument("--keep", required=True, help="budgets, with commas")
+    parser.add_argument("--strategies", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--new-tokens", type=int, required=True)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    answerer = Answerer(options.model, options.dtype, options.new_tokens)
-    ready = {"torch": torch.__version__, "transformers": transformers.__version__}
-    print(json.dumps({"ready": ready}), flush=True)
+    asker = Asker(options.model, getattr(torch, options.dtype), options.new_tokens)
+    questions = json.loads(options.questions.read_text())
+    budgets = [int(part) for part in options.keep.split(",")]
+    asker.answer(*questions[0], keep=None)
+    asker.answer(*questions[0], keep=budgets[0])
+    print(json.dumps({"ready": {"torch": torch.__version__, "transformers": transformers.__version__}}), flush=True)
     for line in sys.stdin:
-        asked = json.loads(line)
+        wanted = json.loads(line)
         start = time.perf_counter()
-        text = answerer.answer(asked["image"], asked["question"], asked["keep"])
-        print(json.dumps({"seconds": time.perf_counter() - start, "text": text}), flush=True)
+        answers = []
+        for question, picture in questions[wanted["first"] : wanted["first"] + wanted["count"]]:
+            answers.append(asker.answer(question, picture, keep=None))
+            for _ in range(options.strategies):
+                for keep in budgets:
+                    asker.answer(question, picture, keep=keep)
+        print(json.dumps({"seconds": time.perf_counter() - start, "answers": answers}), flush=True)
 
 
 if __name__ == "__main__":
