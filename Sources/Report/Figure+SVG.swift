@@ -19,12 +19,25 @@ extension Figure {
       }
     }
     for chart in charts { y = chart.draw(into: &body, top: y + 18, width: width, plotHeight: plotHeight) }
-    let size = (SVG.number(width), SVG.number(y + 12))
+    return Self.document(body, title: title, description: subtitle, width: width, height: y + 12)
+  }
+
+  /// Each plot as an SVG document of its own, for pages that write title and subtitle themselves.
+  func chartDocuments(width: Double, plotHeight: Double) -> [String] {
+    charts.map { chart in
+      var body = SVG()
+      let end = chart.draw(into: &body, top: 6, width: width, plotHeight: plotHeight)
+      return Self.document(body, title: chart.title, description: title, width: width, height: end + 12)
+    }
+  }
+
+  private static func document(_ body: SVG, title: String, description: String, width: Double, height: Double) -> String {
+    let size = (SVG.number(width), SVG.number(height))
     return """
       <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(size.0) \(size.1)" width="\(size.0)" height="\(size.1)" \
       font-family="system-ui, 'Helvetica Neue', Arial, sans-serif" role="img">
       <title>\(SVG.escaped(title))</title>
-      <desc>\(SVG.escaped(subtitle))</desc>
+      <desc>\(SVG.escaped(description))</desc>
       <style>\(Style.sheet)</style>
       <rect class="epic-paper" width="100%" height="100%"/>
       \(body.text)</svg>

@@ -64,9 +64,16 @@ public struct Page: Sendable {
       return "<div class=\"scroll\" tabindex=\"0\"><table><thead>\(row(headings, "th"))</thead><tbody>"
         + rows.map { row($0, "td") }.joined(separator: "\n") + "</tbody></table></div>"
     case .figure(let figure):
-      // Letters keep their size, so a narrow window gets a drawing of its own in place of a shrunk one.
-      return "<figure class=\"wide\">\(figure.svg(width: 900, plotHeight: 280))</figure>"
-        + "<figure class=\"narrow\">\(figure.svg(width: 360, plotHeight: 220))</figure>"
+      // Letters keep their size, so a narrow window gets a drawing of its own in place of a shrunk one; many plots share rows.
+      let isGrid = figure.charts.count > 2
+      func drawings(_ style: String, width: Double, plotHeight: Double) -> String {
+        figure.chartDocuments(width: width, plotHeight: plotHeight).map { "<figure class=\"\(style)\">\($0)</figure>" }
+          .joined(separator: "\n")
+      }
+      return "<h2>\(SVG.escaped(figure.title))</h2>" + (figure.subtitle.isEmpty ? "" : "<p>\(SVG.escaped(figure.subtitle))</p>")
+        + "<div class=\"\(isGrid ? "charts grid" : "charts")\">"
+        + drawings("wide", width: isGrid ? 600 : 900, plotHeight: isGrid ? 240 : 280)
+        + drawings("narrow", width: 360, plotHeight: 220) + "</div>"
     }
   }
 
@@ -74,18 +81,19 @@ public struct Page: Sendable {
     :root{--paper:#fff;--ink:#1c2128;--quiet:#5a6472;--line:#e3e6ea;--band:#f6f7f9}\
     @media(prefers-color-scheme:dark){:root{--paper:#16181c;--ink:#eceff4;--quiet:#a3abb8;--line:#343943;--band:#1e2127}}\
     *{box-sizing:border-box}\
-    body{margin:0 auto;max-width:1180px;padding:24px 28px 64px;background:var(--paper);color:var(--ink);\
+    body{margin:0 auto;max-width:1400px;padding:24px 28px 64px;background:var(--paper);color:var(--ink);\
     font:15px/1.5 system-ui,"Helvetica Neue",Arial,sans-serif}\
     h1{font-size:26px;line-height:1.2;margin:8px 0 4px}header p{color:var(--quiet);margin:0 0 20px}\
     h2{font-size:18px;margin:36px 0 10px}p,li{max-width:78ch}li{color:var(--quiet);margin:4px 0;font-size:13.5px;overflow-wrap:anywhere}ul{padding-left:20px}\
     .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:8px}\
     table{border-collapse:separate;border-spacing:0;font-size:13.5px;font-variant-numeric:tabular-nums;width:100%}\
-    th,td{padding:7px 12px;text-align:right;white-space:nowrap}th{color:var(--quiet);font-weight:600;border-bottom:1px solid var(--line)}\
+    th,td{padding:7px 10px;text-align:right;white-space:nowrap}th{color:var(--quiet);font-weight:600;border-bottom:1px solid var(--line)}\
     th.text,td.text{text-align:left}tbody tr:nth-child(even) td{background:var(--band)}\
     th:first-child,td:first-child{position:sticky;left:0;background:var(--paper);border-right:1px solid var(--line)}\
     tbody tr:nth-child(even) td:first-child{background:var(--band)}\
     figure{margin:14px 0}figure svg{display:block;max-width:100%;height:auto}.narrow{display:none}\
+    .charts{margin:0 -24px}.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(560px,1fr));column-gap:16px;align-items:end}\
     @media(max-width:760px){body{padding:16px 14px 48px}.wide{display:none}.narrow{display:block}h1{font-size:22px}\
-    th,td{padding:6px 9px}}
+    th,td{padding:6px 9px}.charts{margin:0 -14px}.grid{display:block}}
     """
 }

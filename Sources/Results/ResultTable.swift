@@ -101,7 +101,12 @@ public struct ResultTable: Sendable, Equatable {
         + "and as the paper counts (the decoder alone, text shrunk with the picture, 124.4 text tokens).")
     for model in results.models {
       let samples = model.rows.compactMap { $0.timing?.samples }.max() ?? 0
-      let timed = samples > 0 ? "; times are medians of \(samples) questions, each answered alone" : ""
+      let timed =
+        switch samples {
+        case 0: ""
+        case 1: "; times are of one question, answered alone"
+        default: "; times are medians of \(samples) questions, each answered alone"
+        }
       notes.append(
         "\(model.name): \(model.dtype) on \(model.device), \(model.visualTokens) visual tokens, \(model.layers) decoder layers, "
           + "\(fixed(model.textTokens, 1)) text tokens on average\(timed).")
