@@ -1,4 +1,5 @@
 // Gradients: what a tensor asks for, what it has, and running the recorded graph backwards.
+#include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -46,11 +47,11 @@ int32_t ct_gradients(const ct_tensor *outputs, const ct_tensor *output_gradients
 }
 
 bool ct_set_gradient_enabled(bool enabled) {
-  bool before = at::GradMode::is_enabled();
-  at::GradMode::set_enabled(enabled);
+  bool before = c10::GradMode::is_enabled();
+  c10::GradMode::set_enabled(enabled);
   return before;
 }
 
-bool ct_gradient_enabled(void) { return at::GradMode::is_enabled(); }
+bool ct_gradient_enabled(void) { return c10::GradMode::is_enabled(); }
 ct_inference ct_inference_begin(void) { return new ct_inference_s; }
 void ct_inference_end(ct_inference scope) { delete scope; }

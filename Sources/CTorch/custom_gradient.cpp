@@ -3,6 +3,8 @@
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "shim.h"
@@ -51,15 +53,27 @@ struct CustomGradient : autograd::Node {
   }
 };
 
+// libtorch 2.11 shares its nodes by std::shared_ptr, 2.13 by c10::intrusive_ptr.
+using NodePointer = decltype(autograd::Edge::function);
+
+template <class Pointer = NodePointer, class... Arguments>
+Pointer make_node(Arguments... arguments) {
+  if constexpr (std::is_same_v<Pointer, std::shared_ptr<autograd::Node>>) {
+    return Pointer(new CustomGradient(arguments...));
+  } else {
+    return c10::make_intrusive<CustomGradient>(arguments...);
+  }
+}
+
 }  // namespace
 
 int32_t ct_set_error(const char *message) { return shim::failed(message); }
 
 int32_t ct_custom_gradient(const ct_tensor *inputs, int32_t input_count, const ct_tensor *outputs, int32_t output_count,
                            ct_gradient_function function, void (*release)(void *), void *context, ct_tensor *out) {
-  c10::intrusive_ptr<CustomGradient> node;
+  NodePointer node;
   int32_t status = shim::guarded([&] {
-    node = c10::make_intrusive<CustomGradient>(function, release, context, input_count);
+    node = make_node(function, release, context, input_count);
     autograd::edge_list edges;
     for (int32_t i = 0; i < input_count; ++i) {
       const at::Tensor &t = inputs[i]->value;

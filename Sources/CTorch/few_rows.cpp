@@ -78,10 +78,10 @@ int32_t ct_linear_few_rows(ct_tensor x, ct_tensor w, ct_tensor bias, ct_tensor *
     }
     at::Tensor wide = at::empty({rows, in}, input.options().dtype(at::kFloat));
     at::Tensor y = at::empty({rows, out_features}, input.options());
-    const auto *narrow = reinterpret_cast<const uint16_t *>(input.const_data_ptr<at::BFloat16>());
+    const auto *narrow = static_cast<const uint16_t *>(input.const_data_ptr());
     for (int64_t row = 0; row < rows; ++row) shim::split_pairs(narrow + row * in, in, wide.mutable_data_ptr<float>() + row * in);
-    Product product{wide.const_data_ptr<float>(), rows, reinterpret_cast<const uint16_t *>(weight.const_data_ptr<at::BFloat16>()), in,
-                    out_features, bias ? bias->value.const_data_ptr<at::BFloat16>() : nullptr, y.mutable_data_ptr<at::BFloat16>()};
+    Product product{static_cast<const float *>(wide.const_data_ptr()), rows, static_cast<const uint16_t *>(weight.const_data_ptr()), in,
+                    out_features, bias ? static_cast<const at::BFloat16 *>(bias->value.const_data_ptr()) : nullptr, y.mutable_data_ptr<at::BFloat16>()};
     // Shares are multiples of the block, and none is smaller than what a thread's start costs.
     int64_t blocks = (out_features + outputs_at_once - 1) / outputs_at_once;
     int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, in * rows * outputs_at_once));

@@ -65,7 +65,8 @@ void softmax(float *scores, int64_t count, float scale) {
   for (int64_t i = 0; i < count; ++i) scores[i] /= total;
 }
 
-const uint16_t *bits(const at::Tensor &t) { return reinterpret_cast<const uint16_t *>(t.const_data_ptr<at::BFloat16>()); }
+// Without its type: clang and libtorch 2.11 do not agree on the name of the typed one.
+const uint16_t *bits(const at::Tensor &t) { return static_cast<const uint16_t *>(t.const_data_ptr()); }
 
 }  // namespace
 

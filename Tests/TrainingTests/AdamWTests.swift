@@ -221,4 +221,15 @@ import Training
       }
     }
   }
+
+  /// Token embeddings alone take the rate that is given for them.
+  @Test func embeddingsHaveARateOfTheirOwn() throws {
+    let model = try TestModel.tiny()
+    let trained = try model.parameters.trained(options { $0.embeddingLearningRate = 1e-6 })
+    for parameter in trained {
+      #expect(parameter.learningRate == (parameter.name == "decoder.embed_tokens.weight" ? 1e-6 : 2e-5), "\(parameter.name)")
+    }
+    #expect(trained.contains { $0.learningRate == 1e-6 })
+    #expect(throws: OptimizationError.self) { try options { $0.embeddingLearningRate = -1 }.validate() }
+  }
 }

@@ -44,7 +44,8 @@ import Testing
     for fragment in [
       "batch.samples is many, expected a whole number (line 3)", "batch.smaples is no key (line 4); did you mean batch.samples?",
       "curriculum.gap is 2:, expected a ratio", "optimizer.learning-rate is -1, expected 0 or more (line 7)",
-      "optimizer.schedule is cosinus, expected cosine, linear, constant (line 8)", "distillation.temperature is 0",
+      "optimizer.schedule is cosinus, expected cosine, linear, constant, constant-decay (line 8)",
+      "distillation.temperature is 0",
       "nonsense is no key",
       "data is no key (line 13)", "seed is x", "checkpoints.evry is no key; did you mean checkpoints.every?",
       "no sign: expected key=value",

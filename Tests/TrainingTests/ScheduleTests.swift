@@ -49,6 +49,9 @@ import Training
     let constant = try LearningRateSchedule(.constant, steps: 10, warmupRatio: 0.2)
     #expect([0, 1, 2, 9, 10, 99].map { constant.factor(at: $0) } == [0, 0.5, 1, 1, 1, 1])
     #expect(try LearningRateSchedule(.constant, steps: 10, warmupRatio: 0).factor(at: 0) == 1)
+    let decaying = try LearningRateSchedule(.constantDecay, steps: 10, warmupRatio: 0.2, decayRatio: 0.4)
+    #expect([0, 1, 2, 6, 7, 8, 9, 10, 99].map { decaying.factor(at: $0) } == [0, 0.5, 1, 1, 0.75, 0.5, 0.25, 0, 0])
+    #expect(try LearningRateSchedule(.constantDecay, steps: 10, warmupRatio: 0, decayRatio: 0).factor(at: 9) == 1)
   }
 
   @Test(arguments: LearningRateSchedule.Shape.allCases) func factorsRiseThenFall(_ shape: LearningRateSchedule.Shape) throws {
@@ -61,7 +64,7 @@ import Training
       let top = schedule.warmupSteps + 1
       #expect(zip(factors[..<top], factors[..<top].dropFirst()).allSatisfy { $0 <= $1 })
       // A line of no length ends at once.
-      #expect(factors[top] == (shape == .linear && schedule.warmupSteps == steps ? 0 : 1))
+      #expect(factors[top] == ([.linear, .constantDecay].contains(shape) && schedule.warmupSteps == steps ? 0 : 1))
       #expect(zip(factors[top...], factors[top...].dropFirst()).allSatisfy { $0 >= $1 })
     }
   }

@@ -135,8 +135,13 @@ extension ConfigurationKey {
     rate("optimizer.learning-rate", \.optimizer.learningRate, "2e-5, 2e-4 with adapters, or 1e-3 to pretrain, unless given"),
     rate("optimizer.projector-learning-rate", \.optimizer.projectorLearningRate, "of the projector; 2e-5 with adapters"),
     rate("optimizer.tower-learning-rate", \.optimizer.towerLearningRate, "of the tower, where it differs"),
-    key("optimizer.schedule", \.optimizer.schedule, "cosine, linear or constant"),
+    rate("optimizer.embedding-learning-rate", \.optimizer.embeddingLearningRate, "of the token embeddings, where it differs"),
+    key("optimizer.schedule", \.optimizer.schedule, "cosine, linear, constant, or constant-decay (linear at its end)"),
     ConfigurationKey("optimizer.warmup-ratio", \.optimizer.warmupRatio, "share of the steps with a rising rate", "0...1") {
+      (0...1).contains($0)
+    },
+    ConfigurationKey("optimizer.decay-ratio", \.optimizer.decayRatio, "share of the steps in which constant-decay falls", "0...1")
+    {
       (0...1).contains($0)
     },
     ConfigurationKey("optimizer.beta1", \.optimizer.beta1, "of AdamW", "0 to below 1") { (0..<1).contains($0) },

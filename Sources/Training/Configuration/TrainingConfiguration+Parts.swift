@@ -147,8 +147,9 @@ extension TrainingConfiguration {
     }
     for (part, key, rate) in [
       (ParameterGroup.projector, "projector", optimizer.projectorLearningRate), (.tower, "tower", optimizer.towerLearningRate),
+      (.decoder, "embedding", optimizer.embeddingLearningRate),
     ] where rate != nil && !parts.contains(part) {
-      problems.append("optimizer.\(key)-learning-rate is given, but optimizer.parts does not hold \(key)")
+      problems.append("optimizer.\(key)-learning-rate is given, but optimizer.parts does not hold \(part.rawValue)")
     }
   }
 
@@ -189,6 +190,7 @@ extension TrainingConfiguration {
       options.learningRates[part] = own ?? optimizer.learningRate
     }
     (options.beta1, options.beta2, options.epsilon) = (optimizer.beta1, optimizer.beta2, optimizer.epsilon)
+    options.embeddingLearningRate = optimizer.embeddingLearningRate
     options.weightDecay = optimizer.weightDecay
     options.maximumGradientNorm = optimizer.maximumGradientNorm
     return options

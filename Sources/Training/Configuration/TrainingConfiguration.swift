@@ -91,8 +91,10 @@ public struct TrainingConfiguration: Sendable, Equatable {
     package var learningRate: Double?
     package var projectorLearningRate: Double?
     package var towerLearningRate: Double?
+    package var embeddingLearningRate: Double?
     package var schedule = LearningRateSchedule.Shape.cosine
     package var warmupRatio = 0.03
+    package var decayRatio = 0.2
     package var beta1 = 0.9
     package var beta2 = 0.999
     package var epsilon = 1e-8

@@ -4,6 +4,8 @@ import LLaVA
 public struct AdamWOptions: Sendable, Equatable {
   /// Learning rate of each part of the model; a part without one is frozen.
   public var learningRates: [ParameterGroup: Double] = [.projector: 2e-5, .decoder: 2e-5]
+  /// Learning rate of the table of token embeddings, where it differs from the decoder's; no meaning where the decoder is frozen.
+  public var embeddingLearningRate: Double?
   /// How slowly the mean of gradients forgets.
   public var beta1 = 0.9
   /// How slowly the mean of squared gradients forgets.
@@ -28,6 +30,10 @@ public struct AdamWOptions: Sendable, Equatable {
     }
     for (group, rate) in learningRates.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
       require(rate >= 0 && rate.isFinite, "learning-rate of \(group.rawValue)", rate, "0 or more")
+    }
+    if let embeddingLearningRate {
+      let isGood = embeddingLearningRate >= 0 && embeddingLearningRate.isFinite
+      require(isGood, "embedding-learning-rate", embeddingLearningRate, "0 or more")
     }
     require(beta1 >= 0 && beta1 < 1, "beta1", beta1, "a number from 0 to below 1")
     require(beta2 >= 0 && beta2 < 1, "beta2", beta2, "a number from 0 to below 1")

@@ -37,7 +37,11 @@ extension ParameterStore {
   public func trained(_ options: AdamWOptions) throws -> [TrainedParameter] {
     try options.validate()
     let trained = parameters.compactMap { parameter in
-      options.learningRates[parameter.group].map { TrainedParameter(parameter.name, parameter.tensor, learningRate: $0) }
+      options.learningRates[parameter.group].map { rate in
+        let isEmbedding = parameter.name == "decoder.embed_tokens.weight"
+        return TrainedParameter(
+          parameter.name, parameter.tensor, learningRate: isEmbedding ? options.embeddingLearningRate ?? rate : rate)
+      }
     }
     if trained.isEmpty {
       throw OptimizationError.invalidOptions([

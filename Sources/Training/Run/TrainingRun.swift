@@ -105,7 +105,8 @@ public final class TrainingRun {
     curriculum = try configuration.makeCurriculum(layers: model.configuration.text.layers)
     distill = try DistillationStep(model, configuration.tokenCompressor(), configuration.distillationOptions)
     schedule = try LearningRateSchedule(
-      configuration.optimizer.schedule, steps: steps, warmupRatio: configuration.optimizer.warmupRatio)
+      configuration.optimizer.schedule, steps: steps, warmupRatio: configuration.optimizer.warmupRatio,
+      decayRatio: configuration.optimizer.decayRatio)
     step = state?.step ?? 0
     seconds = state?.seconds ?? 0
     self.configuration = configuration
