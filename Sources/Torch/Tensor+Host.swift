@@ -36,8 +36,9 @@ extension Tensor {
   ///
   /// - Throws: `TorchError` where the number of values is not the product of `shape`.
   public convenience init<Element: TensorElement>(_ values: [Element], _ shape: [Int], on device: Device = .cpu) throws {
-    let host = try values.withUnsafeBytes { try Tensor.copying($0, shape, Element.dtype) }
-    self.init(owning: ct_tensor_alias(try host.to(device).handle))
+    let moved = try values.withUnsafeBytes { try Tensor.copying($0, shape, Element.dtype) }.to(device)
+    // A handle does not keep its tensor: on another device nothing else holds it while its alias is made.
+    self.init(owning: withExtendedLifetime(moved) { ct_tensor_alias(moved.handle) })
   }
 
   /// A vector with a copy of `values`.
