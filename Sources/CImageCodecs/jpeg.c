@@ -80,3 +80,24 @@ int epic_jpeg_decode(const uint8_t *data, size_t count, EpicPictureSize size, ui
   tjDestroy(codec);
   return done;
 }
+
+int epic_jpeg_encode(const uint8_t *rgb, EpicPictureSize size, int quality, uint8_t **data, size_t *count, EpicCodecMessage *message) {
+  if (size.width > 65500 || size.height > 65500) return codec_failure(message, "too large for JPEG");
+  tjhandle codec = tjInitCompress();
+  if (!codec) return codec_failure(message, "out of memory");
+  unsigned char *encoded = NULL;
+  unsigned long length = 0;
+  int width = (int)size.width, height = (int)size.height;
+  int status = tjCompress2(codec, rgb, width, 0, height, TJPF_RGB, &encoded, &length, TJSAMP_444, quality, TJFLAG_ACCURATEDCT);
+  if (status != 0) {
+    codec_failure(message, tjGetErrorStr2(codec));
+    tjFree(encoded);
+  }
+  tjDestroy(codec);
+  if (status != 0) return 0;
+  *data = encoded;
+  *count = length;
+  return 1;
+}
+
+void epic_jpeg_release(uint8_t *data) { tjFree(data); }

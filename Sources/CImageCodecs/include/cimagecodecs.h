@@ -38,6 +38,10 @@ int epic_gif_decode(const uint8_t *data, size_t count, EpicPictureSize size, uin
 int epic_png_encode(const uint8_t *rgb, EpicPictureSize size, uint8_t **data, size_t *count, EpicCodecMessage *message);
 void epic_png_release(uint8_t *data);
 
+// Encodes `rgb` as a JPEG of a quality of 1 to 100 with colours in full resolution; released with `epic_jpeg_release`.
+int epic_jpeg_encode(const uint8_t *rgb, EpicPictureSize size, int quality, uint8_t **data, size_t *count, EpicCodecMessage *message);
+void epic_jpeg_release(uint8_t *data);
+
 #ifdef __cplusplus
 }
 #endif
