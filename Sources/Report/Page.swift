@@ -12,6 +12,10 @@ public struct Page: Sendable {
     case table(headings: [String], isText: [Bool], rows: [[String]])
     /// Plots, drawn for wide and for narrow windows.
     case figure(Figure)
+    /// Questions with pictures and answers.
+    case cards([Card])
+    /// Single numbers that stand out, each with what it counts.
+    case numbers([(value: String, label: String)])
   }
 
   /// What the page is about.
@@ -38,7 +42,7 @@ public struct Page: Sendable {
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <meta name="color-scheme" content="light dark">
     <title>\(SVG.escaped(title))</title>
-    <style>\(Self.sheet)</style>
+    <style>\(Self.sheet + Card.sheet)</style>
     </head>
     <body>
     <header><h1>\(SVG.escaped(title))</h1><p>\(SVG.escaped(subtitle))</p></header>
@@ -56,6 +60,10 @@ public struct Page: Sendable {
     case .heading(let text): return "<h2>\(SVG.escaped(text))</h2>"
     case .text(let text): return "<p>\(SVG.escaped(text))</p>"
     case .list(let items): return "<ul>" + items.map { "<li>\(SVG.escaped($0))</li>" }.joined() + "</ul>"
+    case .cards(let cards): return "<div class=\"cards\">\(cards.map(\.html).joined(separator: "\n"))</div>"
+    case .numbers(let numbers):
+      let parts = numbers.map { "<div><b>\(SVG.escaped($0.value))</b><span>\(SVG.escaped($0.label))</span></div>" }
+      return "<div class=\"numbers\">\(parts.joined())</div>"
     case .table(let headings, let isText, let rows):
       func row(_ cells: [String], _ tag: String) -> String {
         "<tr>"
@@ -78,8 +86,9 @@ public struct Page: Sendable {
   }
 
   private static let sheet = """
-    :root{--paper:#fff;--ink:#1c2128;--quiet:#5a6472;--line:#e3e6ea;--band:#f6f7f9}\
-    @media(prefers-color-scheme:dark){:root{--paper:#16181c;--ink:#eceff4;--quiet:#a3abb8;--line:#343943;--band:#1e2127}}\
+    :root{--paper:#fff;--ink:#1c2128;--quiet:#5a6472;--line:#e3e6ea;--band:#f6f7f9;--right:#00639b;--wrong:#b84f00}\
+    @media(prefers-color-scheme:dark){:root{--paper:#16181c;--ink:#eceff4;--quiet:#a3abb8;--line:#343943;--band:#1e2127;\
+    --right:#56b4e9;--wrong:#f0803c}}\
     *{box-sizing:border-box}\
     body{margin:0 auto;max-width:1400px;padding:24px 28px 64px;background:var(--paper);color:var(--ink);\
     font:15px/1.5 system-ui,"Helvetica Neue",Arial,sans-serif}\
@@ -91,6 +100,10 @@ public struct Page: Sendable {
     th.text,td.text{text-align:left}tbody tr:nth-child(even) td{background:var(--band)}\
     th:first-child,td:first-child{position:sticky;left:0;background:var(--paper);border-right:1px solid var(--line)}\
     tbody tr:nth-child(even) td:first-child{background:var(--band)}\
+    .numbers{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:0 0 20px}\
+    .numbers div{border:1px solid var(--line);border-radius:8px;padding:12px 16px}\
+    .numbers b{display:block;font-size:26px;line-height:1.2;font-weight:650;font-variant-numeric:tabular-nums}\
+    .numbers span{color:var(--quiet);font-size:13.5px;line-height:1.4;display:block;margin-top:2px}\
     figure{margin:14px 0}figure svg{display:block;max-width:100%;height:auto}.narrow{display:none}\
     .charts{margin:0 -24px}.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(560px,1fr));column-gap:16px;align-items:end}\
     @media(max-width:760px){body{padding:16px 14px 48px}.wide{display:none}.narrow{display:block}h1{font-size:22px}\

@@ -23,17 +23,7 @@ public struct EvaluationResults: Sendable, Equatable, Codable {
     do {
       self = try JSONDecoder().decode(Self.self, from: Data(contentsOf: url))
     } catch {
-      throw ResultsError.malformed(path: url.relativePath, reason: Self.reason(error))
-    }
-  }
-
-  private static func reason(_ error: any Error) -> String {
-    switch error {
-    case DecodingError.keyNotFound(let key, _): "it has no \(key.stringValue)"
-    case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
-      "\(context.codingPath.map(\.stringValue).joined(separator: ".")) is not what belongs there"
-    case is DecodingError: "it is not JSON"
-    default: error.localizedDescription
+      throw ResultsError.malformed(path: url.relativePath, reason: ResultsError.reason(error))
     }
   }
 
@@ -233,24 +223,5 @@ public struct ResultTiming: Sendable, Equatable, Codable {
     self.vision = vision
     self.prefill = prefill
     self.decode = decode
-  }
-}
-
-/// Why results cannot be read or written.
-public enum ResultsError: Error, Equatable, CustomStringConvertible {
-  /// The folder holds none.
-  case missing(path: String)
-  /// The file is not what `epic eval` writes.
-  case malformed(path: String, reason: String)
-  /// A file cannot be written.
-  case unwritable(path: String, reason: String)
-
-  /// One sentence for people.
-  public var description: String {
-    switch self {
-    case .missing(let path): "\(path): no such file; name a folder that epic eval wrote"
-    case .malformed(let path, let reason): "\(path): \(reason); run epic eval again, which keeps the answers that it has"
-    case .unwritable(let path, let reason): "\(path): cannot be written (\(reason)); check the folder and its permissions"
-    }
   }
 }

@@ -20,6 +20,13 @@ public struct ResultTable: Sendable, Equatable {
   /// The first columns, which say what the row is.
   private let nameColumns: Int
 
+  init(columns: [Column], rows: [[String]], notes: [String], nameColumns: Int) {
+    self.columns = columns
+    self.rows = rows
+    self.notes = notes
+    self.nameColumns = nameColumns
+  }
+
   /// The table of results.
   ///
   /// A score is followed by its 95 % interval, and in the next column by the paired difference to the row without compression.
@@ -201,23 +208,5 @@ extension EvaluationResults {
   /// Writes `results.json`, `table.md`, `table.csv` and `report.html` into a folder, each whole or not at all.
   ///
   /// - Throws: `ResultsError.unwritable`.
-  public func write(into folder: URL) throws {
-    let table = ResultTable(self)
-    let files = [
-      (Self.fileName, try json()), ("table.md", Data(table.markdown.utf8)), ("table.csv", Data(csv.utf8)),
-      (ResultsPage.fileName, Data(ResultsPage(self).html.utf8)),
-    ]
-    for (name, data) in files {
-      let url = folder.appending(path: name)
-      do {
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        try data.write(to: url, options: .atomic)
-      } catch {
-        let underlying = (error as? CocoaError)?.underlying ?? error
-        let code = (underlying as? POSIXError)?.code.rawValue
-        throw ResultsError.unwritable(
-          path: url.relativePath, reason: code.map { String(cString: strerror($0)) } ?? error.localizedDescription)
-      }
-    }
-  }
+  public func write(into folder: URL) throws { try ReportContents(self).write(into: folder) }
 }

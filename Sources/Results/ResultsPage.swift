@@ -7,26 +7,48 @@ public struct ResultsPage: Sendable {
   /// The file's name inside an output folder.
   public static let fileName = "report.html"
 
-  private let results: EvaluationResults
+  private let contents: ReportContents
+  private var results: EvaluationResults { contents.results }
 
   /// The page of results.
-  public init(_ results: EvaluationResults) { self.results = results }
+  public init(_ results: EvaluationResults) { self.init(ReportContents(results)) }
+
+  /// The page of all that there is.
+  public init(_ contents: ReportContents) { self.contents = contents }
 
   /// The complete document.
   public var html: String {
+    var blocks: [Page.Block] = []
     let table = ResultTable(results)
-    let titles = results.benchmarks.map { name in BenchmarkRegistry.all.first { $0.name == name }?.title ?? name }
-    let models = results.models.map(\.name).joined(separator: ", ")
-    var blocks: [Page.Block] = [
+    func rows(_ table: ResultTable) -> Page.Block {
       .table(headings: table.columns.map(\.title), isText: table.columns.map(\.isText), rows: table.rows)
-    ]
-    blocks += figures.map(Page.Block.figure)
-    blocks += [.heading("What the numbers mean"), .list(table.notes)]
-    blocks += broken
-    return Page(
-      title: "Accuracy with fewer visual tokens", subtitle: "\(models) on \(titles.joined(separator: ", "))", blocks: blocks
-    )
-    .html
+    }
+    if let comparison = contents.comparison {
+      if !comparison.numbers.isEmpty { blocks.append(.numbers(comparison.numbers)) }
+      if let summary = comparison.summary { blocks.append(.text(summary)) }
+      blocks += [rows(comparison.table), .list(comparison.table.notes)]
+    } else if !results.models.isEmpty {
+      blocks.append(rows(table))
+    }
+    for gallery in contents.galleries where !gallery.items.isEmpty {
+      blocks += [.heading("Pictures"), .list(gallery.notes), .cards(gallery.cards)]
+    }
+    if !results.models.isEmpty { blocks += figures.map(Page.Block.figure) }
+    if let training = TrainingLog.figure(contents.trainings) { blocks.append(.figure(training)) }
+    if contents.comparison != nil { blocks += [.heading("All numbers"), rows(table)] }
+    if !results.models.isEmpty { blocks += [.heading("What the numbers mean"), .list(table.notes)] }
+    return Page(title: title, subtitle: subtitle, blocks: blocks + broken).html
+  }
+
+  private var title: String {
+    if !results.models.isEmpty { return "Accuracy with fewer visual tokens" }
+    return contents.trainings.isEmpty ? "Pictures and answers" : "Training with fewer visual tokens"
+  }
+
+  private var subtitle: String {
+    if results.models.isEmpty { return contents.trainings.map(\.name).joined(separator: ", ") }
+    return results.models.map(\.name).joined(separator: ", ") + " · "
+      + results.benchmarks.map(Measure.title).joined(separator: ", ")
   }
 
   private var broken: [Page.Block] {
@@ -45,15 +67,10 @@ public struct ResultsPage: Sendable {
 // MARK: - Figures
 
 extension ResultsPage {
-  /// A row's accuracy in percent with its 95 % range: the paper's average, the mean over the benchmarks, or one benchmark's.
-  private struct Measure {
-    let title: String
-    let value: (ResultRow) -> (value: Double, low: Double, high: Double)?
-  }
-
   var figures: [Figure] {
+    let overall = Measure.overall(results)
     var measures = [overall]
-    if results.benchmarks.count > 1 { measures += results.benchmarks.map(measure) }
+    if results.benchmarks.count > 1 { measures += results.benchmarks.map { Measure.of($0, results) } }
     let timed = results.models.contains { $0.rows.contains { $0.timing != nil } }
     var figures = [
       Figure(
@@ -71,35 +88,6 @@ extension ResultsPage {
     return figures
   }
 
-  private var overall: Measure {
-    let names = results.benchmarks
-    if names.count == 1 { return measure(names[0]) }
-    if results.models.contains(where: { $0.rows.contains { $0.average != nil } }) {
-      return Measure(title: "Average of the ten, %") { row in row.average.map { ($0, $0, $0) } }
-    }
-    // The benchmarks' questions differ, so variances of their means add up.
-    return Measure(title: "Mean of \(names.count) benchmarks, %") { row in
-      let scores = names.compactMap { row.scores[$0] }
-      guard scores.count == names.count, !scores.isEmpty else { return nil }
-      let count = Double(scores.count)
-      let mean = scores.reduce(0) { $0 + $1.percentage } / count
-      let halves = scores.map { score in
-        score.estimate.value == 0
-          ? 0 : (score.estimate.upper - score.estimate.lower) / 2 * score.percentage / score.estimate.value
-      }
-      let half = halves.reduce(0) { $0 + $1 * $1 }.squareRoot() / count
-      return (mean, max(0, mean - half), min(100, mean + half))
-    }
-  }
-
-  private func measure(_ name: String) -> Measure {
-    let title = BenchmarkRegistry.all.first { $0.name == name }?.title ?? name
-    let maximum = results.models.lazy.compactMap { model in model.benchmarks.first { $0.name == name }?.maximum }.first ?? 100
-    return Measure(title: maximum == 100 ? "\(title), %" : "\(title), of \(ResultTable.fixed(maximum, 0))") { row in
-      row.scores[name].map { ($0.estimate.value, $0.estimate.lower, $0.estimate.upper) }
-    }
-  }
-
   /// A line for each model and strategy, which ends at the model without compression.
   private func chart(_ measure: Measure, _ axis: Chart.Axis, x: (ResultRow) -> Double?) -> Chart {
     var series: [Chart.Series] = []
@@ -115,15 +103,19 @@ extension ResultsPage {
         }
         if points.isEmpty { continue }
         let label = results.models.count > 1 ? "\(model.name): \(name)" : name
-        // A strategy has one colour in all models.
+        // A strategy has one colour in all models, and the last model whole lines.
         series.append(
           Chart.Series(
-            label, .intervals(points.sorted { $0.point.x < $1.point.x }), color: color(name), dashed: index % 2 == 1))
+            label, .intervals(points.sorted { $0.point.x < $1.point.x }), color: color(name),
+            dashed: (results.models.count - index) % 2 == 0))
       }
     }
     var axis = axis
     let xs = series.flatMap { entry in entry.shape.xs }
-    if let last = xs.max() { axis.range = 0...max(last * 1.02, 1e-9) }
+    if let first = xs.min(), let last = xs.max() {
+      // Times that are much alike would be one heap far from 0.
+      axis.range = (first > last / 2 ? first - (last - first) * 0.1 : 0)...max(last * 1.02, 1e-9)
+    }
     return Chart(title: measure.title, x: axis, y: .init(range: range(of: series)), series: series)
   }
 
@@ -144,7 +136,7 @@ extension ResultsPage {
   /// Models beside each other for each strategy, one plot for each budget that all of them have.
   private var bars: Figure? {
     guard results.models.count > 1 else { return nil }
-    let measure = overall
+    let measure = Measure.overall(results)
     var budgets: [Int] = []
     for keep in results.models[0].rows.filter({ $0.strategy != "full" }).map(\.keep)
     where !budgets.contains(keep) && results.models.allSatisfy({ model in model.rows.contains { $0.keep == keep } }) {

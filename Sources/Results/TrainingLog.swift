@@ -1,0 +1,121 @@
+import Foundation
+import Report
+
+/// What a training run logged of its steps.
+public struct TrainingLog: Sendable, Equatable {
+  /// A step, as far as it is drawn; a line of `metrics.jsonl`.
+  public struct Step: Sendable, Equatable, Codable {
+    /// Completed optimizer steps, this one included.
+    public var step: Int
+    /// The loss; both terms' means over supervised tokens, unweighted, in nats.
+    public var loss, crossEntropy, divergence: Double
+    /// Decoder layers before the cut.
+    public var layer: Int
+    /// Shares of visual tokens that the student and the teacher did without.
+    public var studentRatio, teacherRatio: Double
+    /// Rate of the decoder.
+    public var learningRate: Double
+    /// What the step took.
+    public var seconds: Double
+
+    /// A step.
+    public init(
+      step: Int, loss: Double, crossEntropy: Double, divergence: Double, layer: Int, studentRatio: Double, teacherRatio: Double,
+      learningRate: Double, seconds: Double
+    ) {
+      self.step = step
+      self.loss = loss
+      self.crossEntropy = crossEntropy
+      self.divergence = divergence
+      self.layer = layer
+      self.studentRatio = studentRatio
+      self.teacherRatio = teacherRatio
+      self.learningRate = learningRate
+      self.seconds = seconds
+    }
+  }
+
+  /// What people call the run.
+  public var name: String
+  /// Its steps.
+  public var steps: [Step]
+
+  /// A run of steps.
+  public init(name: String, steps: [Step]) {
+    self.name = name
+    self.steps = steps
+  }
+
+  /// The file's name inside a run's folder.
+  public static let fileName = "metrics.jsonl"
+
+  /// Reads a run's folder; half a line at the end, which a running or killed run leaves, is no error.
+  ///
+  /// - Throws: `ResultsError`.
+  public init(from folder: URL) throws {
+    let url = folder.appending(path: Self.fileName)
+    let data = try readFile(url)
+    let lines = data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    let decoder = JSONDecoder()
+    steps = try lines.dropLast().enumerated().map { index, line in
+      do {
+        return try decoder.decode(Step.self, from: line)
+      } catch {
+        throw ResultsError.badLine(path: url.relativePath, line: index + 1, reason: ResultsError.reason(error))
+      }
+    }
+    name = folder.standardizedFileURL.lastPathComponent
+  }
+}
+
+extension TrainingLog {
+  /// Loss, divergence, ratios, layer and rate of runs over their steps; nil where no step was taken.
+  static func figure(_ logs: [TrainingLog]) -> Figure? {
+    let logs = logs.filter { !$0.steps.isEmpty }
+    guard let longest = logs.map(\.steps.count).max() else { return nil }
+    let width = window(longest)
+    func chart(
+      _ title: String, _ values: [(name: String, of: (Step) -> Double)], _ format: Chart.Axis.Format = .number
+    ) -> Chart {
+      var series: [Chart.Series] = []
+      for (run, log) in logs.enumerated() {
+        for (place, value) in values.enumerated() {
+          let color = run * values.count + place
+          let part = log.condensed(by: width, value.of)
+          if width > 1 { series.append(Chart.Series("", .band(low: part.low, high: part.high), color: color)) }
+          let names = [logs.count > 1 ? log.name : "", value.name].filter { !$0.isEmpty }
+          series.append(
+            Chart.Series(names.joined(separator: ": "), .line(part.mean), color: color, dashed: place % 2 == 1))
+        }
+      }
+      let last = logs.compactMap { $0.steps.last?.step }.max() ?? 1
+      return Chart(
+        title: title, x: .init("optimizer step", format: .integer, range: 0...Double(max(1, last))),
+        y: .init(format: format), series: series)
+    }
+    return Figure(
+      title: "Training",
+      subtitle: width > 1 ? "Lines are means over \(width) steps, areas reach from the smallest to the largest of them." : "",
+      charts: [
+        chart("Loss, nats per token", [("in all", \.loss), ("cross-entropy", \.crossEntropy)]),
+        chart("KL divergence of student and teacher, nats per token", [("", \.divergence)]),
+        chart("Visual tokens dropped", [("student", \.studentRatio), ("teacher", \.teacherRatio)], .percent),
+        chart("Decoder layers before the cut", [("", { Double($0.layer) })], .integer),
+        chart("Learning rate, 10⁻³", [("", { $0.learningRate * 1e3 })]),
+      ])
+  }
+
+  /// So many steps become one point that a plot has at most 80.
+  private static func window(_ steps: Int) -> Int { max(1, (steps + 79) / 80) }
+
+  /// Mean, smallest and largest value of each `width` steps, at the last of them.
+  private func condensed(
+    by width: Int, _ value: (Step) -> Double
+  ) -> (mean: [Chart.Point], low: [Chart.Point], high: [Chart.Point]) {
+    let parts = stride(from: 0, to: steps.count, by: width).map { steps[$0..<min(steps.count, $0 + width)] }
+    func points(_ reduce: ([Double]) -> Double) -> [Chart.Point] {
+      parts.map { Chart.Point(Double($0[$0.endIndex - 1].step), reduce($0.map(value))) }
+    }
+    return (points { $0.reduce(0, +) / Double($0.count) }, points { $0.min() ?? 0 }, points { $0.max() ?? 0 })
+  }
+}
