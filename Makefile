@@ -16,7 +16,7 @@ test: setup lint
 	@scripts/swiftw test
 
 demo: build
-	@scripts/demo
+	@.build/release/epic demo
 
 benchmark: build
 	@Benchmarks/run

@@ -16,6 +16,8 @@ let package = Package(
     .library(name: "Answering", targets: ["Answering"]),
     .library(name: "Results", targets: ["Results"]),
     .library(name: "TestModels", targets: ["TestModels"]),
+    .library(name: "Shapes", targets: ["Shapes"]),
+    .library(name: "Lab", targets: ["Lab"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -52,11 +54,14 @@ let package = Package(
       name: "Answering",
       dependencies: ["Torch", "Imaging", "Language", "Compression", "LLaVA", "Efficiency", "Evaluation", "Results"]),
     .target(name: "TestModels", dependencies: ["LLaVA"]),
+    .target(name: "Lab", dependencies: [.product(name: "Yams", package: "Yams")]),
+    .target(name: "Shapes", dependencies: ["Imaging", "Language"]),
+    .target(name: "Demo", dependencies: ["Torch", "Imaging", "LLaVA", "Training", "Shapes"], resources: [.copy("Checkpoints")]),
     .executableTarget(
       name: "EpicCLI",
       dependencies: [
-        "Answering", "Compression", "Distillation", "Efficiency", "Evaluation", "LLaVA", "Report", "Results", "TestModels",
-        "Training",
+        "Answering", "Compression", "Demo", "Distillation", "Efficiency", "Evaluation", "LLaVA", "Lab", "Report", "Results",
+        "Shapes", "TestModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "TestSupport", path: "Tests/TestSupport"),
@@ -68,6 +73,9 @@ let package = Package(
     .testTarget(name: "LanguageTests", dependencies: ["Language", "TestSupport"], exclude: ["Resources"]),
     .testTarget(
       name: "CompressionTests", dependencies: ["Compression", "LLaVA", "Imaging", "GoldenModels", "TestModels", "TestSupport"]),
+    .testTarget(name: "LabTests", dependencies: ["Lab", "Training", "TestSupport"]),
+    .testTarget(
+      name: "ShapesTests", dependencies: ["Shapes", "Evaluation", "Imaging", "Language", "Training", "TestSupport"]),
     .testTarget(name: "EfficiencyTests", dependencies: ["Efficiency", "LLaVA", "TestModels"]),
     .testTarget(name: "ReportTests", dependencies: ["Report", "Imaging", "Compression"]),
     .testTarget(name: "LLaVATests", dependencies: ["LLaVA", "TestModels", "TestSupport"]),
@@ -86,12 +94,12 @@ let package = Package(
         "Answering", "Compression", "Evaluation", "EvaluationLayouts", "Imaging", "Language", "LLaVA", "Results", "TestModels",
         "TestSupport",
       ]),
-    .testTarget(name: "ResultsTests", dependencies: ["Results", "Evaluation", "TestSupport"]),
+    .testTarget(name: "ResultsTests", dependencies: ["Results", "Evaluation", "EvaluationLayouts", "TestSupport"]),
     .testTarget(
       name: "EpicCLITests",
       dependencies: [
-        "EpicCLI", "Answering", "Compression", "Evaluation", "EvaluationLayouts", "Imaging", "Results", "LLaVA", "TestModels",
-        "TestSupport",
+        "EpicCLI", "Answering", "Compression", "Demo", "Evaluation", "EvaluationLayouts", "Imaging", "Lab", "Results", "LLaVA",
+        "TestModels", "TestSupport",
       ]),
   ],
   swiftLanguageModes: [.v6],

@@ -5,7 +5,7 @@ import Torch
 extension BadInput {
   static let all =
     folders + configurations + checkpoints + tokenizers + pictures + prompts + flags + compressions + curricula + datasets
-    + destinations + evaluations
+    + destinations + evaluations + demonstrations + laboratories
 
   private static let folders = [
     BadInput(name: "no folder", code: 1, says: ["/absent", "no such folder"], arguments: { ["inspect", $0.path + "/absent"] }),
@@ -311,4 +311,84 @@ extension BadInput {
       name: "report of something else", code: 1, says: ["results.json", "not JSON"], arguments: { ["report", $0.path] },
       change: { try Data("{".utf8).write(to: $0.appending(path: "results.json")) }),
   ]
+
+  /// `demo` of the checkpoint in a new folder.
+  private static func demo(_ more: [String], code: Int32 = 2, _ says: String...) -> BadInput {
+    BadInput(
+      name: "demo " + more.joined(separator: " "), code: code, says: says,
+      arguments: {
+        let model = $0.appending(path: "model").path
+        let models = more.contains("--start") || more.contains("--from-scratch") ? [] : ["--start", model, "--finished", model]
+        return ["demo", "--output", $0.appending(path: "out").path] + models + more
+      })
+  }
+
+  private static let demonstrations: [BadInput] = [
+    demo(["--steps", "0"], "--steps is 0"), demo(["--test", "0"], "--test is 0"), demo(["--threads", "0"], "--threads is 0"),
+    demo(["--curriculum", "steep"], "--curriculum", "steep", "token"), demo(["--start", "a"], "--start", "--finished"),
+    demo(["--from-scratch", "--start", "a", "--finished", "b"], "--from-scratch", "--start"),
+    demo(["--start", "/absent", "--finished", "/absent"], code: 1, "/absent"),
+    BadInput(
+      name: "demo where something is", code: 1, says: ["no folder of epic demo", "--output"],
+      arguments: {
+        [
+          "demo", "--output", $0.path, "--start", $0.appending(path: "model").path, "--finished",
+          $0.appending(path: "model").path,
+        ]
+      }),
+    BadInput(
+      name: "report of pictures that are not there", code: 1, says: ["a.png", "No such file"],
+      arguments: { ["report", $0.path] },
+      change: {
+        let text =
+          #"{"notes":[],"items":[{"question":"","reference":"","note":"","views":[{"title":"","image":"a.png","answers":[]}]}]}"#
+        try Data(text.utf8).write(to: $0.appending(path: "pictures.json"))
+      }),
+    BadInput(
+      name: "report of a run that is none", code: 1, says: ["metrics.jsonl, line 1"], arguments: { ["report", $0.path] },
+      change: { try Data("{}\n".utf8).write(to: $0.appending(path: "metrics.jsonl")) }),
+  ]
+
+  private static let laboratories: [BadInput] = [
+    usage("data make of an unknown set", ["data", "make", "faces", "--output", "x"], "faces"),
+    usage(
+      "data make of nothing", ["data", "make", "shapes", "--output", "x", "--train", "0", "--tune", "0", "--test", "0"], "--train"
+    ),
+    usage("data make of less than nothing", ["data", "make", "shapes", "--output", "x", "--test", "-1"], "--test"),
+    usage("data make with no workers", ["data", "make", "shapes", "--output", "x", "--workers", "0"], "--workers is 0"),
+    BadInput(
+      name: "data make where something is", code: 1, says: ["no data set of shapes", "another folder"],
+      arguments: { ["data", "make", "shapes", "--output", $0.path, "--train", "1"] }),
+    usage("align in no steps", ["align", "--output", "x", "--steps", "0"], "--steps is 0"),
+    usage("align nowhere", ["align", "--output", "x", "--device", "tpu"], "--device", "tpu"),
+    BadInput(
+      name: "align where something is", code: 1, says: ["exists"], arguments: { ["align", "--output", $0.path, "--steps", "1"] }),
+    usage("base in no steps", ["base", "--output", "x", "--steps", "0"], "--steps is 0"),
+    usage(
+      "base that starts after its end", ["base", "--output", "x", "--steps", "5", "--start-steps", "6"], "--start-steps is 6"),
+    BadInput(
+      name: "base where something is", code: 1, says: ["--output"],
+      arguments: { ["base", "--output", $0.path, "--steps", "900"] }),
+    usage("lab of nothing", ["lab"], "<file>"), usage("lab with no jobs", ["lab", "grid.yaml", "--jobs", "0"], "--jobs is 0"),
+    usage("lab of odd seeds", ["lab", "grid.yaml", "--seeds", "1,x"], "--seeds is 1,x"),
+    usage("lab of an odd split", ["lab", "grid.yaml", "--split", "train"], "train"),
+    BadInput(
+      name: "lab without a grid", code: 1, says: ["absent.yaml"],
+      arguments: { ["lab", $0.path + "/absent.yaml", "--output", $0.path + "/lab"] }),
+    BadInput(
+      name: "lab of a bad grid", code: 1, says: ["grid.yaml", "cells is missing", "bases is missing"],
+      arguments: { ["lab", $0.path + "/grid.yaml", "--output", $0.path + "/lab"] },
+      change: { try Data("data: shapes\n".utf8).write(to: $0.appending(path: "grid.yaml")) }),
+    BadInput(
+      name: "lab without its data", code: 1, says: ["dataset.json"],
+      arguments: { ["lab", $0.path + "/grid.yaml", "--output", $0.path + "/lab"] },
+      change: {
+        let grid = "{data: absent, bases: {a: {model: m, seeds: [0]}}, evaluate: {benchmarks: [pope]}, cells: {c: {steps: 1}}}"
+        try Data(grid.utf8).write(to: $0.appending(path: "grid.yaml"))
+      }),
+  ]
+
+  private static func usage(_ name: String, _ arguments: [String], _ says: String...) -> BadInput {
+    BadInput(name: name, code: 2, says: says, arguments: { _ in arguments })
+  }
 }

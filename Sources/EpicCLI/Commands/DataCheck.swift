@@ -7,7 +7,7 @@ import Training
 /// Data sets.
 struct DataCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "data", abstract: "Look after training data.", subcommands: [DataCheck.self])
+    commandName: "data", abstract: "Make and look after training data.", subcommands: [DataMake.self, DataCheck.self])
 }
 
 /// A whole data set read without training.

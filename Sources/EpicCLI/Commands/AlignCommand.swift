@@ -1,0 +1,72 @@
+import ArgumentParser
+import Demo
+import Foundation
+import LLaVA
+import Torch
+
+/// The embedded model's tower, taught to see.
+struct AlignCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "align", abstract: "Make the embedded model with a tower that knows shapes and a decoder that knows nothing.",
+    discussion: """
+      Tower and projector learn from freshly drawn scenes to give every patch the words of what it shows. It is the first step of \
+      epic base; epic train goes on from here.
+      """)
+
+  @Option(help: ArgumentHelp("Folder to write; must not exist.", valueName: "dir"))
+  var output: String
+
+  @Option(help: "Optimizer steps of 48 scenes.")
+  var steps = 700
+
+  @Option(help: "Where random numbers start.")
+  var seed: UInt64 = 0
+
+  @OptionGroup var compute: AlignmentCompute
+
+  func validate() throws {
+    if !(1...1_000_000).contains(steps) { throw ValidationError("--steps is \(steps), expected 1...1000000") }
+  }
+
+  func run() async throws {
+    var options = Alignment.Options()
+    (options.steps, options.seed) = (steps, seed)
+    options.device = try compute.prepare()
+    let folder = URL(fileURLWithPath: output)
+    if FileManager.default.fileExists(atPath: folder.path) { throw CheckpointError.exists(folder.path) }
+    let alignment = try Alignment(options)
+    let line = ProgressLine()
+    defer { line.clear() }
+    let rate = ProgressRate(total: steps)
+    try alignment.run { step, loss in
+      line.show { "\(rate.text(step)), loss \(String(format: "%.4f", loss))" }
+      guard step % 100 == 0 || step == steps else { return }
+      line.clear()
+      try printLine("step \(step): loss \(String(format: "%.4f", loss))")
+    }
+    let accuracies = try alignment.accuracies()
+    try alignment.write(to: folder)
+    line.clear()
+    let text = accuracies.map { "\($0.group) \(String(format: "%.3f", $0.accuracy))" }.joined(separator: ", ")
+    try printLine("patches of new scenes with the right word: \(text)")
+    try printLine("\(output): saved")
+  }
+}
+
+/// Where the alignment computes; its precision is float32.
+struct AlignmentCompute: ParsableArguments {
+  @Option(help: "Where to compute: cpu, cuda or cuda:N.")
+  var device = "cpu"
+
+  @Option(help: "CPU threads; all cores unless given.")
+  var threads: Int?
+
+  func validate() throws {
+    if let threads, threads < 1 || threads > 4096 { throw ValidationError("--threads is \(threads), expected 1...4096") }
+  }
+
+  func prepare() throws -> Device {
+    if let threads { Runtime.threads = threads }
+    return try checkOption("--device") { try Device(name: device) }
+  }
+}

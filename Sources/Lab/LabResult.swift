@@ -1,0 +1,103 @@
+import Foundation
+
+/// What a run came to on a split: one line of `results.jsonl`.
+public struct LabResult: Sendable, Equatable, Codable {
+  /// A way of asking, and how good the answers were.
+  public struct Row: Sendable, Equatable, Codable {
+    /// `full`, or the strategy's name.
+    public var strategy: String
+    /// Visual tokens that stay.
+    public var keep: Int
+    /// Percent of each benchmark.
+    public var scores: [String: Double]
+
+    /// A row.
+    public init(strategy: String, keep: Int, scores: [String: Double]) {
+      (self.strategy, self.keep, self.scores) = (strategy, keep, scores)
+    }
+
+    /// The mean over the benchmarks, in percent.
+    public var average: Double { scores.values.reduce(0, +) / Double(max(1, scores.count)) }
+  }
+
+  /// Names of cell and base.
+  public var cell: String, base: String
+  /// nil for a base as it is.
+  public var seed: Int?
+  /// `tune` or `test`.
+  public var split: String
+  /// Changes with everything that the result follows from.
+  public var fingerprint: String
+  /// Seconds of training; nil for a base as it is.
+  public var trainingSeconds: Double?
+  /// The full-token row first.
+  public var rows: [Row]
+  /// When it was done, in ISO 8601.
+  public var date: String
+
+  /// A result.
+  public init(
+    _ run: LabRun, split: String, fingerprint: String, trainingSeconds: Double?, rows: [Row], date: Date = Date()
+  ) {
+    (cell, base, seed) = (run.cell, run.base, run.seed)
+    (self.split, self.fingerprint, self.trainingSeconds, self.rows) = (split, fingerprint, trainingSeconds, rows)
+    self.date = date.ISO8601Format()
+  }
+
+  /// What it is a result of.
+  public var run: LabRun { LabRun(cell: cell, base: base, seed: seed) }
+}
+
+/// The file that results are added to as they come.
+public struct LabJournal: Sendable {
+  /// The file's name inside a folder.
+  public static let fileName = "results.jsonl"
+
+  private let url: URL
+  /// All results in it, in the order in which they came.
+  public private(set) var results: [LabResult] = []
+
+  /// Opens the journal of a folder; what a killed run was in the middle of writing is dropped.
+  ///
+  /// - Throws: `LabError.unusable`.
+  public init(in folder: URL) throws {
+    url = folder.appending(path: Self.fileName)
+    do {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      guard FileManager.default.fileExists(atPath: url.path) else { return }
+      let data = try Data(contentsOf: url)
+      let whole = data.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+      if whole < data.count { try data.prefix(whole).write(to: url, options: .atomic) }
+      let decoder = JSONDecoder()
+      results = data.prefix(whole).split(separator: UInt8(ascii: "\n")).compactMap {
+        try? decoder.decode(LabResult.self, from: $0)
+      }
+    } catch {
+      throw LabError.unusable(path: url.relativePath, reason: error.localizedDescription)
+    }
+  }
+
+  /// Adds a result.
+  ///
+  /// - Throws: `LabError.unusable`.
+  public mutating func append(_ result: LabResult) throws {
+    do {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+      let line = try encoder.encode(result) + [UInt8(ascii: "\n")]
+      if !FileManager.default.fileExists(atPath: url.path) { try Data().write(to: url) }
+      let handle = try FileHandle(forWritingTo: url)
+      defer { try? handle.close() }
+      try handle.seekToEnd()
+      try handle.write(contentsOf: line)
+    } catch {
+      throw LabError.unusable(path: url.relativePath, reason: error.localizedDescription)
+    }
+    results.append(result)
+  }
+
+  /// The newest result of a run on a split, of the same configuration, base and data.
+  public func result(of run: LabRun, split: String, fingerprint: String) -> LabResult? {
+    results.last { $0.run == run && $0.split == split && $0.fingerprint == fingerprint }
+  }
+}

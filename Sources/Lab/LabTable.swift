@@ -1,0 +1,170 @@
+import Foundation
+
+/// What a laboratory found: means of cells and paired differences between them, on one split.
+public struct LabTable: Sendable {
+  /// A way of asking.
+  struct Column: Hashable {
+    let strategy: String
+    let keep: Int
+    var title: String { strategy == "full" ? "full" : "\(strategy) \(keep)" }
+  }
+
+  private let grid: LabGrid
+  private let results: [LabResult]
+  private let split: String
+
+  /// A table of the results of a grid's own runs, which are all of one split.
+  public init(_ grid: LabGrid, _ results: [LabResult], split: String) {
+    (self.grid, self.results, self.split) = (grid, results, split)
+  }
+
+  /// Ways of asking in the order of the grid.
+  var columns: [Column] {
+    var found: [Column] = []
+    for row in results.flatMap(\.rows) {
+      let column = Column(strategy: row.strategy, keep: row.keep)
+      if !found.contains(column) { found.append(column) }
+    }
+    return found
+  }
+
+  private func value(_ result: LabResult, _ column: Column) -> Double? {
+    result.rows.first { $0.strategy == column.strategy && $0.keep == column.keep }?.average
+  }
+
+  private func results(of cell: String) -> [LabResult] { results.filter { $0.cell == cell } }
+
+  /// The mean over all compressed ways of asking, by which a winner is chosen.
+  func compressedMean(_ result: LabResult) -> Double? {
+    let values = result.rows.filter { $0.strategy != "full" }.map(\.average)
+    return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+  }
+
+  /// Differences of two cells, paired by base and seed; a base as it is goes with every seed trained from it.
+  func differences(_ pair: LabGrid.Pair, _ value: (LabResult) -> Double?) -> [Double] {
+    let others = results(of: pair.second)
+    return results(of: pair.first).compactMap { a in
+      guard let b = others.first(where: { $0.base == a.base && ($0.seed == a.seed || $0.seed == nil || a.seed == nil) }),
+        let x = value(a), let y = value(b)
+      else { return nil }
+      return x - y
+    }
+  }
+
+  // MARK: - Rows
+
+  private static func meanText(_ values: [Double], signed: Bool = false) -> String {
+    if values.isEmpty { return "" }
+    let test = PairedTest(values)
+    let mean = String(format: signed ? "%+.1f" : "%.1f", test.mean).replacingOccurrences(of: "-", with: "−")
+    return values.count < 2 ? mean : "\(mean) ± \(String(format: "%.1f", test.deviation))"
+  }
+
+  /// Headings and rows of the table of means: cell, runs, one column for each way of asking, their mean, seconds of training.
+  public var means: (headings: [String], rows: [[String]]) {
+    let headings = ["cell", "runs"] + columns.map(\.title) + ["compressed", "train s"]
+    let rows = grid.cells.compactMap { cell -> [String]? in
+      let own = results(of: cell.name)
+      if own.isEmpty { return nil }
+      let seconds = own.compactMap(\.trainingSeconds)
+      return [cell.name, "\(own.count)"] + columns.map { column in Self.meanText(own.compactMap { value($0, column) }) } + [
+        Self.meanText(own.compactMap(compressedMean)),
+        seconds.isEmpty ? "" : String(format: "%.0f", seconds.reduce(0, +) / Double(seconds.count)),
+      ]
+    }
+    return (headings, rows)
+  }
+
+  /// Headings and rows of the table of differences: mean ± deviation of each, and for their mean over all compressed ways the
+  /// probability of the paired t-test and the signs.
+  public var comparisons: (headings: [String], rows: [[String]]) {
+    let headings = ["difference", "pairs"] + columns.map(\.title) + ["compressed", "p", "signs"]
+    let rows = grid.pairs.compactMap { pair -> [String]? in
+      let overall = PairedTest(differences(pair, compressedMean))
+      if overall.count == 0 { return nil }
+      return ["\(pair.first) − \(pair.second)", "\(overall.count)"]
+        + columns.map { column in Self.meanText(differences(pair) { value($0, column) }, signed: true) } + [
+          Self.meanText(differences(pair, compressedMean), signed: true),
+          overall.probability.map { $0 < 0.001 ? "<0.001" : String(format: "%.3f", $0) } ?? "",
+          "+\(overall.above) −\(overall.below)",
+        ]
+    }
+    return (headings, rows)
+  }
+
+  /// The mean accuracy of each benchmark at the columns of one strategy and budget, for all cells.
+  public func benchmarks(strategy: String, keep: Int) -> (headings: [String], rows: [[String]]) {
+    let names = grid.evaluation.benchmarks
+    let rows = grid.cells.compactMap { cell -> [String]? in
+      let own = results(of: cell.name).compactMap { $0.rows.first { $0.strategy == strategy && $0.keep == keep } }
+      if own.isEmpty { return nil }
+      return [cell.name] + names.map { name in Self.meanText(own.compactMap { $0.scores[name] }) }
+    }
+    return (["cell"] + names, rows)
+  }
+
+  /// The trained cell with the best mean over all compressed ways of asking; nil without results.
+  public var winner: String? {
+    let ranked = grid.cells.filter { $0.training != nil }.compactMap { cell -> (String, Double)? in
+      let values = results(of: cell.name).compactMap(compressedMean)
+      return values.isEmpty ? nil : (cell.name, values.reduce(0, +) / Double(values.count))
+    }
+    return ranked.max { $0.1 < $1.1 }?.0
+  }
+
+  // MARK: - Documents
+
+  /// The tables in Markdown, ready to be quoted.
+  public var markdown: String {
+    var parts = [
+      "Split `\(split)`, mean over \(grid.evaluation.benchmarks.joined(separator: ", ")) in percent, ± standard deviation (n − 1)."
+    ]
+    for table in [means, comparisons] where !table.rows.isEmpty { parts.append(Self.markdown(table)) }
+    if let strategy = grid.evaluation.compressors.first,
+      let keep = grid.evaluation.keep.dropFirst().last ?? grid.evaluation.keep.first
+    {
+      let table = benchmarks(strategy: strategy, keep: keep)
+      if !table.rows.isEmpty { parts += ["Each benchmark, \(strategy) \(keep):", Self.markdown(table)] }
+    }
+    if let winner { parts.append("Best over all compressed ways of asking: \(winner).") }
+    return parts.joined(separator: "\n\n") + "\n"
+  }
+
+  private static func markdown(_ table: (headings: [String], rows: [[String]])) -> String {
+    let rule = table.headings.indices.map { $0 == 0 ? "---" : "---:" }
+    return ([table.headings, rule] + table.rows).map { "| " + $0.joined(separator: " | ") + " |" }.joined(separator: "\n")
+  }
+
+  /// The tables for a terminal; where it is too narrow, columns go on below.
+  ///
+  /// - Parameter width: its columns; nil for as many as there are.
+  public func text(width: Int?) -> String {
+    var parts: [String] = []
+    for table in [means, comparisons] where !table.rows.isEmpty { parts.append(Self.text(table, width ?? .max)) }
+    parts.append(
+      "Split \(split); percent, mean over \(grid.evaluation.benchmarks.joined(separator: ", ")), ± standard deviation.")
+    if let winner { parts.append("Best over all compressed ways of asking: \(winner).") }
+    return parts.joined(separator: "\n\n")
+  }
+
+  private static func text(_ table: (headings: [String], rows: [[String]]), _ width: Int) -> String {
+    let lines = [table.headings] + table.rows
+    let widths = table.headings.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
+    func cell(_ text: String, _ column: Int) -> String {
+      let blanks = String(repeating: " ", count: widths[column] - text.count)
+      return column == 0 ? text + blanks : blanks + text
+    }
+    var blocks: [String] = []
+    var columns = Array(table.headings.indices.dropFirst())
+    while !columns.isEmpty {
+      var (used, total) = ([Int](), widths[0])
+      while let next = columns.first, used.isEmpty || total + 2 + widths[next] <= width {
+        used.append(next)
+        total += 2 + widths[next]
+        columns.removeFirst()
+      }
+      blocks.append(lines.map { line in ([0] + used).map { cell(line[$0], $0) }.joined(separator: "  ") }.joined(separator: "\n"))
+    }
+    return blocks.joined(separator: "\n\n")
+  }
+}

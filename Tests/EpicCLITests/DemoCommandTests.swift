@@ -1,0 +1,86 @@
+import Foundation
+import Results
+import TestModels
+import TestSupport
+import Testing
+
+/// `epic demo` in miniature: all steps, killed and resumed, with random models in place of those that come along.
+@Suite struct DemoCommandTests {
+  private struct Place {
+    let scratch: Scratch
+
+    init() throws {
+      scratch = try Scratch()
+      for (name, seed) in [("start", 1), ("finished", 2)] {
+        try TestModel.write(TestModel.tiny(seed: UInt64(seed)), to: scratch.url.appending(path: name))
+      }
+    }
+
+    func folder(_ name: String) -> URL { scratch.url.appending(path: name) }
+
+    func demo(
+      _ output: String, _ more: [String] = [], during: (@Sendable (Process, FileHandle, URL) async throws -> Void)? = nil
+    ) async throws -> EpicCommand.Outcome {
+      try await EpicCommand.run(
+        ["demo", "--output", folder(output).path, "--start", folder("start").path, "--finished", folder("finished").path]
+          + ["--train", "4", "--test", "1", "--steps", "3", "--keep", "8,4", "--threads", "1"] + more, limit: 300, during: during)
+    }
+
+    /// All that was found, without times.
+    func results(_ output: String) throws -> [[[String: ResultScore]]] {
+      try EvaluationResults(from: folder(output)).models.map { $0.rows.map(\.scores) }
+    }
+  }
+
+  /// The table that is printed last.
+  private static func table(_ out: String) -> [Substring] {
+    let lines = out.split(separator: "\n")
+    return Array(lines[(lines.lastIndex { $0.hasPrefix("strategy  keep  finished") } ?? lines.endIndex)...].prefix(6))
+  }
+
+  /// Waits until a program has begun (until then its number is 0, which would signal the tests themselves) and printed a text.
+  private static func wait(_ process: Process, until text: String, in out: URL) async throws {
+    while process.processIdentifier == 0 { try await Task.sleep(for: .milliseconds(1)) }
+    while process.isRunning, try !String(contentsOf: out, encoding: .utf8).contains(text) {
+      try await Task.sleep(for: .milliseconds(5))
+    }
+  }
+
+  @Test func killedAndResumedItEndsTheSame() async throws {
+    let place = try Place()
+    let whole = try await place.demo("whole")
+    #expect(whole.code == 0 && whole.err == "", "\(whole.err)")
+    #expect(Self.table(whole.out).count == 6 && whole.out.contains("in all"), "\(whole.out)")
+    // Each step is a command that is shown.
+    for command in ["data make shapes", "generate", "eval", "train --config", "report"] {
+      #expect(whole.out.contains("$ epic \(command)"), "\(command)")
+    }
+    let html = try String(contentsOf: place.folder("whole").appending(path: "report.html"), encoding: .utf8)
+    for part in ["Training", "Accuracy over time", "data:image/jpeg", "the first of its kind"] { #expect(html.contains(part)) }
+
+    let killed = try await place.demo("killed") { process, _, out in
+      try await Self.wait(process, until: "step 1: saved", in: out)
+      kill(process.processIdentifier, SIGKILL)
+    }
+    #expect(killed.code == nil && !killed.out.contains("in all"))
+    let resumed = try await place.demo("killed")
+    #expect(resumed.code == 0 && resumed.out.contains("done before") && resumed.out.contains("--resume"), "\(resumed.err)")
+    #expect(Self.table(resumed.out) == Self.table(whole.out))
+    #expect(try place.results("killed") == place.results("whole"))
+
+    // All is there: nothing but the report is made again.
+    let again = try await place.demo("killed")
+    #expect(again.code == 0 && !again.out.contains("$ epic train") && Self.table(again.out) == Self.table(whole.out))
+    let other = try await place.demo("killed", ["--seed", "3"])
+    #expect(other.code == 1 && other.err.contains("--seed 0") && other.err.split(separator: "\n").count == 1, "\(other.err)")
+  }
+
+  @Test func askedToStopItSaysHowItGoesOn() async throws {
+    let place = try Place()
+    let stopped = try await place.demo("out") { process, _, out in
+      try await Self.wait(process, until: "$ epic generate", in: out)
+      kill(process.processIdentifier, SIGTERM)
+    }
+    #expect(stopped.code == 0 && stopped.out.contains("the same command goes on"), "\(stopped.out)\(stopped.err)")
+  }
+}
