@@ -76,6 +76,7 @@ let package = Package(
     .testTarget(name: "LabTests", dependencies: ["Lab", "Training", "TestSupport"]),
     .testTarget(
       name: "ShapesTests", dependencies: ["Shapes", "Evaluation", "Imaging", "Language", "Training", "TestSupport"]),
+    .testTarget(name: "DemoTests", dependencies: ["Demo", "Imaging", "Language", "LLaVA", "Shapes", "TestSupport", "Torch"]),
     .testTarget(name: "EfficiencyTests", dependencies: ["Efficiency", "LLaVA", "TestModels"]),
     .testTarget(name: "ReportTests", dependencies: ["Report", "Imaging", "Compression"]),
     .testTarget(name: "LLaVATests", dependencies: ["LLaVA", "TestModels", "TestSupport"]),

@@ -7,7 +7,7 @@ public struct BaseTraining: Sendable, Equatable {
   /// Optimizer steps of 32 samples.
   public var steps = 2000
   /// After how many steps the model that the EPIC stage starts from is taken.
-  public var startSteps = 800
+  public var startSteps = 600
   /// Where random numbers start.
   public var seed: UInt64 = 0
   /// CPU threads; all cores where nil.

@@ -70,21 +70,38 @@ struct DemoProcess {
       throw DemoError.unusable(path: folder.appending(path: ".child").relativePath, reason: String(cString: strerror(errno)))
     }
   }
+}
 
-  private func spawn(_ arguments: [String]) throws -> pid_t {
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-    var words: [UnsafeMutablePointer<CChar>?] = (["epic"] + arguments).map { strdup($0) }
-    defer { for word in words { free(word) } }
-    words.append(nil)
-    var child: pid_t = 0
-    let program = "/proc/self/exe"
-    let code = posix_spawn(&child, program, &actions, nil, words, environ)
-    guard code == 0 else { throw DemoError.unusable(path: program, reason: String(cString: strerror(code))) }
-    return child
+/// Starts this program again with other arguments.
+///
+/// - Parameter log: a file that its output is added to; this process's own output unless given.
+/// - Throws: `DemoError.unusable`.
+func spawn(_ arguments: [String], log: URL? = nil) throws -> pid_t {
+  var actions = posix_spawn_file_actions_t()
+  posix_spawn_file_actions_init(&actions)
+  defer { posix_spawn_file_actions_destroy(&actions) }
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+  if let log {
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.path, O_WRONLY | O_APPEND | O_CREAT, 0o644)
+    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
   }
+  func list(_ words: [String]) -> [UnsafeMutablePointer<CChar>?] { words.map { strdup($0) } + [nil] }
+  let (words, variables) = (list(["epic"] + arguments), list(childEnvironment()))
+  defer { for word in words + variables { free(word) } }
+  var child: pid_t = 0
+  let program = "/proc/self/exe"
+  let code = posix_spawn(&child, program, &actions, nil, words, variables)
+  guard code == 0 else { throw DemoError.unusable(path: program, reason: String(cString: strerror(code))) }
+  return child
+}
+
+/// This process's environment, with threads of a product that wait for each other asleep after a tenth of a millisecond.
+///
+/// By default they spin for so long that a program with as many threads as cores becomes ten times slower where another one is at work.
+private func childEnvironment() -> [String] {
+  var found = ProcessInfo.processInfo.environment
+  if found["OMP_WAIT_POLICY"] == nil, found["GOMP_SPINCOUNT"] == nil { found["GOMP_SPINCOUNT"] = "30000" }
+  return found.map { "\($0)=\($1)" }
 }
 
 /// A command line as one types it.

@@ -186,28 +186,11 @@ struct LabWork {
       let old = (try? Data(contentsOf: url)) ?? Data()
       try (old + header).write(to: url)
     }
-    return Child(run: run, isTraining: training, process: try Self.spawn(arguments, log: log), log: log)
+    return Child(run: run, isTraining: training, process: try spawn(arguments, log: log), log: log)
   }
 
   private static func lastLine(_ log: URL) -> String {
     let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
     return text.split(separator: "\n").last.map(String.init) ?? "\(log.relativePath) is empty"
-  }
-
-  /// Starts this program with other arguments, its output added to a file.
-  private static func spawn(_ arguments: [String], log: URL) throws -> pid_t {
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.path, O_WRONLY | O_APPEND | O_CREAT, 0o644)
-    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
-    var words: [UnsafeMutablePointer<CChar>?] = (["epic"] + arguments).map { strdup($0) }
-    defer { for word in words { free(word) } }
-    words.append(nil)
-    var child: pid_t = 0
-    let code = posix_spawn(&child, "/proc/self/exe", &actions, nil, words, environ)
-    guard code == 0 else { throw LabError.unusable(path: "/proc/self/exe", reason: String(cString: strerror(code))) }
-    return child
   }
 }
