@@ -89,7 +89,7 @@ struct Demonstration {
         try files.moveItem(at: partial, to: target)
       }
     }
-    return try epic(["inspect", path("finished")])
+    return try epic(["inspect", path("start")])
   }
 
   private func link(_ name: String, to target: String) throws {
@@ -120,10 +120,10 @@ struct Demonstration {
   }
 
   private func evaluateBefore() throws -> Bool {
-    if try !evaluate("finished", into: "evaluation-before") { return false }
-    // Where training goes on from, in the two ways that tell most.
+    if try !evaluate("start", into: "evaluation-before") { return false }
+    // What a model that is trained to its end loses, in the two ways that tell most.
     return try evaluate(
-      "start", into: "evaluation-start", ["--compressor", Self.strategies[0], "--keep", "\(few)", "--timed", "0"])
+      "finished", into: "evaluation-finished", ["--compressor", Self.strategies[0], "--keep", "\(few)", "--timed", "0"])
   }
 
   private func evaluate(_ model: String, into output: String, _ plans: [String]? = nil) throws -> Bool {
@@ -174,9 +174,11 @@ struct Demonstration {
         divergence-weight: 0.5  # λ
         temperature: 1  # τ
       optimizer:
+        parts: [decoder]
         learning-rate: 1.0e-3
         embedding-learning-rate: 1.0e-4
         schedule: constant-decay
+        max-grad-norm: 1
       checkpoints:
         every: \(max(1, command.steps / 6))
         keep: 1
@@ -192,7 +194,7 @@ struct Demonstration {
       .init(name: name, model: folder.appending(path: name), evaluation: folder.appending(path: evaluation))
     }
     let pictures = DemoPictures(
-      before: side("finished", "evaluation-before"), after: side("trained", "evaluation-after"),
+      before: side("start", "evaluation-before"), after: side("trained", "evaluation-after"),
       data: folder.appending(path: "data/test"), strategies: Self.strategies, keep: few, layer: Self.layer)
     let line = ProgressLine()
     defer { line.clear() }

@@ -37,7 +37,8 @@ import Torch
 
   private static func answers(_ pipeline: LLaVAPipeline, _ items: [Item]) throws -> [String] {
     let requests = try items.map { item in
-      try pipeline.request(prompt(item, pipeline), pixels: pipeline.pixels([RGBImage(data: item.scene.draw().jpegData(), name: "scene")]))
+      try pipeline.request(
+        prompt(item, pipeline), pixels: pipeline.pixels([RGBImage(data: item.scene.draw().jpegData(), name: "scene")]))
     }
     var options = GenerationOptions()
     options.maximumNewTokens = 8
@@ -78,7 +79,9 @@ import Torch
       let scratch = try Scratch()
       try ShapesTokenizer.write(to: scratch.url)
       for file in try FileManager.default.contentsOfDirectory(atPath: scratch.url.path) {
-        let (own, made) = (try Data(contentsOf: url.appending(path: file)), try Data(contentsOf: scratch.url.appending(path: file)))
+        let (own, made) = (
+          try Data(contentsOf: url.appending(path: file)), try Data(contentsOf: scratch.url.appending(path: file))
+        )
         #expect(own == made, "\(name)/\(file)")
       }
       for file in try FileManager.default.contentsOfDirectory(atPath: url.path) {

@@ -35,7 +35,7 @@ import Testing
   /// The table that is printed last.
   private static func table(_ out: String) -> [Substring] {
     let lines = out.split(separator: "\n")
-    return Array(lines[(lines.lastIndex { $0.hasPrefix("strategy  keep  finished") } ?? lines.endIndex)...].prefix(6))
+    return Array(lines[(lines.lastIndex { $0.hasPrefix("strategy  keep  start") } ?? lines.endIndex)...].prefix(6))
   }
 
   /// Waits until a program has begun (until then its number is 0, which would signal the tests themselves) and printed a text.

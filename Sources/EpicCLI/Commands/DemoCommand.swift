@@ -84,7 +84,7 @@ struct DemoCommand: AsyncParsableCommand {
       """
 
       This is one run of one seed, a small model and drawn pictures: it shows what the method did here, not what it does for other \
-      models, pictures or seeds.
+      models, pictures or seeds. Some of the difference is what any further training gives; LAB.md sets that apart, over several seeds.
 
       report      \(folder.appending(path: ResultsPage.fileName).relativePath)
       """)
