@@ -72,8 +72,8 @@ struct Demonstration {
   private func model() throws -> Bool {
     guard let checkpoints else {
       let more = (command.baseOptions ?? "").split(separator: " ").map(String.init)
-      let isDone = try epic(
-        ["base", "--output", path("base"), "--seed", "\(command.seed)"] + Array(computing.dropFirst(2)) + more)
+      // The seed of those that come along: the demonstration's own pictures are others.
+      let isDone = try epic(["base", "--output", path("base")] + Array(computing.dropFirst(2)) + more)
       if !isDone { return false }
       for name in ["start", "finished"] { try link(name, to: "base/\(name)") }
       return true
