@@ -64,7 +64,8 @@ struct LabCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let grid = try LabGrid(contentsOf: URL(fileURLWithPath: grid))
+    let file = URL(fileURLWithPath: grid)
+    let grid = try LabGrid(contentsOf: file)
     let names = only?.split(separator: ",").map(String.init)
     for name in names ?? [] where !grid.cells.contains(where: { $0.name == name }) {
       let known = grid.cells.map(\.name).joined(separator: ", ")
@@ -79,7 +80,7 @@ struct LabCommand: AsyncParsableCommand {
     if !found.means.rows.isEmpty {
       try printLine()
       try printLine(found.text(width: terminalWidth()))
-      let page = folder.appending(path: "\(split.rawValue).md")
+      let page = folder.appending(path: "\(file.deletingPathExtension().lastPathComponent).\(split.rawValue).md")
       try demoFile(page) { try Data(found.markdown.utf8).write(to: $0, options: .atomic) }
       try printLine("\ntables in   \(page.relativePath)")
     } else if table {
