@@ -34,10 +34,15 @@ public struct LabTable: Sendable {
 
   private func results(of cell: String) -> [LabResult] { results.filter { $0.cell == cell } }
 
-  /// The mean over all compressed ways of asking, by which a winner is chosen.
-  func compressedMean(_ result: LabResult) -> Double? {
-    let values = result.rows.filter { $0.strategy != "full" }.map(\.average)
-    return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+  private static func mean(_ values: [Double]) -> Double? { values.isEmpty ? nil : values.reduce(0, +) / Double(values.count) }
+
+  /// The mean over all compressed ways of asking.
+  func compressedMean(_ result: LabResult) -> Double? { Self.mean(result.rows.filter { $0.strategy != "full" }.map(\.average)) }
+
+  /// The mean over all budgets, that of all tokens among them, by which a winner is chosen; a budget is the mean of its strategies.
+  func budgetMean(_ result: LabResult) -> Double? {
+    let budgets = Dictionary(grouping: result.rows) { $0.strategy == "full" ? nil : $0.keep }
+    return Self.mean(budgets.values.compactMap { Self.mean($0.map(\.average)) })
   }
 
   /// Differences of two cells, paired by base and seed; a base as it is goes with every seed trained from it.
@@ -60,16 +65,17 @@ public struct LabTable: Sendable {
     return values.count < 2 ? mean : "\(mean) ± \(String(format: "%.1f", test.deviation))"
   }
 
-  /// Headings and rows of the table of means: cell, runs, one column for each way of asking, their mean, seconds of training.
+  /// Headings and rows of the table of means: cell, runs, one column for each way of asking, the means over compressed ones and over
+  /// budgets, seconds of training.
   public var means: (headings: [String], rows: [[String]]) {
-    let headings = ["cell", "runs"] + columns.map(\.title) + ["compressed", "train s"]
+    let headings = ["cell", "runs"] + columns.map(\.title) + ["compressed", "all budgets", "train s"]
     let rows = grid.cells.compactMap { cell -> [String]? in
       let own = results(of: cell.name)
       if own.isEmpty { return nil }
       let seconds = own.compactMap(\.trainingSeconds)
       return [cell.name, "\(own.count)"] + columns.map { column in Self.meanText(own.compactMap { value($0, column) }) } + [
-        Self.meanText(own.compactMap(compressedMean)),
-        seconds.isEmpty ? "" : String(format: "%.0f", seconds.reduce(0, +) / Double(seconds.count)),
+        Self.meanText(own.compactMap(compressedMean)), Self.meanText(own.compactMap(budgetMean)),
+        Self.mean(seconds).map { String(format: "%.0f", $0) } ?? "",
       ]
     }
     return (headings, rows)
@@ -103,11 +109,10 @@ public struct LabTable: Sendable {
     return (["cell"] + names, rows)
   }
 
-  /// The trained cell with the best mean over all compressed ways of asking; nil without results.
+  /// The trained cell with the best mean over all budgets; nil without results.
   public var winner: String? {
-    let ranked = grid.cells.filter { $0.training != nil }.compactMap { cell -> (String, Double)? in
-      let values = results(of: cell.name).compactMap(compressedMean)
-      return values.isEmpty ? nil : (cell.name, values.reduce(0, +) / Double(values.count))
+    let ranked = grid.cells.filter { $0.training != nil }.compactMap { cell in
+      Self.mean(results(of: cell.name).compactMap(budgetMean)).map { (cell.name, $0) }
     }
     return ranked.max { $0.1 < $1.1 }?.0
   }
@@ -126,7 +131,7 @@ public struct LabTable: Sendable {
       let table = benchmarks(strategy: strategy, keep: keep)
       if !table.rows.isEmpty { parts += ["Each benchmark, \(strategy) \(keep):", Self.markdown(table)] }
     }
-    if let winner { parts.append("Best over all compressed ways of asking: \(winner).") }
+    if let winner { parts.append("Best over all budgets: \(winner).") }
     return parts.joined(separator: "\n\n") + "\n"
   }
 
@@ -143,7 +148,7 @@ public struct LabTable: Sendable {
     for table in [means, comparisons] where !table.rows.isEmpty { parts.append(Self.text(table, width ?? .max)) }
     parts.append(
       "Split \(split); percent, mean over \(grid.evaluation.benchmarks.joined(separator: ", ")), ± standard deviation.")
-    if let winner { parts.append("Best over all compressed ways of asking: \(winner).") }
+    if let winner { parts.append("Best over all budgets: \(winner).") }
     return parts.joined(separator: "\n\n")
   }
 

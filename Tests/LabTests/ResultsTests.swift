@@ -44,19 +44,31 @@ import Testing
     #expect(journal.result(of: run, split: "tune", fingerprint: "g") == nil)
   }
 
+  @Test func aBudgetIsTheMeanOfItsStrategies() throws {
+    let rows = [("full", 144, 80.0), ("dart", 16, 60), ("random", 16, 40), ("dart", 9, 20)].map { strategy, keep, score in
+      LabResult.Row(strategy: strategy, keep: keep, scores: ["pope": score])
+    }
+    let result = LabResult(
+      LabRun(cell: "tcd", base: "a", seed: 0), split: "tune", fingerprint: "f", trainingSeconds: 1, rows: rows)
+    let table = LabTable(try LabGrid(yaml: GridTests.text, name: "g"), [result], split: "tune")
+    #expect(table.budgetMean(result) == 50)
+    #expect(table.compressedMean(result) == 40)
+  }
+
   @Test func meansAndDifferencesAreThoseOfTheRuns() throws {
     let grid = try LabGrid(yaml: GridTests.text.replacing("[[tcd, base]]", with: "[[tcd, base], [tcd, long]]"), name: "g")
     let table = LabTable(grid, Self.results, split: "tune")
-    #expect(table.means.headings == ["cell", "runs", "full", "dart 16", "compressed", "train s"])
+    #expect(table.means.headings == ["cell", "runs", "full", "dart 16", "compressed", "all budgets", "train s"])
     #expect(
       table.means.rows == [
-        ["base", "1", "70.0", "40.0", "40.0", ""], ["tcd", "2", "81.0 ± 1.4", "62.0 ± 2.8", "62.0 ± 2.8", "10"],
-        ["long", "2", "80.0 ± 1.4", "62.0 ± 1.4", "62.0 ± 1.4", "10"],
+        ["base", "1", "70.0", "40.0", "40.0", "55.0", ""],
+        ["tcd", "2", "81.0 ± 1.4", "62.0 ± 2.8", "62.0 ± 2.8", "71.5 ± 2.1", "10"],
+        ["long", "2", "80.0 ± 1.4", "62.0 ± 1.4", "62.0 ± 1.4", "71.0 ± 0.0", "10"],
       ])
     #expect(table.comparisons.rows[0].prefix(4) == ["tcd − base", "2", "+11.0 ± 1.4", "+22.0 ± 2.8"])
     // −1 and +1: nothing.
     #expect(table.comparisons.rows[1] == ["tcd − long", "2", "+1.0 ± 2.8", "+0.0 ± 1.4", "+0.0 ± 1.4", "1.000", "+1 −1"])
-    #expect(table.winner == "tcd" || table.winner == "long")
+    #expect(table.winner == "tcd")
     #expect(table.markdown.contains("| tcd | 2 | 81.0 ± 1.4 |"))
     for width in [20, 40, 200] {
       let lines = table.text(width: width).split(separator: "\n")
