@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--supervised-only", action="store_true")
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--device", default="cpu")
     for name in ("batch", "text", "supervised", "layer"):
         parser.add_argument(f"--{name}", type=int, required=True)
     for name in ("student-ratio", "teacher-ratio"):
@@ -36,7 +37,7 @@ def main() -> None:
     dtype = torch.bfloat16 if options.precision == "bfloat16" else torch.float32
     model = LlavaForConditionalGeneration.from_pretrained(
         options.model, dtype=dtype, attn_implementation="sdpa", local_files_only=True
-    ).train()
+    ).train().to(options.device)
     idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     optimizer = torch.optim.AdamW(two_pass.trained(model), lr=2e-5, weight_decay=0, fused=True)
     if options.compile:
@@ -54,8 +55,10 @@ def main() -> None:
     ids = torch.cat([text[:, :1], image, text[:, 1:]], dim=1)
     labels = torch.full_like(ids, two_pass.IGNORED)
     labels[:, -options.supervised :] = ids[:, -options.supervised :]
+    ids, pixels, labels = (tensor.to(options.device) for tensor in (ids, pixels, labels))
+    torch.set_default_device(options.device)
     student, teacher = (two_pass.Side(options.layer, ratio) for ratio in (options.student_ratio, options.teacher_ratio))
-    autocast = torch.autocast("cpu", torch.bfloat16) if options.precision == "autocast" else contextlib.nullcontext()
+    autocast = torch.autocast(options.device, torch.bfloat16) if options.precision == "autocast" else contextlib.nullcontext()
 
     def step() -> float:
         with autocast:
