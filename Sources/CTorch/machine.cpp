@@ -1,4 +1,5 @@
 // Devices, threads, versions, and the allocator.
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -14,6 +15,13 @@ namespace {
 // glibc returns each to the kernel and pays for it in page faults, so what is free is kept here.
 const bool keeps_free_memory = [] {
   MallocExtension::instance()->SetMemoryReleaseRate(0);
+  return true;
+}();
+
+// On recent GPUs libtorch prefers cuDNN's attention, which makes a new plan for every length that it has not seen: in training, for every
+// batch. Its other kernels take any length at once.
+const bool plans_no_attention = [] {
+  at::globalContext().setSDPUseCuDNN(false);
   return true;
 }();
 

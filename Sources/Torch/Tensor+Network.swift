@@ -11,6 +11,7 @@ extension Tensor {
     static let gelu = Operator("aten::gelu")
     static let silu = Operator("aten::silu")
     static let attention = Operator("aten::scaled_dot_product_attention")
+    static let packedAttention = Operator("aten::_flash_attention_forward")
     static let crossEntropy = Operator("aten::cross_entropy_loss")
     static let maskedFill = Operator("aten::masked_fill.Scalar")
     static let fillInPlace = Operator("aten::masked_fill_.Scalar")
@@ -63,6 +64,20 @@ extension Tensor {
     try Op.attention(
       .tensor(self), .tensor(keys), .tensor(values), .optional(mask), .double(0), .bool(causal),
       scale.map(OperatorArgument.double) ?? .none, .bool(grouped))
+  }
+  /// Causal attention of sequences that lie end to end, in one kernel, which only CUDA devices have: self [rows, heads, headDimension], keys
+  /// and values [columns, keyValueHeads, headDimension], float16 or bfloat16, `headDimension` a multiple of 8 and at most 256.
+  ///
+  /// - Parameters:
+  ///   - queryStarts: int32 [sequences + 1]: the first row of each sequence, and the number of all.
+  ///   - keyStarts: the same of the columns. A sequence's last row sees all of its columns, the one before it one less.
+  ///   - longest: rows and columns of the longest sequence.
+  public func packedAttention(
+    _ keys: Tensor, _ values: Tensor, queryStarts: Tensor, keyStarts: Tensor, longest: (queries: Int, keys: Int)
+  ) throws -> Tensor {
+    try Op.packedAttention(
+      .tensor(self), .tensor(keys), .tensor(values), .tensor(queryStarts), .tensor(keyStarts), .int(longest.queries),
+      .int(longest.keys), .double(0), .bool(true), .bool(false))
   }
   /// Mean negative log-likelihood of int64 targets [rows] under logits [rows, classes]; targets equal to `ignored` do not count.
   public func crossEntropy(_ targets: Tensor, ignored: Int = -100) throws -> Tensor {

@@ -51,13 +51,14 @@ public struct LlamaDecoder: Sendable {
     guard !range.isEmpty else { return (try asked.map(batch.keeping) ?? batch, nil) }
     let length = zip(batch.originalLengths, caches?.map(\.nextPosition) ?? batch.lengths.map { _ in 0 }).map(+).max() ?? 0
     let angles = try rotary.angles(batch.positions, length: length, batch.hidden.dtype)
+    let (all, last) = try packedAttention(batch, asked)
     var batch = batch
     var trace: AttentionTrace?
     for index in range {
       let isLast = index == range.upperBound - 1
       let (layer, lengths, rows) = (layers[index], batch.lengths, isLast ? asked : nil)
       let run: @Sendable (Tensor) throws -> (Tensor, AttentionTrace) = { [rotary] in
-        try layer($0, lengths, rotary, angles, index, caches, only: rows)
+        try layer($0, lengths, rotary, angles, index, caches, only: rows, rows == nil ? all : last)
       }
       let (hidden, attention) =
         recomputing && caches == nil
@@ -70,6 +71,18 @@ public struct LlamaDecoder: Sendable {
       if isLast { trace = attention }
     }
     return (batch, trace)
+  }
+
+  /// How all samples attend at once: with all rows, and with those asked for alone.
+  private func packedAttention(_ batch: PackedBatch, _ asked: AskedRows?) throws -> (
+    all: PackedAttention?, asked: PackedAttention?
+  ) {
+    func packed(_ runs: [[Range<Int>]]) throws -> PackedAttention? {
+      try PackedAttention(
+        lengths: batch.lengths, runs: runs, headDimension: configuration.headDimension, batch.hidden.dtype,
+        on: batch.hidden.device)
+    }
+    return (try packed(batch.lengths.map { [0..<$0] }), try asked.map(\.ranges).flatMap(packed))
   }
 
   /// Scores of every vocabulary entry for rows that have passed all layers: [rows, hiddenSize] to [rows, vocabularySize].

@@ -40,9 +40,11 @@ struct LlamaLayer: Sendable {
   }
 
   /// x [T, hiddenSize] to the same shape, or to the rows that are asked for; queries and MLP are computed for those only.
+  ///
+  /// All samples attend at once where there is a way to, and no cache holds anything yet.
   func callAsFunction(
     _ x: Tensor, _ lengths: [Int], _ rotary: RotaryEmbedding, _ angles: RotaryEmbedding.Angles, _ index: Int,
-    _ caches: [KeyValueCache]?, only asked: AskedRows? = nil
+    _ caches: [KeyValueCache]?, only asked: AskedRows? = nil, _ packed: PackedAttention? = nil
   ) throws -> (Tensor, AttentionTrace) {
     let c = configuration
     let normed = try inputNorm(x)
@@ -51,8 +53,12 @@ struct LlamaLayer: Sendable {
     let asking = try asked.map { try normed.rows($0.indices) } ?? normed
     let queries = try rotary(
       query(asking).reshaped([-1, c.heads, c.headDimension]), asked.map { try angles.rows($0.indices) } ?? angles)
+    let isAlone = caches?.allSatisfy { $0.count(layer: index) == 0 } ?? true
     let seen = try context(keys, values, lengths, index, caches)
-    let mixed = try attention(queries, seen, lengths, asked?.ranges ?? lengths.map { [0..<$0] })
+    let mixed =
+      if isAlone, let packed { try packed(queries, keys, values) } else {
+        try attention(queries, seen, lengths, asked?.ranges ?? lengths.map { [0..<$0] })
+      }
     let y = try (asked.map { try x.rows($0.indices) } ?? x) + output(mixed)
     let inner = try attentionNorm(y)
     return (

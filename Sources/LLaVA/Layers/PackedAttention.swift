@@ -1,0 +1,62 @@
+import Torch
+
+/// Causal attention of all samples of a packed batch in one kernel, where the device has one for it.
+///
+/// A GPU is done with one sample's attention long before the next kernel can be started, so that sample by sample it is starting kernels
+/// that takes the time (`BENCHMARKS.md`). libtorch's flash attention takes sequences that lie end to end, without padding.
+struct PackedAttention: Sendable {
+  private let layout: Layout
+  private let queryStarts, keyStarts: Tensor
+
+  /// Where the rows that attend, and the columns that they see, lie.
+  struct Layout: Sendable, Equatable {
+    /// First query of each run of rows, and the number of all.
+    let queryStarts: [Int32]
+    /// First column of each run, and the number of all.
+    let keyStarts: [Int32]
+    /// Each run's columns among the batch's rows; nil where all runs together see the rows as they lie.
+    let columns: [Range<Int>]?
+
+    /// - Parameters:
+    ///   - lengths: rows of each sample, which all have keys.
+    ///   - runs: rows of each sample that attend, ascending; a run sees the sample's columns up to its own last one.
+    init(lengths: [Int], runs: [[Range<Int>]]) {
+      var (queries, keys, columns, start) = ([Int32(0)], [Int32(0)], [Range<Int>](), 0)
+      for (length, runs) in zip(lengths, runs) {
+        for run in runs {
+          queries.append(queries[queries.count - 1] + Int32(run.count))
+          keys.append(keys[keys.count - 1] + Int32(run.upperBound))
+          columns.append(start..<start + run.upperBound)
+        }
+        start += length
+      }
+      let isAll = zip(lengths, runs).allSatisfy { $1.count == 1 && $1[0].upperBound == $0 } && lengths.count == runs.count
+      (queryStarts, keyStarts, self.columns) = (queries, keys, isAll ? nil : columns)
+    }
+  }
+
+  /// For keys and queries of this width and dtype; nil where only the way sample by sample is open.
+  init?(lengths: [Int], runs: [[Range<Int>]], headDimension: Int, _ dtype: DType, on device: Device) throws {
+    guard device != .cpu, lengths.contains(where: { $0 > 1 }), dtype == .bfloat16 || dtype == .float16, headDimension % 8 == 0,
+      headDimension <= 256,
+      runs.contains(where: { !$0.isEmpty })
+    else { return nil }
+    layout = Layout(lengths: lengths, runs: runs)
+    queryStarts = try Tensor(layout.queryStarts, on: device)
+    keyStarts = try Tensor(layout.keyStarts, on: device)
+  }
+
+  /// Queries [rows, heads, headDimension] of the runs end to end, keys and values [T, keyValueHeads, headDimension] of the whole batch;
+  /// [rows, heads · headDimension].
+  func callAsFunction(_ queries: Tensor, _ keys: Tensor, _ values: Tensor) throws -> Tensor {
+    func seen(_ t: Tensor) throws -> Tensor {
+      guard let columns = layout.columns else { return t }
+      return try concatenate(columns.map { try t.narrow(0, from: $0.lowerBound, length: $0.count) })
+    }
+    func longest(_ starts: [Int32]) -> Int { Int(zip(starts, starts.dropFirst()).map { $1 - $0 }.max() ?? 0) }
+    return try queries.packedAttention(
+      seen(keys), seen(values), queryStarts: queryStarts, keyStarts: keyStarts,
+      longest: (queries: longest(layout.queryStarts), keys: longest(layout.keyStarts))
+    ).reshaped([queries.size(0), queries.size(1) * queries.size(2)])
+  }
+}
