@@ -171,7 +171,7 @@ struct Demonstration {
         samples: \(Self.batch)
       \(curriculum.joined(separator: "\n"))
       distillation:
-        divergence-weight: 0.5  # λ
+        divergence-weight: \(command.divergenceWeight)  # λ
         temperature: 1  # τ
       optimizer:
         parts: [decoder]

@@ -326,6 +326,7 @@ extension BadInput {
   private static let demonstrations: [BadInput] = [
     demo(["--steps", "0"], "--steps is 0"), demo(["--test", "0"], "--test is 0"), demo(["--threads", "0"], "--threads is 0"),
     demo(["--curriculum", "steep"], "--curriculum", "steep", "token"), demo(["--start", "a"], "--start", "--finished"),
+    demo(["--divergence-weight", "1.5"], "--divergence-weight is 1.5, expected 0...1"),
     demo(["--from-scratch", "--start", "a", "--finished", "b"], "--from-scratch", "--start"),
     demo(["--start", "/absent", "--finished", "/absent"], code: 1, "/absent"),
     BadInput(

@@ -37,6 +37,9 @@ struct DemoCommand: AsyncParsableCommand {
   @Option(help: "Curriculum: \(CurriculumDefinition.all.map(\.name).joined(separator: ", ")).")
   var curriculum = "token"
 
+  @Option(help: ArgumentHelp("Weight λ of the teacher's word in the loss; 0 trains without a teacher.", valueName: "λ"))
+  var divergenceWeight = 0.5
+
   @Option(help: "CPU threads; all cores unless given.")
   var threads: Int?
 
@@ -60,6 +63,9 @@ struct DemoCommand: AsyncParsableCommand {
       ("train", train ?? 1, 1), ("tune", tune, 0), ("test", test, 1), ("steps", steps, 1), ("threads", threads ?? 1, 1),
     ] where !(low...10_000_000).contains(value) {
       throw ValidationError("--\(name) is \(value), expected \(low)...10000000")
+    }
+    if !(0...1).contains(divergenceWeight) {
+      throw ValidationError("--divergence-weight is \(divergenceWeight), expected 0...1")
     }
     _ = try checkOption("--curriculum") { try CurriculumDefinition.named(curriculum) }
     if (start == nil) != (finished == nil) { throw ValidationError("--start and --finished go together") }
@@ -94,6 +100,7 @@ struct DemoCommand: AsyncParsableCommand {
   private var options: [String] {
     var words = [
       "--test", "\(test)", "--tune", "\(tune)", "--steps", "\(steps)", "--seed", "\(seed)", "--curriculum", curriculum,
+      "--divergence-weight", "\(divergenceWeight)",
     ]
     words += ["--train", "\(trainingPictures)"] + (threads.map { ["--threads", "\($0)"] } ?? [])
     words += isFromScratch ? ["--from-scratch"] : []
