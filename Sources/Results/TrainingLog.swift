@@ -93,16 +93,21 @@ extension TrainingLog {
         title: title, x: .init("optimizer step", format: .integer, range: 0...Double(max(1, last))),
         y: .init(format: format), series: series)
     }
+    // Without a teacher the divergence is nothing at every step.
+    let isTaught = logs.contains { $0.steps.contains { $0.divergence != 0 } }
+    var charts = [chart("Loss, nats per token", [("in all", \.loss), ("cross-entropy", \.crossEntropy)])]
+    if isTaught { charts.append(chart("KL divergence of student and teacher, nats per token", [("", \.divergence)])) }
+    var ratios: [(name: String, of: (Step) -> Double)] = [("student", \.studentRatio)]
+    if isTaught { ratios.append(("teacher", \.teacherRatio)) }
+    charts += [
+      chart("Visual tokens dropped", ratios, .percent),
+      chart("Decoder layers before the cut", [("", { Double($0.layer) })], .integer),
+      chart("Learning rate, 10⁻³", [("", { $0.learningRate * 1e3 })]),
+    ]
     return Figure(
       title: "Training",
       subtitle: width > 1 ? "Lines are means over \(width) steps, areas reach from the smallest to the largest of them." : "",
-      charts: [
-        chart("Loss, nats per token", [("in all", \.loss), ("cross-entropy", \.crossEntropy)]),
-        chart("KL divergence of student and teacher, nats per token", [("", \.divergence)]),
-        chart("Visual tokens dropped", [("student", \.studentRatio), ("teacher", \.teacherRatio)], .percent),
-        chart("Decoder layers before the cut", [("", { Double($0.layer) })], .integer),
-        chart("Learning rate, 10⁻³", [("", { $0.learningRate * 1e3 })]),
-      ])
+      charts: charts)
   }
 
   /// So many steps become one point that a plot has at most 80.

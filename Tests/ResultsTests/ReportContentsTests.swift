@@ -27,12 +27,12 @@ import Testing
       ], files: ["a.png": png, "b.jpg": Data([0xff, 0xd8, 0xff, 0xe0, 9])])
   }
 
-  private static func log(_ count: Int, name: String = "run") -> TrainingLog {
+  private static func log(_ count: Int, name: String = "run", divergence: Double = 0.5) -> TrainingLog {
     TrainingLog(
       name: name,
       steps: (1...max(1, count)).prefix(count).map { step in
         .init(
-          step: step, loss: 2 / Double(step), crossEntropy: 3 / Double(step), divergence: 0.5, layer: 1 + step % 2,
+          step: step, loss: 2 / Double(step), crossEntropy: 3 / Double(step), divergence: divergence, layer: 1 + step % 2,
           studentRatio: 0.5, teacherRatio: 0.25, learningRate: 1e-3, seconds: 0.1)
       })
   }
@@ -98,6 +98,17 @@ import Testing
     let mean = zip(points, sizes).reduce(0) { $0 + $1.0.y * $1.1 } / Double(count)
     #expect(abs(mean - log.steps.reduce(0) { $0 + $1.crossEntropy } / Double(count)) < 1e-9)
     #expect(TrainingLog.figure([Self.log(0)]) == nil)
+  }
+
+  @Test func withoutATeacherThereIsNothingOfOne() throws {
+    let (taught, alone) = (Self.log(9), Self.log(9, divergence: 0))
+    for (logs, hasTeacher) in [([taught], true), ([alone], false), ([taught, alone], true)] {
+      let charts = try #require(TrainingLog.figure(logs)).charts
+      let names = charts.flatMap { $0.series.map(\.label) }
+      #expect(charts.count == (hasTeacher ? 5 : 4))
+      #expect(names.contains { $0.hasSuffix("teacher") } == hasTeacher)
+      #expect(charts.contains { $0.title.hasPrefix("KL") } == hasTeacher)
+    }
   }
 
   @Test func withoutSingleAnswersVariancesAddUp() throws {
