@@ -6,6 +6,9 @@ import Torch
 public final class DecoderRows {
   /// The layer's output, [rows, hiddenSize].
   public let hidden: Tensor
+  /// The rows of all samples, where they are at hand, and the first of this one's among them.
+  let batch: BatchRows?
+  let start: Int
   private let queries: Tensor
   private let allKeys: Tensor
   private let norm: (Tensor) throws -> Tensor
@@ -20,8 +23,15 @@ public final class DecoderRows {
   ///   - keys: its keys after rotary embedding, [keyValueHeads, columns, headDimension]; the last `rows` columns are the rows' own,
   ///     those before them come from a cache.
   ///   - norm: the model's final normalisation.
-  public init(hidden: Tensor, queries: Tensor, keys: Tensor, norm: @escaping (Tensor) throws -> Tensor) {
+  ///   - batch: the rows of all samples, for strategies that choose for many images at once.
+  ///   - start: the sample's first row among those.
+  public init(
+    hidden: Tensor, queries: Tensor, keys: Tensor, norm: @escaping (Tensor) throws -> Tensor, batch: BatchRows? = nil,
+    start: Int = 0
+  ) {
     self.hidden = hidden
+    self.batch = batch
+    self.start = start
     self.queries = queries
     allKeys = keys
     self.norm = norm

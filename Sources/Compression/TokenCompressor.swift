@@ -19,6 +19,9 @@ public protocol TokenCompressor: Sendable {
   /// - Returns: [count] int64 indices into the image's tokens, in any order, on any device. Nothing needs to wait for the device.
   func keep(_ count: Int, of tokens: VisualTokens, generator: Generator) throws -> Tensor
 
+  /// The same for many images, in the order of the questions; one after the other unless a strategy can do better.
+  func keep(_ choices: [TokenChoice]) throws -> [Tensor]
+
   /// False where the choice follows from picture, count and generator alone, whatever is asked about the picture.
   ///
   /// Who asks many questions about a picture then chooses once. True unless a strategy says otherwise; one that says false must look
@@ -29,6 +32,11 @@ public protocol TokenCompressor: Sendable {
 extension TokenCompressor {
   /// True.
   public var readsPrompt: Bool { true }
+
+  /// One after the other.
+  public func keep(_ choices: [TokenChoice]) throws -> [Tensor] {
+    try choices.map { try keep($0.count, of: $0.tokens, generator: $0.generator) }
+  }
 
   /// int((1 - ratio) · total).
   public func count(ratio: Double, of total: Int) -> Int { defaultCount(ratio: ratio, of: total) }

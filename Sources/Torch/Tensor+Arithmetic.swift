@@ -8,6 +8,7 @@ extension Tensor {
     static let mulInPlace = Operator("aten::mul_.Tensor")
     static let mulTensorInPlace = Operator("aten::mul_.Tensor")
     static let addmmInPlace = Operator("aten::addmm_")
+    static let addcmulInPlace = Operator("aten::addcmul_")
     static let neg = Operator("aten::neg")
     static let abs = Operator("aten::abs")
     static let exp = Operator("aten::exp")
@@ -59,6 +60,11 @@ extension Tensor {
   @discardableResult
   public func addProductInPlace(_ a: Tensor, _ b: Tensor) throws -> Tensor {
     try Op.addmmInPlace(.tensor(self), .tensor(a), .tensor(b))
+  }
+  /// Adds the product of two tensors, element by element with broadcasting, times a factor to this tensor's own elements.
+  @discardableResult
+  public func addProductInPlace(of a: Tensor, _ b: Tensor, factor: Double) throws -> Tensor {
+    try Op.addcmulInPlace(.tensor(self), .tensor(a), .tensor(b), .double(factor))
   }
 
   /// Absolute value.

@@ -51,10 +51,19 @@ extension Tensor {
     }[0]
   }
 
-  /// `rotatingHalves` made of libtorch's operators.
+  /// `rotatingHalves` made of libtorch's operators, three on either way.
   func composedRotation(_ cosine: Tensor, _ sine: Tensor) throws -> Tensor {
-    let half = size(-1) / 2
-    let (low, high) = (try narrow(-1, from: 0, length: half), try narrow(-1, from: half, length: half))
-    return try self * cosine + concatenate([-high, low], -1) * sine
+    @Sendable func turned(_ x: Tensor, back: Bool) throws -> Tensor {
+      func halves(_ t: Tensor) throws -> [Tensor] { try t.split([t.size(-1) / 2, t.size(-1) / 2], -1) }
+      let y = try x * cosine
+      let (from, to, sines) = (try halves(x), try halves(y), try halves(sine))
+      try to[0].addProductInPlace(of: from[1], sines[0], factor: back ? 1 : -1)
+      try to[1].addProductInPlace(of: from[0], sines[1], factor: back ? -1 : 1)
+      return y
+    }
+    let y = try withoutGradient { try turned(detached(), back: false) }
+    return try withGradient(of: [y], for: [self]) { seeds in
+      try [seeds[0].map { try turned($0, back: true) }]
+    }[0]
   }
 }

@@ -3,12 +3,26 @@ public enum TensorList {
   private enum Op {
     static let norm = Operator("aten::_foreach_norm.Scalar")
     static let add = Operator("aten::_foreach_add_.Scalar")
+    static let multiply = Operator("aten::_foreach_mul_.Scalar")
+    static let copy = Operator("aten::_foreach_copy_")
     static let adamW = Operator("aten::_fused_adamw_")
   }
 
   /// Adds a number to the elements of every tensor.
   public static func addInPlace(_ value: Double, to tensors: [Tensor]) throws {
     try Op.add.run(.tensors(tensors), .double(value))
+  }
+
+  /// Multiplies the elements of every tensor by a number.
+  public static func multiplyInPlace(_ tensors: [Tensor], by factor: Double) throws {
+    try Op.multiply.run(.tensors(tensors), .double(factor))
+  }
+
+  /// Overwrites every tensor's elements with those of the other at its place, of the same shape, converting the dtype.
+  ///
+  /// - Throws: `TorchError` where lists differ in length, or tensors in shape.
+  public static func copyInPlace(_ tensors: [Tensor], from sources: [Tensor]) throws {
+    try Op.copy.run(.tensors(tensors), .tensors(sources), .bool(false))
   }
 
   /// The 2-norm of each tensor, computed in float32, as scalars.

@@ -36,7 +36,17 @@ import Torch
     for index in 0..<300 {
       let batch = Batch(&random, all: index % 3 == 0)
       let layout = PackedAttention.Layout(lengths: batch.lengths, runs: batch.runs)
-      let rows = layout.columns.map { $0.flatMap(Array.init) } ?? Array(0..<batch.lengths.reduce(0, +))
+      let all = Array(0..<batch.lengths.reduce(0, +))
+      let rows =
+        layout.columns.map { columns in
+          var rest = all[...]
+          let pieces = columns.sizes.map { size in
+            defer { rest = rest.dropFirst(size) }
+            return rest.prefix(size)
+          }
+          #expect(rest.isEmpty)
+          return columns.pieces.flatMap { pieces[$0] }
+        } ?? all
       #expect(rows.count == Int(layout.keyStarts.last ?? -1))
       var found: [[Int]] = []
       for run in 0..<layout.queryStarts.count - 1 {

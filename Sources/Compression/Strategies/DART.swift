@@ -78,21 +78,23 @@ public struct DART: TokenCompressor {
     }
   }
 
-  private func unit(_ rows: Tensor) throws -> Tensor { try rows / rows.norm(2, -1, keepingDimension: true).clamped(1e-12) }
+  func unit(_ rows: Tensor) throws -> Tensor { try rows / rows.norm(2, -1, keepingDimension: true).clamped(1e-12) }
 
-  /// `count` columns of similarities [pivots, tokens], each pivot taking its quota in turn.
-  private func take(_ count: Int, _ similarities: Tensor, taken: Tensor) throws -> Tensor {
-    let pivots = similarities.size(0)
-    let infinite = try Tensor.full([similarities.size(1)], .infinity, on: similarities.device)
-    var penalty = try Tensor.zeros([similarities.size(1)], on: similarities.device).scattered(0, taken, infinite)
+  /// `count` columns of similarities [..., pivots, tokens], [..., count], each pivot taking its quota in turn; `taken` [..., n] are not
+  /// to be had.
+  func take(_ count: Int, _ similarities: Tensor, taken: Tensor) throws -> Tensor {
+    let pivots = similarities.size(-2)
+    let shape = similarities.shape.dropLast(2) + [similarities.size(-1)]
+    let infinite = try Tensor.full(Array(shape), .infinity, on: similarities.device)
+    var penalty = try Tensor.zeros(Array(shape), on: similarities.device).scattered(-1, taken, infinite)
     var found: [Tensor] = []
     for pivot in 0..<pivots {
       let quota = count / pivots + (pivot < count % pivots ? 1 : 0)
       if quota == 0 { break }
-      let chosen = try (similarities.selected(0, pivot) + penalty).top(quota, largest: false).indices
-      penalty = try penalty.scattered(0, chosen, infinite)
+      let chosen = try (similarities.selected(-2, pivot) + penalty).top(quota, largest: false).indices
+      penalty = try penalty.scattered(-1, chosen, infinite)
       found.append(chosen)
     }
-    return try concatenate(found)
+    return try concatenate(found, -1)
   }
 }

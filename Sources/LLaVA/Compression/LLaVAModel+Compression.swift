@@ -56,48 +56,27 @@ extension LLaVAModel {
     _ batch: PackedBatch, _ trace: AttentionTrace, counts: [[Int]], _ compressor: any TokenCompressor, generators: [Generator]
   ) throws -> PackedBatch {
     let kept = try withoutGradient {
-      try zip(batch.hidden.split(batch.lengths), trace.queries.split(batch.lengths)).enumerated().map { sample, rows in
-        let (hidden, queries) = rows
+      let norm: (Tensor) throws -> Tensor = { try decoder.norm($0) }
+      let all = BatchRows(hidden: batch.hidden, keys: trace.rowKeys, norm: norm)
+      let (hidden, queries) = (try batch.hidden.split(batch.lengths), try trace.queries.split(batch.lengths))
+      var choices: [TokenChoice] = []
+      for (sample, start) in batch.starts.enumerated() {
         let state = DecoderRows(
-          hidden: hidden, queries: queries, keys: trace.keys[sample], norm: { try decoder.norm($0) })
-        return try batch.visual[sample].indices.map { image -> Tensor? in
+          hidden: hidden[sample], queries: queries[sample], keys: trace.keys[sample], norm: norm, batch: all, start: start)
+        for (image, span) in batch.visual[sample].enumerated() {
           let tokens = VisualTokens(
-            sample: state, span: batch.visual[sample][image], visual: batch.visual[sample],
-            promptEnd: batch.promptEnds[sample][image], patches: batch.patches[sample][image], grid: configuration.vision.grid)
-          return try choose(counts[sample][image], of: tokens, compressor, generators[sample])
+            sample: state, span: span, visual: batch.visual[sample], promptEnd: batch.promptEnds[sample][image],
+            patches: batch.patches[sample][image], grid: configuration.vision.grid)
+          choices.append(TokenChoice(counts[sample][image], of: tokens, generator: generators[sample]))
         }
+      }
+      var found = try choose(choices, compressor)[...]
+      return batch.visual.map { images in
+        defer { found = found.dropFirst(images.count) }
+        return Array(found.prefix(images.count))
       }
     }
     return try batch.keepingVisualTokens(kept)
-  }
-
-  /// What a compressor keeps of an image, ascending; nil where all of it stays.
-  ///
-  /// - Throws: `CompressionError.badSelection` where the compressor breaks its promise, `.notFinite`; `TorchError`.
-  package func choose(
-    _ count: Int, of tokens: VisualTokens, _ compressor: any TokenCompressor, _ generator: Generator
-  ) throws -> Tensor? {
-    if count >= tokens.count { return nil }
-    if count == 0 { return try Tensor([Int](), on: tokens.device) }
-    if tokens.patches == nil, tokens.count != tokens.grid.count {
-      throw TorchError.shapeMismatch(what: "an image's tokens", found: [tokens.count], expected: [tokens.grid.count])
-    }
-    func refuse(_ reason: String) -> CompressionError { .badSelection(strategy: "\(type(of: compressor))", reason: reason) }
-    let found = try compressor.keep(count, of: tokens, generator: generator)
-    guard found.dtype == .int64, found.shape == [count] else {
-      throw refuse("gave \(found.dtype) of shape \(found.shape) where \(count) int64 indices were asked for")
-    }
-    let chosen = try found.to(tokens.device).sorted().values
-    // Where the answer is at hand; on a GPU the question would make everything wait.
-    if tokens.device == .cpu {
-      let indices = try chosen.array(Int.self)
-      guard (indices.first ?? 0) >= 0, (indices.last ?? 0) < tokens.count, zip(indices, indices.dropFirst()).allSatisfy(<) else {
-        // Order by NaN is no order.
-        guard try tokens.sample.hidden.to(.float32).sum().item().isFinite else { throw CompressionError.notFinite }
-        throw refuse("gave indices that repeat or lie outside 0..<\(tokens.count)")
-      }
-    }
-    return chosen
   }
 
   /// Tells caches up to which position tokens are missing from some layers: the end of a sample's last image.

@@ -14,24 +14,34 @@ struct PackedAttention: Sendable {
     let queryStarts: [Int32]
     /// First column of each run, and the number of all.
     let keyStarts: [Int32]
-    /// Each run's columns among the batch's rows; nil where all runs together see the rows as they lie.
-    let columns: [Range<Int>]?
+    /// What the runs see, put together from pieces of the batch's rows; nil where it is the rows as they lie.
+    ///
+    /// Rows are cut where a run ends, so that runs of one sample share pieces and the gradient is put together in one pass.
+    let columns: Columns?
+
+    struct Columns: Sendable, Equatable {
+      /// Rows of each piece; together they are all rows.
+      let sizes: [Int]
+      /// The pieces that each run sees, run after run.
+      let pieces: [Int]
+    }
 
     /// - Parameters:
     ///   - lengths: rows of each sample, which all have keys.
     ///   - runs: rows of each sample that attend, ascending; a run sees the sample's columns up to its own last one.
     init(lengths: [Int], runs: [[Range<Int>]]) {
-      var (queries, keys, columns, start) = ([Int32(0)], [Int32(0)], [Range<Int>](), 0)
+      var (queries, keys, sizes, pieces) = ([Int32(0)], [Int32(0)], [Int](), [Int]())
       for (length, runs) in zip(lengths, runs) {
+        let (first, ends) = (sizes.count, Set(runs.map(\.upperBound) + [length]).subtracting([0]).sorted())
+        sizes += zip(ends, [0] + ends).map { $0 - $1 }
         for run in runs {
           queries.append(queries[queries.count - 1] + Int32(run.count))
           keys.append(keys[keys.count - 1] + Int32(run.upperBound))
-          columns.append(start..<start + run.upperBound)
+          pieces += first..<first + ends.prefix { $0 <= run.upperBound }.count
         }
-        start += length
       }
-      let isAll = zip(lengths, runs).allSatisfy { $1.count == 1 && $1[0].upperBound == $0 } && lengths.count == runs.count
-      (queryStarts, keyStarts, self.columns) = (queries, keys, isAll ? nil : columns)
+      (queryStarts, keyStarts) = (queries, keys)
+      columns = pieces.elementsEqual(sizes.indices) ? nil : Columns(sizes: sizes, pieces: pieces)
     }
   }
 
@@ -51,7 +61,8 @@ struct PackedAttention: Sendable {
   func callAsFunction(_ queries: Tensor, _ keys: Tensor, _ values: Tensor) throws -> Tensor {
     func seen(_ t: Tensor) throws -> Tensor {
       guard let columns = layout.columns else { return t }
-      return try concatenate(columns.map { try t.narrow(0, from: $0.lowerBound, length: $0.count) })
+      let pieces = try t.split(columns.sizes)
+      return try concatenate(columns.pieces.map { pieces[$0] })
     }
     func longest(_ starts: [Int32]) -> Int { Int(zip(starts, starts.dropFirst()).map { $1 - $0 }.max() ?? 0) }
     return try queries.packedAttention(

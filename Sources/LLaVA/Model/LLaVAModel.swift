@@ -64,9 +64,11 @@ public struct LLaVAModel: Sendable {
     let plan = try SplicePlan(
       prompts, features, vocabularySize: configuration.text.vocabularySize, labels, promptLengths: promptLengths)
     let embedded = try decoder.embedding.embedding(Tensor(plan.textIDs, on: device))
-    let pieces = try plan.pieces.map { piece in
+    // Split, as the gradients of pieces are put together in one pass.
+    var text = try embedded.split(plan.pieces.compactMap { if case .text(let count) = $0 { count } else { nil } })[...]
+    let pieces = plan.pieces.compactMap { piece in
       switch piece {
-      case .text(let range): try embedded.narrow(0, from: range.lowerBound, length: range.count)
+      case .text: text.popFirst()
       case .image(let sample, let image): features[sample][image]
       }
     }

@@ -39,13 +39,20 @@ public struct LlamaDecoder: Sendable {
     layers range: Range<Int>, _ batch: PackedBatch, caches: [KeyValueCache]? = nil, only asked: [[Range<Int>]]? = nil,
     recomputing: Bool = false
   ) throws -> PackedBatch {
-    try runTracing(layers: range, batch, caches: caches, only: asked, recomputing: recomputing).batch
+    try run(layers: range, batch, caches, only: asked, recomputing, tracing: false).batch
   }
 
   /// The same, and what the last layer of the range attended with; nil where the range is empty.
   public func runTracing(
     layers range: Range<Int>, _ batch: PackedBatch, caches: [KeyValueCache]? = nil, only asked: [[Range<Int>]]? = nil,
     recomputing: Bool = false
+  ) throws -> (batch: PackedBatch, trace: AttentionTrace?) {
+    try run(layers: range, batch, caches, only: asked, recomputing, tracing: true)
+  }
+
+  private func run(
+    layers range: Range<Int>, _ batch: PackedBatch, _ caches: [KeyValueCache]?, only asked: [[Range<Int>]]?,
+    _ recomputing: Bool, tracing: Bool
   ) throws -> (batch: PackedBatch, trace: AttentionTrace?) {
     let asked = try asked.map { try AskedRows($0, of: batch) }
     guard !range.isEmpty else { return (try asked.map(batch.keeping) ?? batch, nil) }
@@ -57,14 +64,15 @@ public struct LlamaDecoder: Sendable {
     for index in range {
       let isLast = index == range.upperBound - 1
       let (layer, lengths, rows) = (layers[index], batch.lengths, isLast ? asked : nil)
-      let run: @Sendable (Tensor) throws -> (Tensor, AttentionTrace) = { [rotary] in
-        try layer($0, lengths, rotary, angles, index, caches, only: rows, rows == nil ? all : last)
+      let run: @Sendable (Tensor) throws -> (Tensor, AttentionTrace?) = { [rotary] in
+        try layer(
+          $0, lengths, rotary, angles, index, caches, only: rows, rows == nil ? all : last, tracing: tracing && isLast)
       }
       let (hidden, attention) =
         recomputing && caches == nil
         ? try recomputingActivations(batch.hidden, weights: layer.weights) { x in
           let (y, trace) = try run(x)
-          return (y, try trace.detached())
+          return (y, try trace?.detached())
         } : try run(batch.hidden)
       if let rows { batch = try batch.keeping(rows) }
       batch.hidden = hidden

@@ -4,11 +4,14 @@ import Torch
 public struct AttentionTrace: Sendable {
   /// Queries after rotary embedding, [T, heads, headDimension].
   package let queries: Tensor
+  /// The rows' keys after rotary embedding, [T, keyValueHeads, headDimension].
+  package let rowKeys: Tensor
   /// Each sample's keys after rotary embedding, those of its cache first, [keyValueHeads, columns, headDimension].
   package let keys: [Tensor]
 
   func detached() throws -> AttentionTrace {
-    AttentionTrace(queries: try queries.detached(), keys: try keys.map { try $0.detached() })
+    AttentionTrace(
+      queries: try queries.detached(), rowKeys: try rowKeys.detached(), keys: try keys.map { try $0.detached() })
   }
 }
 
@@ -41,11 +44,11 @@ struct LlamaLayer: Sendable {
 
   /// x [T, hiddenSize] to the same shape, or to the rows that are asked for; queries and MLP are computed for those only.
   ///
-  /// All samples attend at once where there is a way to, and no cache holds anything yet.
+  /// All samples attend at once where there is a way to, and no cache holds anything yet. The trace is there where it is asked for.
   func callAsFunction(
     _ x: Tensor, _ lengths: [Int], _ rotary: RotaryEmbedding, _ angles: RotaryEmbedding.Angles, _ index: Int,
-    _ caches: [KeyValueCache]?, only asked: AskedRows? = nil, _ packed: PackedAttention? = nil
-  ) throws -> (Tensor, AttentionTrace) {
+    _ caches: [KeyValueCache]?, only asked: AskedRows? = nil, _ packed: PackedAttention? = nil, tracing: Bool
+  ) throws -> (Tensor, AttentionTrace?) {
     let c = configuration
     let normed = try inputNorm(x)
     let keys = try rotary(key(normed).reshaped([-1, c.keyValueHeads, c.headDimension]), angles)
@@ -54,15 +57,17 @@ struct LlamaLayer: Sendable {
     let queries = try rotary(
       query(asking).reshaped([-1, c.heads, c.headDimension]), asked.map { try angles.rows($0.indices) } ?? angles)
     let isAlone = caches?.allSatisfy { $0.count(layer: index) == 0 } ?? true
-    let seen = try context(keys, values, lengths, index, caches)
+    let packed = isAlone ? packed : nil
+    let seen = packed == nil || tracing || caches != nil ? try context(keys, values, lengths, index, caches) : []
     let mixed =
-      if isAlone, let packed { try packed(queries, keys, values) } else {
+      if let packed { try packed(queries, keys, values) } else {
         try attention(queries, seen, lengths, asked?.ranges ?? lengths.map { [0..<$0] })
       }
     let y = try (asked.map { try x.rows($0.indices) } ?? x) + output(mixed)
     let inner = try attentionNorm(y)
     return (
-      try y + down(gate(inner).gating(up(inner))), AttentionTrace(queries: queries, keys: seen.map(\.keys))
+      try y + down(gate(inner).gating(up(inner))),
+      tracing ? AttentionTrace(queries: queries, rowKeys: keys, keys: seen.map(\.keys)) : nil
     )
   }
 

@@ -32,8 +32,8 @@ public enum PromptError: Error, Equatable, CustomStringConvertible {
 /// The order in which text and images of a batch follow one another, worked out on the host.
 struct SplicePlan {
   enum Piece {
-    /// Rows of the embedded text ids.
-    case text(Range<Int>)
+    /// So many of the embedded text ids, those after the last piece's.
+    case text(Int)
     /// All rows of an image.
     case image(sample: Int, image: Int)
   }
@@ -62,7 +62,7 @@ struct SplicePlan {
       // Rows at which an answer may begin, ascending.
       var answers: [Int] = []
       var textStart = textIDs.count
-      func textPiece(_ end: Int) -> [Piece] { textStart < end ? [.text(textStart..<end)] : [] }
+      func textPiece(_ end: Int) -> [Piece] { textStart < end ? [.text(end - textStart)] : [] }
       for (index, id) in ids.enumerated() {
         let isSupervised = labels.map { $0[sample][index] != ignoredLabel } ?? false
         if isSupervised || index == promptLengths?[sample] { answers.append(length) }

@@ -25,7 +25,9 @@ public final class AdamW {
   let slots: [Slot]
 
   /// Elements of which gradients are brought to float32 at a time, so that no float32 gradient of the whole model exists.
-  private static let elementsAtOnce = 1 << 24
+  ///
+  /// A CPU still finds as many in its cache; on a GPU it is starting kernels that takes the time.
+  private static func elementsAtOnce(on device: Device) -> Int { device == .cpu ? 1 << 22 : 1 << 26 }
 
   /// An optimizer that has taken no step.
   ///
@@ -77,8 +79,9 @@ public final class AdamW {
 
   private func globalNorm(_ updates: [Update]) throws -> Double {
     if updates.isEmpty { return 0 }
-    let norms = try TensorList.norms(of: updates.map(\.gradient)).map { try $0.to(.cpu) }
-    let all = try stack(norms)
+    let norms = try TensorList.norms(of: updates.map(\.gradient))
+    // Brought together where they are, so that the host waits once.
+    let all = try stack(norms.map { try $0.to(norms[0].device) })
     let norm = try all.norm().item()
     if !norm.isFinite {
       let values = try all.array(Float.self)
@@ -89,20 +92,33 @@ public final class AdamW {
     return norm
   }
 
-  /// Runs of updates with equal constants, each of a bounded number of elements.
+  /// What updates must have in common to be made at once.
+  private struct Constants: Hashable {
+    let learningRate: Double
+    let decays: Bool
+    let device: Device
+    let dtypes: [DType]
+
+    init(_ update: Update) {
+      let parameter = update.slot.parameter
+      (learningRate, decays, device) = (parameter.learningRate, parameter.decays, parameter.tensor.device)
+      dtypes = [parameter.tensor.dtype, update.gradient.dtype]
+    }
+  }
+
+  /// Updates with equal constants, each batch of a bounded number of elements.
   private static func batches(_ updates: [Update]) -> [[Update]] {
     var batches: [[Update]] = []
-    var elements = 0
+    // The batch that each kind of update goes to, and the elements in it.
+    var open: [Constants: (index: Int, elements: Int)] = [:]
     for update in updates {
-      let (parameter, count) = (update.slot.parameter, update.gradient.count)
-      if let last = batches.last?.last?.slot.parameter, last.learningRate == parameter.learningRate,
-        last.decays == parameter.decays, last.tensor.device == parameter.tensor.device, elements + count <= elementsAtOnce
-      {
-        batches[batches.count - 1].append(update)
-        elements += count
+      let (constants, count) = (Constants(update), update.gradient.count)
+      if let batch = open[constants], batch.elements + count <= elementsAtOnce(on: constants.device) {
+        batches[batch.index].append(update)
+        open[constants]?.elements += count
       } else {
+        open[constants] = (batches.count, count)
         batches.append([update])
-        elements = count
       }
     }
     return batches
@@ -110,17 +126,20 @@ public final class AdamW {
 
   private func update(_ batch: [Update], _ factor: Double, _ scale: Double) throws {
     guard let first = batch.first?.slot.parameter else { return }
-    let gradients = try batch.map { update in
-      let gradient = try update.gradient.to(.float32)
-      return scale < 1 ? try gradient * scale : gradient
-    }
     let slots = batch.map(\.slot)
+    var gradients = batch.map(\.gradient)
+    if scale < 1 || gradients[0].dtype != .float32 {
+      let copies = try gradients.map { try Tensor.empty($0.shape, on: $0.device) }
+      try TensorList.copyInPlace(copies, from: gradients)
+      if scale < 1 { try TensorList.multiplyInPlace(copies, by: scale) }
+      gradients = copies
+    }
     try TensorList.addInPlace(1, to: slots.map(\.steps))
     try TensorList.adamWInPlace(
       slots.map(\.master), gradients: gradients, firstMoments: slots.map(\.firstMoment),
       secondMoments: slots.map(\.secondMoment), steps: slots.map(\.steps), learningRate: first.learningRate * factor,
       beta1: options.beta1, beta2: options.beta2, weightDecay: first.decays ? options.weightDecay : 0,
       epsilon: options.epsilon)
-    for slot in slots where slot.hasMaster { try slot.parameter.tensor.copyInPlace(from: slot.master) }
+    if slots[0].hasMaster { try TensorList.copyInPlace(slots.map(\.parameter.tensor), from: slots.map(\.master)) }
   }
 }

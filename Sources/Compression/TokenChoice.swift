@@ -1,0 +1,18 @@
+import Torch
+
+/// An image that loses tokens, as a strategy is asked about it.
+public struct TokenChoice {
+  /// How many tokens are to stay.
+  public let count: Int
+  /// What can be looked at.
+  public let tokens: VisualTokens
+  /// Random numbers of the image's sample.
+  public let generator: Generator
+
+  /// A question to a strategy.
+  public init(_ count: Int, of tokens: VisualTokens, generator: Generator) {
+    self.count = count
+    self.tokens = tokens
+    self.generator = generator
+  }
+}

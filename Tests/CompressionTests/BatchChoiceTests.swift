@@ -1,0 +1,85 @@
+import LLaVA
+import TestSupport
+import Testing
+import Torch
+
+@testable import Compression
+
+/// Choosing for all images of a batch at once is choosing for one after the other.
+@Suite struct BatchChoiceTests {
+  /// Images of some sizes in samples of some lengths, several to a sample, over one batch of random rows.
+  private static func images(_ random: inout SplitMix, _ seed: UInt64) throws -> [VisualTokens] {
+    let generator = try Generator(seed: seed)
+    let grids = [TokenGrid(rows: 4, columns: 5), TokenGrid(rows: 3, columns: 3)]
+    var samples: [(length: Int, images: [(grid: TokenGrid, span: Range<Int>)], promptEnd: Int)] = []
+    for _ in 0..<Int.random(in: 2...6, using: &random) {
+      var (length, images) = (Int.random(in: 0...3, using: &random), [(grid: TokenGrid, span: Range<Int>)]())
+      for _ in 0..<Int.random(in: 0...2, using: &random) {
+        let grid = grids[Int.random(in: 0...1, using: &random)]
+        images.append((grid, length..<length + grid.count))
+        length += grid.count + Int.random(in: 0...5, using: &random)
+      }
+      length = max(1, length)
+      let promptEnd = Int.random(in: (images.last?.span.upperBound ?? 0)...length, using: &random)
+      samples.append((length, images, promptEnd))
+    }
+    let rows = samples.reduce(0) { $0 + $1.length }
+    let hidden = try Tensor.randn([rows, 16], generator: generator)
+    let queries = try Tensor.randn([rows, 4, 6], generator: generator)
+    let keys = try Tensor.randn([rows, 2, 6], generator: generator)
+    let norm: (Tensor) throws -> Tensor = { try $0 * 0.5 }
+    let batch = BatchRows(hidden: hidden, keys: keys, norm: norm)
+    var (start, found) = (0, [VisualTokens]())
+    for sample in samples {
+      func own(_ t: Tensor) throws -> Tensor { try t.narrow(0, from: start, length: sample.length) }
+      let state = try DecoderRows(
+        hidden: own(hidden), queries: own(queries), keys: own(keys).transposed(0, 1), norm: norm, batch: batch, start: start)
+      let visual = sample.images.map(\.span)
+      for image in sample.images {
+        found.append(
+          VisualTokens(sample: state, span: image.span, visual: visual, promptEnd: sample.promptEnd, grid: image.grid))
+      }
+      start += sample.length
+    }
+    return found
+  }
+
+  @Test(arguments: UInt64(0)..<100) func dartChoosesTheSame(_ seed: UInt64) throws {
+    var random = SplitMix(seed: seed)
+    let images = try Self.images(&random, seed)
+    guard let batch = images.first?.sample.batch else { return }
+    let dart = try DART(
+      imagePivots: Int.random(in: 1...4, using: &random), textPivots: Int.random(in: 0...4, using: &random),
+      semantics: seed % 2 == 0 ? .corrected : .reference, order: seed % 3 == 0 ? .imageThenText : .ascending)
+    let choices = try images.map { image in
+      // Few different counts, so that several images have the same.
+      TokenChoice([1, 3, 5, 8][Int.random(in: 0...3, using: &random)], of: image, generator: try Generator(seed: seed))
+    }
+    let together = try dart.keep(choices, in: batch).map { try $0.array(Int.self) }
+    let alone = try choices.map { try dart.keep($0.count, of: $0.tokens, generator: $0.generator).array(Int.self) }
+    #expect(together == alone)
+  }
+
+  @Test(.enabled(if: Device.cudaCount > 0, "needs a GPU")) func aGPUChoosesAsTheCPU() throws {
+    let configuration = try LLaVAConfiguration.preset("tiny")
+    let (cpu, gpu) = try (
+      LLaVAModel.random(configuration, seed: 3), LLaVAModel.random(configuration, seed: 3, device: .cuda(0))
+    )
+    let generator = try Generator(seed: 4)
+    let pixels = try Tensor.randn(
+      [5, configuration.vision.channels, configuration.vision.imageSize, configuration.vision.imageSize], generator: generator)
+    let prompts = (0..<5).map { [1, -200] + (0...$0 + 3).map { 5 + $0 } }
+    func kept(_ model: LLaVAModel) throws -> [[Int]] {
+      try withoutGradient {
+        let features = try model.visualTokens(pixels)
+        let batch = try model.splice(prompts, features: (0..<5).map { [try features.selected(0, $0)] })
+        let (hidden, trace) = try model.decoder.runTracing(layers: 0..<1, batch)
+        let counts = (0..<5).map { [configuration.vision.tokens / ($0 % 2 + 2)] }
+        let left = try model.compress(
+          hidden, try #require(trace), counts: counts, DART(), generators: prompts.map { _ in generator })
+        return try left.patches.map { try $0[0]?.array(Int.self) ?? [] }
+      }
+    }
+    #expect(try kept(cpu) == kept(gpu))
+  }
+}
