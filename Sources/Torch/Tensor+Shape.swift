@@ -78,8 +78,11 @@ extension Tensor {
     dtype == self.dtype ? self : try Op.to(.tensor(self), .dtype(dtype))
   }
   /// The tensor on another device; itself where it already is there.
+  ///
+  /// From the host the device takes it in its turn, and the host goes on as soon as it has been read.
   public func to(_ device: Device) throws -> Tensor {
-    device == self.device ? self : try Op.to(.tensor(self), .none, .none, .device(device))
+    if device == self.device { return self }
+    return try Op.to(.tensor(self), .none, .none, .device(device), .none, .bool(self.device == .cpu))
   }
   /// The tensor in another element type on another device.
   public func to(_ dtype: DType, on device: Device) throws -> Tensor { try to(device).to(dtype) }

@@ -38,7 +38,7 @@ public struct DistillationStep: Sendable {
   public func callAsFunction(_ samples: [TrainingSample], stages: [Stage], tokens: Int? = nil) throws -> DistillationLoss {
     let cut = try Cut(samples, stages, self)
     let batch = try splice(samples)
-    let supervised = try SupervisedTokens(batch)
+    let supervised = SupervisedTokens(samples, visual: batch.visual)
     let all = Array(samples.indices)
     func rows(_ student: PackedBatch) throws -> LossRows {
       let rows = supervised.lossRows(student, options.divergencePositions)

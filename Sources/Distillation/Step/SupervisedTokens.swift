@@ -17,16 +17,20 @@ struct SupervisedTokens {
   /// Images before anything was dropped.
   private let visual: [[Range<Int>]]
 
-  init(_ batch: PackedBatch) throws {
-    visual = batch.visual
-    let labels = try batch.labels?.array(Int.self) ?? []
+  /// - Parameter visual: rows of each sample's images; an image's rows are never supervised.
+  init(_ samples: [TrainingSample], visual: [[Range<Int>]]) {
+    self.visual = visual
     var runs: [Run] = []
-    for (sample, start) in batch.starts.enumerated() {
-      let own = labels.dropFirst(start).prefix(batch.lengths[sample])
-      var first = own.startIndex
-      while let begin = own[first...].firstIndex(where: { $0 != ignoredLabel }) {
-        let end = own[begin...].firstIndex(of: ignoredLabel) ?? own.endIndex
-        runs.append(Run(sample: sample, start: begin - start, labels: Array(own[begin..<end])))
+    for (index, sample) in samples.enumerated() {
+      var images = visual[index][...]
+      // Of all rows; not asked of the device, which is at work on the tower.
+      let labels = zip(sample.ids, sample.labels).flatMap { id, label in
+        id == imagePlaceholderID ? Array(repeating: ignoredLabel, count: images.popFirst()?.count ?? 0) : [label]
+      }
+      var first = labels.startIndex
+      while let begin = labels[first...].firstIndex(where: { $0 != ignoredLabel }) {
+        let end = labels[begin...].firstIndex(of: ignoredLabel) ?? labels.endIndex
+        runs.append(Run(sample: index, start: begin, labels: Array(labels[begin..<end])))
         first = end
       }
     }
