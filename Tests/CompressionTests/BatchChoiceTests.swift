@@ -1,4 +1,3 @@
-import LLaVA
 import TestSupport
 import Testing
 import Torch
@@ -8,7 +7,7 @@ import Torch
 /// Choosing for all images of a batch at once is choosing for one after the other.
 @Suite struct BatchChoiceTests {
   /// Images of some sizes in samples of some lengths, several to a sample, over one batch of random rows.
-  private static func images(_ random: inout SplitMix, _ seed: UInt64) throws -> [VisualTokens] {
+  private static func images(_ random: inout SplitMix, _ seed: UInt64, on device: Device = .cpu) throws -> [VisualTokens] {
     let generator = try Generator(seed: seed)
     let grids = [TokenGrid(rows: 4, columns: 5), TokenGrid(rows: 3, columns: 3)]
     var samples: [(length: Int, images: [(grid: TokenGrid, span: Range<Int>)], promptEnd: Int)] = []
@@ -24,9 +23,9 @@ import Torch
       samples.append((length, images, promptEnd))
     }
     let rows = samples.reduce(0) { $0 + $1.length }
-    let hidden = try Tensor.randn([rows, 16], generator: generator)
-    let queries = try Tensor.randn([rows, 4, 6], generator: generator)
-    let keys = try Tensor.randn([rows, 2, 6], generator: generator)
+    let hidden = try Tensor.randn([rows, 16], generator: generator).to(device)
+    let queries = try Tensor.randn([rows, 4, 6], generator: generator).to(device)
+    let keys = try Tensor.randn([rows, 2, 6], generator: generator).to(device)
     let norm: (Tensor) throws -> Tensor = { try $0 * 0.5 }
     let batch = BatchRows(hidden: hidden, keys: keys, norm: norm)
     var (start, found) = (0, [VisualTokens]())
@@ -60,26 +59,15 @@ import Torch
     #expect(together == alone)
   }
 
-  @Test(.enabled(if: Device.cudaCount > 0, "needs a GPU")) func aGPUChoosesAsTheCPU() throws {
-    let configuration = try LLaVAConfiguration.preset("tiny")
-    let (cpu, gpu) = try (
-      LLaVAModel.random(configuration, seed: 3), LLaVAModel.random(configuration, seed: 3, device: .cuda(0))
-    )
-    let generator = try Generator(seed: 4)
-    let pixels = try Tensor.randn(
-      [5, configuration.vision.channels, configuration.vision.imageSize, configuration.vision.imageSize], generator: generator)
-    let prompts = (0..<5).map { [1, -200] + (0...$0 + 3).map { 5 + $0 } }
-    func kept(_ model: LLaVAModel) throws -> [[Int]] {
-      try withoutGradient {
-        let features = try model.visualTokens(pixels)
-        let batch = try model.splice(prompts, features: (0..<5).map { [try features.selected(0, $0)] })
-        let (hidden, trace) = try model.decoder.runTracing(layers: 0..<1, batch)
-        let counts = (0..<5).map { [configuration.vision.tokens / ($0 % 2 + 2)] }
-        let left = try model.compress(
-          hidden, try #require(trace), counts: counts, DART(), generators: prompts.map { _ in generator })
-        return try left.patches.map { try $0[0]?.array(Int.self) ?? [] }
+  @Test(.enabled(if: Device.cudaCount > 0, "needs a GPU"), arguments: UInt64(0)..<20)
+  func aGPUChoosesAsTheCPU(_ seed: UInt64) throws {
+    func kept(on device: Device) throws -> [[Int]] {
+      var random = SplitMix(seed: seed)
+      let images = try Self.images(&random, seed, on: device)
+      return try DART().keep(images.map { TokenChoice(6, of: $0, generator: try Generator(seed: seed)) }).map {
+        try $0.array(Int.self)
       }
     }
-    #expect(try kept(cpu) == kept(gpu))
+    #expect(try kept(on: .cuda(0)) == kept(on: .cpu))
   }
 }
