@@ -38,7 +38,7 @@ struct DemoCommand: AsyncParsableCommand {
   var curriculum = "token"
 
   @Option(help: ArgumentHelp("Weight λ of the teacher's word in the loss; 0 trains without a teacher.", valueName: "λ"))
-  var divergenceWeight = 0.5
+  var divergenceWeight = 0.0
 
   @Option(help: "CPU threads; all cores unless given.")
   var threads: Int?
