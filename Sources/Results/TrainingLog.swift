@@ -95,7 +95,9 @@ extension TrainingLog {
     }
     // Without a teacher the divergence is nothing at every step.
     let isTaught = logs.contains { $0.steps.contains { $0.divergence != 0 } }
-    var charts = [chart("Loss, nats per token", [("in all", \.loss), ("cross-entropy", \.crossEntropy)])]
+    var losses: [(name: String, of: (Step) -> Double)] = [(isTaught ? "in all" : "cross-entropy", \.loss)]
+    if isTaught { losses.append(("cross-entropy", \.crossEntropy)) }
+    var charts = [chart("Loss, nats per token", losses)]
     if isTaught { charts.append(chart("KL divergence of student and teacher, nats per token", [("", \.divergence)])) }
     var ratios: [(name: String, of: (Step) -> Double)] = [("student", \.studentRatio)]
     if isTaught { ratios.append(("teacher", \.teacherRatio)) }

@@ -108,6 +108,7 @@ import Testing
       #expect(charts.count == (hasTeacher ? 5 : 4))
       #expect(names.contains { $0.hasSuffix("teacher") } == hasTeacher)
       #expect(charts.contains { $0.title.hasPrefix("KL") } == hasTeacher)
+      #expect(names.contains { $0.hasSuffix("in all") } == hasTeacher)
     }
   }
 

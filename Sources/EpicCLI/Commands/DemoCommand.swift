@@ -5,7 +5,7 @@ import Foundation
 import LLaVA
 import Results
 
-/// The whole method on a small model, in minutes.
+/// A small model before and after training under compression, in minutes.
 struct DemoCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "demo",
