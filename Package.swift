@@ -24,39 +24,44 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
-    .systemLibrary(name: "CLibtorch", pkgConfig: "libtorch"),
+    .systemLibrary(name: "CLibtorch", path: "Sources/Basics/CLibtorch", pkgConfig: "libtorch"),
     .target(
       name: "CTorch", dependencies: ["CLibtorch"],
-      linkerSettings: [.linkedLibrary("tcmalloc_minimal")]),
-    .target(name: "Torch", dependencies: ["CTorch"]),
+      path: "Sources/Basics/CTorch", linkerSettings: [.linkedLibrary("tcmalloc_minimal")]),
+    .target(name: "Torch", dependencies: ["CTorch"], path: "Sources/Basics/Torch"),
     .target(
       name: "CImageCodecs",
+      path: "Sources/Media/CImageCodecs",
       linkerSettings: [
         .linkedLibrary("turbojpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
         .linkedLibrary("gif"),
       ]),
-    .target(name: "Imaging", dependencies: ["CImageCodecs", "Torch"]),
-    .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
-    .target(name: "Language", dependencies: ["CSentencePiece"]),
-    .target(name: "Compression", dependencies: ["Torch"]),
-    .target(name: "LLaVA", dependencies: ["Torch", "Imaging", "Language", "Compression"]),
-    .target(name: "Efficiency", dependencies: ["Torch", "Compression", "LLaVA"]),
-    .target(name: "Distillation", dependencies: ["Torch", "Language", "Compression", "LLaVA"]),
-    .target(name: "Report", dependencies: ["Imaging", "Compression"]),
+    .target(name: "Imaging", dependencies: ["CImageCodecs", "Torch"], path: "Sources/Media/Imaging"),
+    .target(name: "CSentencePiece", path: "Sources/Media/CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
+    .target(name: "Language", dependencies: ["CSentencePiece"], path: "Sources/Media/Language"),
+    .target(name: "Compression", dependencies: ["Torch"], path: "Sources/Model/Compression"),
+    .target(name: "LLaVA", dependencies: ["Torch", "Imaging", "Language", "Compression"], path: "Sources/Model/LLaVA"),
+    .target(name: "Efficiency", dependencies: ["Torch", "Compression", "LLaVA"], path: "Sources/Measuring/Efficiency"),
+    .target(
+      name: "Distillation", dependencies: ["Torch", "Language", "Compression", "LLaVA"], path: "Sources/Training/Distillation"),
+    .target(name: "Report", dependencies: ["Imaging", "Compression"], path: "Sources/Measuring/Report"),
     .target(
       name: "Training",
       dependencies: [
         "Torch", "Imaging", "Language", "Compression", "LLaVA", "Distillation", .product(name: "Yams", package: "Yams"),
-      ]),
-    .target(name: "Evaluation", dependencies: ["Imaging", "Language"]),
-    .target(name: "Results", dependencies: ["Evaluation", "Report"]),
+      ], path: "Sources/Training/Training"),
+    .target(name: "Evaluation", dependencies: ["Imaging", "Language"], path: "Sources/Measuring/Evaluation"),
+    .target(name: "Results", dependencies: ["Evaluation", "Report"], path: "Sources/Measuring/Results"),
     .target(
       name: "Answering",
-      dependencies: ["Torch", "Imaging", "Language", "Compression", "LLaVA", "Efficiency", "Evaluation", "Results"]),
-    .target(name: "TestModels", dependencies: ["LLaVA"]),
-    .target(name: "Lab", dependencies: [.product(name: "Yams", package: "Yams")]),
-    .target(name: "Shapes", dependencies: ["Imaging", "Language"]),
-    .target(name: "Demo", dependencies: ["Torch", "Imaging", "LLaVA", "Training", "Shapes"], resources: [.copy("Checkpoints")]),
+      dependencies: ["Torch", "Imaging", "Language", "Compression", "LLaVA", "Efficiency", "Evaluation", "Results"],
+      path: "Sources/Measuring/Answering"),
+    .target(name: "TestModels", dependencies: ["LLaVA"], path: "Sources/Examples/TestModels"),
+    .target(name: "Lab", dependencies: [.product(name: "Yams", package: "Yams")], path: "Sources/Examples/Lab"),
+    .target(name: "Shapes", dependencies: ["Imaging", "Language"], path: "Sources/Examples/Shapes"),
+    .target(
+      name: "Demo", dependencies: ["Torch", "Imaging", "LLaVA", "Training", "Shapes"], path: "Sources/Examples/Demo",
+      resources: [.copy("Checkpoints")]),
     .executableTarget(
       name: "EpicCLI",
       dependencies: [
