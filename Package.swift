@@ -6,6 +6,8 @@ let package = Package(
   products: [
     .executable(name: "epic", targets: ["EpicCLI"]),
     .library(name: "Torch", targets: ["Torch"]),
+    .library(name: "Imaging", targets: ["Imaging"]),
+    .library(name: "Language", targets: ["Language"]),
     .library(name: "Compression", targets: ["Compression"]),
     .library(name: "LLaVA", targets: ["LLaVA"]),
     .library(name: "Efficiency", targets: ["Efficiency"]),
@@ -28,7 +30,8 @@ let package = Package(
     .target(
       name: "CTorch", dependencies: ["CLibtorch"],
       path: "Sources/Basics/CTorch", linkerSettings: [.linkedLibrary("tcmalloc_minimal")]),
-    .target(name: "Torch", dependencies: ["CTorch"], path: "Sources/Basics/Torch"),
+    .target(name: "Basics", path: "Sources/Basics/Basics"),
+    .target(name: "Torch", dependencies: ["Basics", "CTorch"], path: "Sources/Basics/Torch"),
     .target(
       name: "CImageCodecs",
       path: "Sources/Media/CImageCodecs",
@@ -36,11 +39,11 @@ let package = Package(
         .linkedLibrary("turbojpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
         .linkedLibrary("gif"),
       ]),
-    .target(name: "Imaging", dependencies: ["CImageCodecs", "Torch"], path: "Sources/Media/Imaging"),
+    .target(name: "Imaging", dependencies: ["Basics", "CImageCodecs", "Torch"], path: "Sources/Media/Imaging"),
     .target(name: "CSentencePiece", path: "Sources/Media/CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
-    .target(name: "Language", dependencies: ["CSentencePiece"], path: "Sources/Media/Language"),
+    .target(name: "Language", dependencies: ["Basics", "CSentencePiece"], path: "Sources/Media/Language"),
     .target(name: "Compression", dependencies: ["Torch"], path: "Sources/Model/Compression"),
-    .target(name: "LLaVA", dependencies: ["Torch", "Imaging", "Language", "Compression"], path: "Sources/Model/LLaVA"),
+    .target(name: "LLaVA", dependencies: ["Basics", "Torch", "Imaging", "Language", "Compression"], path: "Sources/Model/LLaVA"),
     .target(name: "Efficiency", dependencies: ["Torch", "Compression", "LLaVA"], path: "Sources/Measuring/Efficiency"),
     .target(
       name: "Distillation", dependencies: ["Torch", "Language", "Compression", "LLaVA"], path: "Sources/Training/Distillation"),
@@ -48,23 +51,24 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Torch", "Imaging", "Language", "Compression", "LLaVA", "Distillation", .product(name: "Yams", package: "Yams"),
+        "Basics", "Torch", "Imaging", "Language", "Compression", "LLaVA", "Distillation", .product(name: "Yams", package: "Yams"),
       ], path: "Sources/Training/Training"),
-    .target(name: "Evaluation", dependencies: ["Imaging", "Language"], path: "Sources/Measuring/Evaluation"),
-    .target(name: "Results", dependencies: ["Evaluation", "Report"], path: "Sources/Measuring/Results"),
+    .target(name: "Evaluation", dependencies: ["Basics", "Imaging", "Language"], path: "Sources/Measuring/Evaluation"),
+    .target(name: "Results", dependencies: ["Basics", "Evaluation", "Report"], path: "Sources/Measuring/Results"),
     .target(
       name: "Answering",
-      dependencies: ["Torch", "Imaging", "Language", "Compression", "LLaVA", "Efficiency", "Evaluation", "Results"],
+      dependencies: ["Basics", "Torch", "Imaging", "Language", "Compression", "LLaVA", "Efficiency", "Evaluation", "Results"],
       path: "Sources/Measuring/Answering"),
     .target(name: "TestModels", dependencies: ["LLaVA"], path: "Sources/Examples/TestModels"),
-    .target(name: "Lab", dependencies: [.product(name: "Yams", package: "Yams")], path: "Sources/Examples/Lab"),
-    .target(name: "Shapes", dependencies: ["Imaging", "Language"], path: "Sources/Examples/Shapes"),
+    .target(name: "Lab", dependencies: ["Basics", .product(name: "Yams", package: "Yams")], path: "Sources/Examples/Lab"),
+    .target(name: "Shapes", dependencies: ["Basics", "Imaging", "Language"], path: "Sources/Examples/Shapes"),
     .target(
       name: "Demo", dependencies: ["Torch", "Imaging", "LLaVA", "Training", "Shapes"], path: "Sources/Examples/Demo",
       resources: [.copy("Checkpoints")]),
     .executableTarget(
       name: "EpicCLI",
       dependencies: [
+        "Basics",
         "Answering", "Compression", "Demo", "Distillation", "Efficiency", "Evaluation", "LLaVA", "Lab", "Report", "Results",
         "Shapes", "TestModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -73,6 +77,7 @@ let package = Package(
     .target(
       name: "EvaluationLayouts", dependencies: ["Evaluation", "Imaging", "TestSupport"], path: "Tests/EvaluationLayouts"),
     .target(name: "GoldenModels", dependencies: ["LLaVA", "TestSupport"], path: "Tests/GoldenModels"),
+    .testTarget(name: "BasicsTests", dependencies: ["Basics", "TestSupport"]),
     .testTarget(name: "TorchTests", dependencies: ["Torch", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "LanguageTests", dependencies: ["Language", "TestSupport"], exclude: ["Resources"]),
