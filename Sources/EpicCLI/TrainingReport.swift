@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Training
 
@@ -35,7 +36,7 @@ final class TrainingReport {
     let text = description(record)
     if isTerminal {
       line.show { text }
-    } else if record.step % run.configuration.output.logEvery == 0 || record.step == run.steps {
+    } else if record.step % run.configuration.log.every == 0 || record.step == run.steps {
       try printLine(text)
     }
   }

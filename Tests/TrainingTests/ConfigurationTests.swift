@@ -74,7 +74,7 @@ import Testing
       "optimizer.max-grad-norm=1.5", "stage=pretrain", "semantics=reference", "preset=epic-code", "batch.tokens=900", "threads=3",
     ] { try configuration.set(change) }
     #expect(try read(configuration.yaml()) == configuration)
-    #expect(configuration.folder == "null" && configuration.steps == 7 && configuration.optimizer.parts == [.tower, .decoder])
+    #expect(configuration.output == "null" && configuration.steps == 7 && configuration.optimizer.parts == [.tower, .decoder])
     for key in ConfigurationKey.all {
       #expect(try configuration.yaml().contains(key.path.split(separator: ".").last.map(String.init) ?? "?"))
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import Foundation
 import Training
 
@@ -45,6 +46,8 @@ struct Train: AsyncParsableCommand {
       case .checkpoint(let checkpoint):
         line.clear()
         try printLine("step \(checkpoint.step): saved \(checkpoint.url.relativePath)")
+      // They are counted at the end.
+      case .skipped, .finished: break
       }
     }
     line.clear()
@@ -61,10 +64,9 @@ struct Train: AsyncParsableCommand {
     let rows = ConfigurationKey.all.map { ($0.path, $0.value(in: defaults), $0.help) }
     let width = rows.map(\.0.count).max() ?? 0
     let values = min(14, rows.map(\.1.count).max() ?? 0)
-    func padded(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
     return rows.map { key, value, help in
       let shown = ["null", "''", "\"\""].contains(value) ? "" : value
-      return "\(padded(key, width))  \(padded(shown, values))  \(help)"
+      return "\(key.leftAligned(width))  \(shown.leftAligned(values))  \(help)"
     }.joined(separator: "\n")
   }
 }

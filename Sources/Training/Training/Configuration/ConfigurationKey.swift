@@ -1,5 +1,6 @@
 import Distillation
 import LLaVA
+import Torch
 import Yams
 
 /// A field of a training configuration by the name that files and `--set` use.
@@ -8,6 +9,8 @@ public struct ConfigurationKey: Sendable {
   public let path: String
   /// What it means, in half a sentence.
   public let help: String
+  /// What is wrong with the value that a configuration has.
+  let problem: @Sendable (TrainingConfiguration) -> String?
   /// Reads a value; returns what is wrong with it.
   let read: @Sendable (Node, inout TrainingConfiguration) -> String?
   /// The value as it is written.
@@ -36,6 +39,10 @@ public struct ConfigurationKey: Sendable {
       return nil
     }
     write = { $0[keyPath: field].node }
+    problem = { configuration in
+      let value = configuration[keyPath: field]
+      return isGood(value) ? nil : "is \(value.node.scalar?.string ?? "\(value)"), expected \(expected)"
+    }
   }
 
   /// The value that a configuration has, as YAML.
@@ -77,13 +84,15 @@ extension ConfigurationKey {
   public static let all: [ConfigurationKey] =
     [
       key("model", \.model, "checkpoint folder that training starts from"),
-      key("output", \.folder, "folder for checkpoints, metrics and logs"),
+      key("output", \.output, "folder for checkpoints, metrics and logs"),
       key("stage", \.stage, "tune (projector and decoder), or pretrain (the projector alone, template plain)"),
       key("preset", \.preset, "where constants come from: epic-paper or epic-code"),
       key("semantics", \.semantics, "corrected, or reference for what the released code does"),
       count("steps", \.steps, "optimizer steps; else as many as `epochs` has"),
       ConfigurationKey("epochs", \.epochs, "times through the data", "a number above 0") { $0 > 0 && $0 <= 1e6 },
-      key("dtype", \.dtype, "precision of the weights; masters, moments and losses are float32"),
+      ConfigurationKey("dtype", \.dtype, "precision of the weights; masters, moments and losses are float32", DType.expectation) {
+        [.float32, .bfloat16, .float16].contains($0)
+      },
       key("device", \.device, "cpu, cuda or cuda:N"),
       count("threads", \.threads, "CPU threads; all cores unless given"),
       count("seed", \.seed, "where random numbers start", from: 0),
@@ -159,9 +168,9 @@ extension ConfigurationKey {
       $0.map { $0 > 0 && $0.isFinite } ?? true
     },
     key("lora.targets", \.lora.targets, "linear layers with adapters; all unless given"),
-    count("checkpoints.every", \.output.checkpointEvery, "steps between checkpoints; only at the end unless given"),
-    count("checkpoints.keep", \.output.checkpointKeep, "newest checkpoints that stay"),
-    count("log.every", \.output.logEvery, "steps between lines of the log"),
-    key("log.tensorboard", \.output.tensorboard, "write event files for TensorBoard"),
+    count("checkpoints.every", \.checkpoints.every, "steps between checkpoints; only at the end unless given"),
+    count("checkpoints.keep", \.checkpoints.keep, "newest checkpoints that stay"),
+    count("log.every", \.log.every, "steps between lines of the log"),
+    key("log.tensorboard", \.log.tensorboard, "write event files for TensorBoard"),
   ]
 }

@@ -10,12 +10,14 @@ extension TrainingConfiguration {
   /// - Throws: `ConfigurationProblem.keys`, which names everything that is wrong.
   public func resolved(for model: LLaVAConfiguration) throws -> TrainingConfiguration {
     var found = self
-    var problems: [String] = []
+    // What files and flags may not say, programs may not either; the rest counts with it.
+    var problems = ConfigurationKey.all.compactMap { key in key.problem(self).map { "\(key.path) \($0)" } }
+    if !problems.isEmpty { throw ConfigurationProblem.keys(file: nil, problems) }
     func check(_ key: String, _ body: () throws -> Void) {
       do { try body() } catch { problems.append("\(key): \(error)") }
     }
     for (key, value, what) in [
-      ("model", self.model, "the checkpoint folder to start from"), ("output", folder, "a folder for the results"),
+      ("model", self.model, "the checkpoint folder to start from"), ("output", output, "a folder for the results"),
       ("data.file", data.file, "the data set"),
     ] where value.isEmpty { problems.append("\(key) is missing: name \(what)") }
 

@@ -5,11 +5,11 @@ import Torch
 
 /// Everything that a training run is told.
 ///
-/// `ConfigurationKey.all` says what each field means and how files and flags call it; programs set fields by those names too. What is
-/// nil follows from something else (the preset, the semantics, the stage) unless it is given.
+/// Files and flags call the fields by the names in `ConfigurationKey.all`, which also says which values are good; `TrainingRun` refuses
+/// others. What is nil follows from something else (the preset, the semantics, the stage) unless it is given.
 public struct TrainingConfiguration: Sendable, Equatable {
   /// What is trained for.
-  package enum Stage: String, Sendable, CaseIterable {
+  public enum Stage: String, Sendable, CaseIterable {
     /// Visual instruction tuning: projector and decoder, with a curriculum.
     case tune
     /// The projector alone on captions, template plain, as LLaVA's first stage; with a curriculum where one is named.
@@ -17,7 +17,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
   }
 
   /// How often ratios are drawn.
-  package enum RatioDraws: String, Sendable, CaseIterable {
+  public enum RatioDraws: String, Sendable, CaseIterable {
     /// Once for a micro-batch, as the released code does.
     case batch
     /// For each sample, which packed batches make free.
@@ -25,7 +25,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
   }
 
   /// What micro-batches of one step weigh.
-  package enum LossWeighting: String, Sendable, CaseIterable {
+  public enum LossWeighting: String, Sendable, CaseIterable {
     /// As much as they have supervised tokens, so that accumulation does not change a step.
     case tokens
     /// The same, as the released code does.
@@ -33,110 +33,189 @@ public struct TrainingConfiguration: Sendable, Equatable {
   }
 
   /// The samples.
-  package struct Data: Sendable, Equatable {
-    package var file = ""
-    package var images: String?
-    package var template: String?
-    package var maximumLength = 2048
-    package var workers = 2
-    package var ahead = 64
-    package var isGrouped = true
-    package var isStrict = false
+  public struct Data: Sendable, Equatable {
+    /// JSON or JSON lines in LLaVA's instruction format.
+    public var file = ""
+    /// Folder of the pictures; the file's own where it is nil.
+    public var images: String?
+    /// Conversation template by name; the model's own, or `plain` to pretrain, where it is nil.
+    public var template: String?
+    /// Tokens of the longest sample, visual tokens included; longer ones are skipped.
+    public var maximumLength = 2048
+    /// Threads that read ahead.
+    public var workers = 2
+    /// Samples that are read ahead.
+    public var ahead = 64
+    /// Batches of one kind, with or without pictures, and of balanced lengths, as LLaVA's.
+    public var isGrouped = true
+    /// The first broken sample ends the run; else it is skipped.
+    public var isStrict = false
   }
 
   /// How many samples a step has.
-  package struct Batch: Sendable, Equatable {
-    package var samples = 8
-    package var tokens: Int?
-    package var accumulation = 1
+  public struct Batch: Sendable, Equatable {
+    /// Samples of a micro-batch.
+    public var samples = 8
+    /// Rows of a micro-batch, visual tokens included, in place of `samples`.
+    public var tokens: Int?
+    /// Micro-batches of a step.
+    public var accumulation = 1
   }
 
-  /// Where tokens are dropped and how many, over training.
-  package struct CurriculumChoice: Sendable, Equatable {
-    package var name: String?
-    package var layer: Int?
-    package var studentMinimum: Ramp?
-    package var studentMaximum: Ramp?
-    package var gap: Ramp?
-    package var teacherMinimum: Double?
-    package var rounding: LayerRounding?
-    package var stages: Int?
-    package var hold: Double?
-    package var draws = RatioDraws.batch
+  /// Where tokens are dropped and how many, over training; nil is the preset's.
+  public struct CurriculumChoice: Sendable, Equatable {
+    /// `token`, `layer`, `integrated`, `fixed`, or `none`, where no token is dropped.
+    public var name: String?
+    /// Decoder layers before the cut; where they change, the last.
+    public var layer: Int?
+    /// Lower end of the student's ratios, shares of the visual tokens that go.
+    public var studentMinimum: Ramp?
+    /// Upper end of the student's ratios.
+    public var studentMaximum: Ramp?
+    /// How much smaller the teacher's ratio is.
+    public var gap: Ramp?
+    /// The teacher's ratio does not fall below this.
+    public var teacherMinimum: Double?
+    /// Which layer a place between two is.
+    public var rounding: LayerRounding?
+    /// Layers that `integrated` visits.
+    public var stages: Int?
+    /// Share of training at its end that keeps what was reached.
+    public var hold: Double?
+    /// A ratio for each batch, or for each sample.
+    public var draws = RatioDraws.batch
   }
 
   /// Who chooses tokens.
-  package struct CompressionChoice: Sendable, Equatable {
-    package var compressor = "dart"
-    package var semantics: CompressionSemantics?
-    package var imagePivots = 4
-    package var textPivots = 4
+  public struct CompressionChoice: Sendable, Equatable {
+    /// A strategy of `CompressorRegistry.standard` that drops tokens in the decoder.
+    public var compressor = "dart"
+    /// Whether it looks at the prompt alone; as `semantics` of the run where it is nil.
+    public var semantics: CompressionSemantics?
+    /// Pivots of DART in the image.
+    public var imagePivots = 4
+    /// Pivots of DART in the text.
+    public var textPivots = 4
   }
 
   /// The loss.
-  package struct Distillation: Sendable, Equatable {
-    package var divergenceWeight: Double?
-    package var temperature = 1.0
-    package var scalesByTemperature: Bool?
-    package var positions: DivergencePositions?
-    package var draws = TokenDraws.independent
-    package var chunkRows = 256
-    package var recomputesActivations = false
-    package var measuresGradients = false
+  public struct Distillation: Sendable, Equatable {
+    /// λ, the teacher's share of the loss; 0 trains without a teacher, nil is the preset's.
+    public var divergenceWeight: Double?
+    /// τ of both sides.
+    public var temperature = 1.0
+    /// Multiply the divergence by τ²; the preset's where it is nil.
+    public var scalesByTemperature: Bool?
+    /// Where both sides are compared; the preset's where it is nil.
+    public var positions: DivergencePositions?
+    /// How random tokens of both sides hang together.
+    public var draws = TokenDraws.independent
+    /// Rows whose logits exist at one time.
+    public var chunkRows = 256
+    /// Compute activations again in place of keeping them.
+    public var recomputesActivations = false
+    /// Measure the gradient norms of both terms.
+    public var measuresGradients = false
   }
 
   /// How weights change.
-  package struct Optimizer: Sendable, Equatable {
-    package var parts: [ParameterGroup]?
-    package var learningRate: Double?
-    package var projectorLearningRate: Double?
-    package var towerLearningRate: Double?
-    package var embeddingLearningRate: Double?
-    package var schedule = LearningRateSchedule.Shape.cosine
-    package var warmupRatio = 0.03
-    package var decayRatio = 0.2
-    package var beta1 = 0.9
-    package var beta2 = 0.999
-    package var epsilon = 1e-8
-    package var weightDecay = 0.0
-    package var maximumGradientNorm: Double?
-    package var weighting: LossWeighting?
+  public struct Optimizer: Sendable, Equatable {
+    /// What is trained; what the stage trains where it is nil.
+    public var parts: [ParameterGroup]?
+    /// The highest learning rate; LLaVA's of the stage where it is nil.
+    public var learningRate: Double?
+    /// The projector's, where it differs.
+    public var projectorLearningRate: Double?
+    /// The tower's, where it differs.
+    public var towerLearningRate: Double?
+    /// The token embeddings', where it differs.
+    public var embeddingLearningRate: Double?
+    /// How the rate goes over the steps.
+    public var schedule = LearningRateSchedule.Shape.cosine
+    /// Share of the steps with a rising rate.
+    public var warmupRatio = 0.03
+    /// Share of the steps in which `constantDecay` falls.
+    public var decayRatio = 0.2
+    /// β₁ of AdamW.
+    public var beta1 = 0.9
+    /// β₂ of AdamW.
+    public var beta2 = 0.999
+    /// ε of AdamW.
+    public var epsilon = 1e-8
+    /// Decay of weights; norms and biases have none.
+    public var weightDecay = 0.0
+    /// Larger gradients are scaled down to this norm; nil leaves them.
+    public var maximumGradientNorm: Double?
+    /// What micro-batches weigh; as the semantics say where it is nil.
+    public var weighting: LossWeighting?
   }
 
   /// Adapters that are trained in place of the decoder's own weights.
-  package struct LoRA: Sendable, Equatable {
-    package var rank: Int?
-    package var alpha: Double?
-    package var targets: [LoRAOptions.Target]?
+  public struct LoRA: Sendable, Equatable {
+    /// Their rank; nil for no adapters.
+    public var rank: Int?
+    /// Their change counts α/rank times; twice the rank where it is nil.
+    public var alpha: Double?
+    /// Linear layers that have one; all where it is nil.
+    public var targets: [LoRAOptions.Target]?
   }
 
-  /// What a run leaves behind.
-  package struct Output: Sendable, Equatable {
-    package var checkpointEvery: Int?
-    package var checkpointKeep = 2
-    package var logEvery = 1
-    package var tensorboard = true
+  /// When checkpoints are written, and how many stay.
+  public struct Checkpoints: Sendable, Equatable {
+    /// Steps between two; only at the end where it is nil.
+    public var every: Int?
+    /// Newest ones that stay.
+    public var keep = 2
   }
 
-  package var model = ""
-  package var folder = ""
-  package var stage = Stage.tune
-  package var preset = CurriculumPreset.paper
-  package var semantics = CompressionSemantics.corrected
-  package var steps: Int?
-  package var epochs = 1.0
-  package var dtype = DType.bfloat16
-  package var device = "cpu"
-  package var threads: Int?
-  package var seed = 0
-  package var data = Data()
-  package var batch = Batch()
-  package var curriculum = CurriculumChoice()
-  package var compression = CompressionChoice()
-  package var distillation = Distillation()
-  package var optimizer = Optimizer()
-  package var lora = LoRA()
-  package var output = Output()
+  /// What is logged.
+  public struct Log: Sendable, Equatable {
+    /// Steps between lines that the command prints.
+    public var every = 1
+    /// Write event files for TensorBoard.
+    public var tensorboard = true
+  }
+
+  /// Checkpoint folder that training starts from.
+  public var model = ""
+  /// Folder for checkpoints, metrics and logs.
+  public var output = ""
+  /// What is trained for.
+  public var stage = Stage.tune
+  /// Where constants come from.
+  public var preset = CurriculumPreset.paper
+  /// Corrected, or as the released code does.
+  public var semantics = CompressionSemantics.corrected
+  /// Optimizer steps; as many as `epochs` has where it is nil.
+  public var steps: Int?
+  /// Times through the data.
+  public var epochs = 1.0
+  /// Precision of the weights; masters, moments and losses are float32.
+  public var dtype = DType.bfloat16
+  /// `cpu`, `cuda` or `cuda:N`.
+  public var device = "cpu"
+  /// CPU threads; all cores where it is nil.
+  public var threads: Int?
+  /// Where random numbers start.
+  public var seed = 0
+  /// The samples.
+  public var data = Data()
+  /// How many samples a step has.
+  public var batch = Batch()
+  /// Where tokens are dropped and how many.
+  public var curriculum = CurriculumChoice()
+  /// Who chooses tokens.
+  public var compression = CompressionChoice()
+  /// The loss.
+  public var distillation = Distillation()
+  /// How weights change.
+  public var optimizer = Optimizer()
+  /// Adapters.
+  public var lora = LoRA()
+  /// When checkpoints are written.
+  public var checkpoints = Checkpoints()
+  /// What is logged.
+  public var log = Log()
 
   /// The defaults; model, data and output are still to be named.
   public init() {}

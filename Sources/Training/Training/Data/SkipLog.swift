@@ -8,6 +8,8 @@ public final class SkipLog: Sendable {
   private struct State {
     var counts: [SampleFault.Code: Int] = [:]
     var listed: Set<Int> = []
+    /// Listed since somebody asked.
+    var new: [SampleFault] = []
 
     /// Counts a sample; false where it is counted already.
     mutating func note(_ fault: SampleFault) -> Bool {
@@ -59,9 +61,18 @@ public final class SkipLog: Sendable {
       guard state.note(fault) else { return }
       do {
         try handle.write(contentsOf: encoder.encode(fault) + [UInt8(ascii: "\n")])
+        state.new.append(fault)
       } catch {
         throw DatasetError.unwritable(path: path, reason: Self.reason(error))
       }
+    }
+  }
+
+  /// Samples that were listed since the last call.
+  func takeNew() -> [SampleFault] {
+    state.withLock { state in
+      defer { state.new = [] }
+      return state.new
     }
   }
 

@@ -56,9 +56,12 @@ public struct RunFolder: Sendable {
 
   /// The place of the checkpoint after a number of steps.
   func checkpoint(after step: Int) -> Checkpoint {
-    Checkpoint(
-      step: step, url: url.appending(path: "checkpoint-" + String(repeating: "0", count: max(0, 6 - "\(step)".count)) + "\(step)")
-    )
+    Checkpoint(step: step, url: url.appending(path: Self.checkpointName(after: step)))
+  }
+
+  /// The name of the checkpoint after a number of steps.
+  package static func checkpointName(after step: Int) -> String {
+    "checkpoint-" + String(repeating: "0", count: max(0, 6 - "\(step)".count)) + "\(step)"
   }
 
   /// All complete checkpoints, the oldest first: those that are being written have another name.

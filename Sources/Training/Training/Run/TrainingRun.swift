@@ -12,10 +12,14 @@ import Torch
 public final class TrainingRun {
   /// What a run tells while it goes on.
   public enum Event: Sendable {
+    /// A sample cannot be used and is skipped; once for each.
+    case skipped(SampleFault)
     /// A step is complete.
     case step(StepRecord)
     /// A checkpoint is complete.
     case checkpoint(RunFolder.Checkpoint)
+    /// The run is over; nothing comes after it.
+    case finished(Ending)
   }
 
   /// How a run ended.
@@ -64,10 +68,10 @@ public final class TrainingRun {
     let configuration = try given.resolved(for: given.model.isEmpty ? .preset("tiny") : CheckpointReader(start).configuration)
     if let threads = configuration.threads { Runtime.threads = threads }
     let device = try Device(name: configuration.device)
-    let folder = RunFolder(URL(fileURLWithPath: configuration.folder))
+    let folder = RunFolder(URL(fileURLWithPath: configuration.output))
     let newest = folder.checkpoints.last
     if !resume, newest != nil || FileManager.default.fileExists(atPath: folder.metrics.path) {
-      throw RunError.exists(folder: configuration.folder)
+      throw RunError.exists(folder: configuration.output)
     }
     let state = try newest.map(RunState.read)
     try state?.requireSame(configuration)
@@ -125,28 +129,37 @@ public final class TrainingRun {
     return max(1, Int((Double(batches) * configuration.epochs / Double(configuration.batch.accumulation)).rounded(.up)))
   }
 
+  /// Trains to the end, unobserved.
+  ///
+  /// - Throws: as `run(shouldStop:observe:)`.
+  @discardableResult
+  public func run() throws -> Ending { try run { _ in } }
+
   /// Trains to the end, or until it is asked to stop; then saves.
   ///
   /// - Parameters:
-  ///   - shouldStop: is asked after every step.
-  ///   - observe: is told of steps and checkpoints.
-  /// - Throws: `RunError`; what reading data in a strict run throws.
-  public func run(shouldStop: () -> Bool = { false }, observe: (Event) throws -> Void = { _ in }) throws -> Ending {
+  ///   - shouldStop: is asked before every step; where it says so, the run saves and ends.
+  ///   - observe: is told what happens, on the thread that trains; an error that it throws ends the run without saving.
+  /// - Throws: `RunError`; `SampleFault` in a strict run; `DatasetError`; what `observe` throws.
+  public func run(shouldStop: () -> Bool = { false }, observe: (Event) throws -> Void) throws -> Ending {
     let metrics = try MetricsLog(folder.metrics, from: step)
-    let events = configuration.output.tensorboard ? try EventFile(in: folder.events) : nil
+    let events = configuration.log.tensorboard ? try EventFile(in: folder.events) : nil
+    var isStopped = false
     while step < steps {
-      if shouldStop() {
-        try observe(.checkpoint(save()))
-        return .stopped
-      }
-      let record = try takeStep()
+      isStopped = shouldStop()
+      if isStopped { break }
+      let outcome = Result { try takeStep() }
+      for fault in skipLog.takeNew() { try observe(.skipped(fault)) }
+      let record = try outcome.get()
       try metrics.append(record)
       try events?.append(record.scalars, step: record.step)
       try observe(.step(record))
-      if let every = configuration.output.checkpointEvery, step % every == 0, step < steps { try observe(.checkpoint(save())) }
+      if let every = configuration.checkpoints.every, step % every == 0, step < steps { try observe(.checkpoint(save())) }
     }
     try observe(.checkpoint(save()))
-    return .complete
+    let ending = isStopped ? Ending.stopped : .complete
+    try observe(.finished(ending))
+    return ending
   }
 
   /// Writes a checkpoint of where the run stands; an existing one is left as it is.
@@ -155,7 +168,7 @@ public final class TrainingRun {
     let state = RunState(
       step: step, steps: steps, data: data, seconds: seconds, configuration: RunState.values(configuration))
     return try folder.write(
-      model, optimizer, state, companions: URL(fileURLWithPath: configuration.model), keep: configuration.output.checkpointKeep)
+      model, optimizer, state, companions: URL(fileURLWithPath: configuration.model), keep: configuration.checkpoints.keep)
   }
 
   /// One optimizer step over as many micro-batches as the configuration says.
