@@ -128,6 +128,26 @@ import Testing
     #expect(three.rows[0].differences.map { $0?.value } == [1, 2] && three.summary == nil)
   }
 
+  /// A score of another scorer, prompt, split or number of questions has no difference, and the table says so.
+  @Test(arguments: [\BenchmarkSummary.scorer, \.prompt, \.split]) func otherScoresAreNotCompared(
+    _ part: WritableKeyPath<BenchmarkSummary, String> & Sendable
+  ) throws {
+    var results = try ResultsTests.results(models: ["a", "b"])
+    results.models[1].benchmarks[0][keyPath: part] = "other"
+    let comparison = try #require(Comparison(results))
+    for row in comparison.rows {
+      #expect(row.differences == [nil] && row.parts["gqa"] == [nil] && row.parts["pope"]?[0] != nil)
+    }
+    let old = try ResultsTests.results().models[0].benchmarks[0][keyPath: part]
+    let notes = comparison.table.notes.filter { $0.contains("GQA, b and a") }
+    #expect(notes.count == 1 && notes[0].contains("other and \(old)"))
+    #expect(comparison.summary == nil && ResultsPage(results).html.contains(notes[0]))
+    results.models[1].benchmarks[0][keyPath: part] = old
+    #expect(Comparison(results)?.refusals == [])
+    results.models[1].benchmarks[1].questions += 1
+    #expect(Comparison(results)?.refusals.count == 1)
+  }
+
   @Test func withAnswersDifferencesArePairedByQuestion() throws {
     let (data, scratch) = (try DataFolder(), try Scratch())
     let right = try data.make("gqa")
@@ -162,6 +182,23 @@ import Testing
     #expect(abs(found.half - (expected.upper - expected.lower) / 2) < 1e-9)
     let plain = try #require(try ReportContents(from: [scratch.url]).comparison?.rows[0].differences[0])
     #expect(plain.value == found.value && plain.half > found.half)
+
+    // One answer less on one side: other questions.
+    var short = EvaluationResults(models: models)
+    let file = scratch.url.appending(path: "b-12345678/gqa-01234567/answers/full-16.jsonl")
+    var answers = try AnswerFile.read(file, for: benchmark).answers
+    answers[right.keys.sorted()[0]] = nil
+    try AnswerFile.write(answers, to: benchmark, model: "b", at: file)
+    let score = try benchmark.score(answers, missing: .leaveOut)
+    short.models[1].rows[0].scores["gqa"] = ResultScore(
+      estimate: score.estimate(), percentage: score.percentage, difference: nil, figures: [])
+    try short.write(into: scratch.url)
+    let refused = try #require(try ReportContents(from: [scratch.url], data: data.url).comparison)
+    #expect(refused.rows[0].differences == [nil] && refused.table.notes.contains { $0.contains("different questions") })
+    // A scorer that there is none of is an error, not a reason to pair less.
+    for index in short.models.indices { short.models[index].benchmarks[0].scorer = "absent" }
+    try short.write(into: scratch.url)
+    #expect { try ReportContents(from: [scratch.url], data: data.url) } throws: { "\($0)".contains("absent") }
   }
 
   @Test func whatIsWrongIsNamed() throws {

@@ -1,3 +1,5 @@
+import OrderedCollections
+
 /// A benchmark as it was read: its questions, and how answers to them are scored.
 public struct Benchmark: Sendable {
   /// What is known of it without its files.
@@ -65,17 +67,12 @@ public struct Benchmark: Sendable {
   /// Questions that count only together stay together, and no split or subtask is left out that has its share.
   public func limited(to count: Int) -> Benchmark {
     if count >= questions.count { return self }
-    var order: [String] = []
-    var sizes: [String: Int] = [:]
-    for question in questions {
-      if sizes[question.group] == nil { order.append(question.group) }
-      sizes[question.group, default: 0] += 1
-    }
-    let wanted = min(order.count, max(1, (count * order.count + questions.count - 1) / questions.count))
-    var kept = Set((0..<wanted).map { order[$0 * order.count / wanted] })
+    let groups = OrderedDictionary(grouping: questions, by: \.group).mapValues(\.count)
+    let wanted = min(groups.count, max(1, (count * groups.count + questions.count - 1) / questions.count))
+    var kept = Set((0..<wanted).map { groups.keys[$0 * groups.count / wanted] })
     // Groups differ in size, so their share may fall short.
-    var total = kept.reduce(0) { $0 + (sizes[$1] ?? 0) }
-    for group in order where total < count && kept.insert(group).inserted { total += sizes[group] ?? 0 }
+    var total = kept.reduce(0) { $0 + (groups[$1] ?? 0) }
+    for (group, size) in groups where total < count && kept.insert(group).inserted { total += size }
     let part = questions.filter { kept.contains($0.group) }
     return Benchmark(self, questions: part, note: "\(part.count) of \(questions.count) questions")
   }

@@ -32,6 +32,9 @@ public struct Comparison: Sendable, Equatable {
   public let title: String
   /// Whether all differences are between answers to the same questions, pair by pair.
   public let isPaired: Bool
+  /// Which scores have no difference because they measure other things, and why; sentences for people.
+  public let refusals: [String]
+  private let hasAnswers: Bool
   private let benchmarks: [String]
   private let visualTokens: Int
 
@@ -40,19 +43,33 @@ public struct Comparison: Sendable, Equatable {
   /// - Parameters:
   ///   - results: nil comes of less than two models, or of models that share no way of asking.
   ///   - answers: question by question, so that differences are paired; without them variances of both sides add up.
+  ///
+  /// Scores of other splits, prompts, scorers or questions are not compared; `refusals` says which.
   public init?(_ results: EvaluationResults, _ answers: ScoredAnswers? = nil) {
     guard results.models.count > 1 else { return nil }
     let first = results.models[0]
     let measure = Measure.overall(results)
     let names = results.benchmarks
-    var allPaired = true
+    var (allPaired, refusals) = (true, [String]())
     func difference(_ name: String, _ model: ModelResults, _ row: ResultRow, _ reference: ResultRow) -> (Difference, Double)? {
       guard let mine = row.scores[name], let other = reference.scores[name] else { return nil }
+      func refused(_ reason: any Error) -> (Difference, Double)? {
+        let text = "\(Measure.title(name)), \(model.name) and \(first.name): \(reason)."
+        if !refusals.contains(text) { refusals.append(text) }
+        return nil
+      }
+      func summary(_ model: ModelResults) -> BenchmarkSummary? { model.benchmarks.first { $0.name == name } }
+      if let one = summary(model), let two = summary(first), let reason = one.mismatch(with: two) { return refused(reason) }
       let scale = mine.estimate.value == 0 ? 1 : mine.percentage / mine.estimate.value
       if let one = answers?.score(of: model, on: name, under: row.plan),
-        let two = answers?.score(of: first, on: name, under: row.plan), let found = try? one.difference(to: two)
+        let two = answers?.score(of: first, on: name, under: row.plan)
       {
-        return (Difference(value: found.value, half: (found.upper - found.lower) / 2), scale)
+        do {
+          let found = try one.difference(to: two)
+          return (Difference(value: found.value, half: (found.upper - found.lower) / 2), scale)
+        } catch {
+          return refused(error)
+        }
       }
       allPaired = false
       let halves = [mine, other].map { ($0.estimate.upper - $0.estimate.lower) / 2 }
@@ -67,7 +84,8 @@ public struct Comparison: Sendable, Equatable {
       for (index, row) in found.enumerated().dropFirst() {
         let cells = names.map { name in row.flatMap { difference(name, results.models[index], $0, reference) } }
         for (name, cell) in zip(names, cells) { parts[name, default: []].append(cell?.0) }
-        guard let mine = values[index], let other = values[0] else {
+        let isWhole = zip(names, cells).allSatisfy { name, cell in cell != nil || row?.scores[name] == nil }
+        guard let mine = values[index], let other = values[0], isWhole else {
           differences.append(nil)
           continue
         }
@@ -83,6 +101,8 @@ public struct Comparison: Sendable, Equatable {
     self.rows = rows
     title = measure.title
     isPaired = allPaired
+    hasAnswers = answers != nil
+    self.refusals = refusals
     benchmarks = names
     visualTokens = first.visualTokens
   }
@@ -104,11 +124,17 @@ extension Comparison {
       let differences = row.differences + parts.flatMap { row.parts[$0] ?? [] }
       return [row.strategy, String(row.keep)] + values + differences.map { $0.map(Self.text) ?? "" }
     }
-    let way = isPaired ? "paired by question" : "not paired, so wider than need be: epic report --data pairs them by question"
-    let notes = [
-      "\(models.joined(separator: ", ")): \(title). Differences to \(models[0]) in points, ± half their 95 % interval, \(way).",
-      "Intervals are about the choice of questions; they know nothing of other seeds of training.",
-    ]
+    let way =
+      isPaired
+      ? "paired by question"
+      : hasAnswers
+        ? "not all paired, so wider than need be: answers of some are not there"
+        : "not paired, so wider than need be: epic report --data pairs them by question"
+    let notes =
+      [
+        "\(models.joined(separator: ", ")): \(title). Differences to \(models[0]) in points, ± half their 95 % interval, \(way).",
+        "Intervals are about the choice of questions; they know nothing of other seeds of training.",
+      ] + refusals
     return ResultTable(
       columns: columns.map { ResultTable.Column(title: $0.0, isText: $0.1) }, rows: cells, notes: notes, nameColumns: 2)
   }

@@ -123,6 +123,15 @@ public struct BenchmarkSummary: Sendable, Equatable, Codable {
     self.broken = broken
     self.notes = notes
   }
+
+  /// Why its scores cannot stand beside another model's; nil where they can.
+  func mismatch(with other: BenchmarkSummary) -> EvaluationError? {
+    let parts = [
+      ("splits", split, other.split), ("prompts", prompt, other.prompt), ("scorers", scorer, other.scorer),
+      ("numbers of questions", "\(questions)", "\(other.questions)"),
+    ]
+    return parts.first { $0.1 != $0.2 }.map { .incomparable("their \($0.0) are \($0.1) and \($0.2); evaluate both alike") }
+  }
 }
 
 /// How a model did under one plan.

@@ -21,7 +21,7 @@ public struct ScoredAnswers: Sendable {
   /// Only answers whose score is that of the results count, as a folder may hold answers to other prompts or seeds too.
   ///
   /// - Parameter data: the folder of the benchmarks.
-  /// - Throws: `EvaluationError` for benchmarks that cannot be read.
+  /// - Throws: `EvaluationError` for benchmarks that cannot be read or scored; `ResultsError` for folders that cannot be read.
   public init(of results: EvaluationResults, in folder: URL, data: URL) throws {
     for name in results.benchmarks {
       for model in results.models {
@@ -32,11 +32,12 @@ public struct ScoredAnswers: Sendable {
         if known == nil { benchmarks.append(benchmark) }
         for row in model.rows {
           guard let recorded = row.scores[name] else { continue }
-          for file in Self.answerFiles(folder, model, name, row.plan) {
+          for file in try Self.answerFiles(folder, model, name, row.plan) {
             let answers = try AnswerFile.read(file, for: benchmark).answers
-            guard let score = try? benchmark.score(answers, scorer: summary.scorer, missing: .leaveOut),
-              abs(score.value - recorded.estimate.value) < 1e-9
-            else { continue }
+            // A file without an answer to these questions is another evaluation's.
+            guard benchmark.questions.contains(where: { answers[$0.id] != nil }) else { continue }
+            let score = try benchmark.score(answers, scorer: summary.scorer, missing: .leaveOut)
+            guard abs(score.value - recorded.estimate.value) < 1e-9 else { continue }
             let place = Place(model: Self.key(model), benchmark: name, plan: row.plan)
             scores[place] = score
             texts[place] = answers
@@ -68,14 +69,20 @@ public struct ScoredAnswers: Sendable {
 
   private static func key(_ model: ModelResults) -> String { "\(model.name) \(model.fingerprint)" }
 
-  private static func answerFiles(_ folder: URL, _ model: ModelResults, _ benchmark: String, _ plan: String) -> [URL] {
-    func folders(_ url: URL, _ isWanted: (String) -> Bool) -> [URL] {
-      let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
-      return names.filter(isWanted).sorted().map { url.appending(path: $0) }
+  private static func answerFiles(
+    _ folder: URL, _ model: ModelResults, _ benchmark: String, _ plan: String
+  ) throws -> [URL] {
+    func folders(_ url: URL, _ isWanted: (String) -> Bool) throws -> [URL] {
+      do {
+        let names = try FileManager.default.contentsOfDirectory(atPath: url.path)
+        return names.filter(isWanted).sorted().map { url.appending(path: $0) }
+      } catch {
+        throw ResultsError.malformed(path: url.relativePath, reason: ResultsError.reason(error))
+      }
     }
     // Folders end in eight digits of a fingerprint.
-    return folders(folder) { $0.hasSuffix("-\(model.fingerprint.prefix(8))") }
-      .flatMap { folders($0) { $0.dropLast(9) == benchmark && $0.hasPrefix("\(benchmark)-") } }
+    return try folders(folder) { $0.hasSuffix("-\(model.fingerprint.prefix(8))") }
+      .flatMap { try folders($0) { $0.dropLast(9) == benchmark && $0.hasPrefix("\(benchmark)-") } }
       .map { $0.appending(path: "answers/\(plan).jsonl") }
       .filter { FileManager.default.fileExists(atPath: $0.path) }
   }

@@ -97,6 +97,8 @@ public enum AnsweringError: Error, Equatable, CustomStringConvertible {
   case inUse(path: String)
   /// A file cannot be written.
   case unwritable(path: String, reason: String)
+  /// A file that an earlier run wrote cannot be read.
+  case unreadable(path: String, reason: String)
   /// A question that cannot be asked, where that is to be an error.
   case broken(benchmark: String, question: String, reason: String)
 
@@ -105,6 +107,7 @@ public enum AnsweringError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .inUse(let path): "\(path): another epic eval is writing it; wait for it, or choose another --output"
     case .unwritable(let path, let reason): "\(path): cannot be written (\(reason)); make room or choose another --output"
+    case .unreadable(let path, let reason): "\(path): cannot be read (\(reason)); remove it, and it is made anew"
     case .broken(let benchmark, let question, let reason): "\(benchmark), question \(question): \(reason)"
     }
   }

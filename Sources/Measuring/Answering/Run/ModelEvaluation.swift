@@ -1,3 +1,4 @@
+import Basics
 import Compression
 import Efficiency
 import Evaluation
@@ -79,24 +80,31 @@ public final class ModelEvaluation {
   /// Times all plans on some questions of the finished benchmarks, unless that has been done.
   ///
   /// - Parameter count: questions; 0 for none.
-  /// - Throws: as `LLaVAModel.generate`; `AnsweringError.unwritable`.
+  /// - Throws: as `LLaVAModel.generate`; `AnsweringError`; `ImagingError` for a picture that could be read before.
   public func time(questions count: Int, progress: (Int) -> Void = { _ in }) throws {
     let file = folder.appending(path: "timings.json")
-    if let data = try? Data(contentsOf: file), let old = try? JSONDecoder().decode([String: ResultTiming].self, from: data) {
-      timings = old
+    if FileManager.default.fileExists(atPath: file.path) {
+      do {
+        timings = try JSONDecoder().decode([String: ResultTiming].self, from: Data(contentsOf: file))
+      } catch {
+        throw AnsweringError.unreadable(path: file.relativePath, reason: systemReason(error))
+      }
     }
-    if count == 0 || plans.allSatisfy({ timings[$0.id]?.samples ?? 0 >= count }) { return }
-    let all = finished.flatMap { run, _ in run.benchmark.questions.compactMap { $0.image == nil ? nil : (run, $0) } }
+    let all = finished.flatMap { run, _ in
+      // Those that every plan answered: others have no picture that can be read.
+      run.benchmark.questions.filter { question in
+        question.image != nil && plans.allSatisfy { run.journal.isAnswered(question.id, under: $0.id) }
+      }.map { (run, $0) }
+    }
     let wanted = min(count, all.count)
-    let requests = (0..<wanted).compactMap { index in
+    if plans.allSatisfy({ timings[$0.id]?.samples ?? 0 >= wanted }) { return }
+    let requests = try (0..<wanted).map { index in
       let (run, question) = all[index * all.count / wanted]
-      return try? run.request(question)
+      return try run.request(question)
     }
     timings.merge(try PlanTimer.measure(pipeline, plans, requests, progress: progress)) { _, new in new }
     do {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
-      try encoder.encode(timings).write(to: file, options: .atomic)
+      try timings.jsonData(isPretty: true).write(to: file, options: .atomic)
     } catch {
       throw AnsweringError.unwritable(path: file.relativePath, reason: systemReason(error))
     }
@@ -111,29 +119,37 @@ public final class ModelEvaluation {
     let lengths = finished.flatMap { run, _ in run.textTokens }
     let costs = try plans.map { try cost($0, lengths) }
     let full = plans.first { $0.compression == nil }?.id
+    var refusals: [String: [String]] = [:]
     let rows = try zip(plans, costs).map { plan, cost in
       var cells: [String: ResultScore] = [:]
       var all: [BenchmarkScore] = []
       for (run, scores) in scored {
         guard let score = scores[plan.id] else { continue }
         all.append(score)
-        let reference = plan.id == full ? nil : full.flatMap { scores[$0] }
-        cells[run.benchmark.definition.name] = ResultScore(
-          estimate: score.estimate(), percentage: score.percentage,
-          difference: reference.flatMap { try? score.difference(to: $0) },
-          figures: score.figures)
+        let name = run.benchmark.definition.name
+        var difference: Estimate?
+        if plan.id != full, let reference = full.flatMap({ scores[$0] }) {
+          do {
+            difference = try score.difference(to: reference)
+          } catch {
+            refusals[name, default: []].append("\(plan.id) beside full: \(error)")
+          }
+        }
+        cells[name] = ResultScore(
+          estimate: score.estimate(), percentage: score.percentage, difference: difference, figures: score.figures)
       }
       let seen = try CostModel(pipeline.model.configuration).visualTokensOfLayers(plan.compression)
       return ResultRow(
         plan: plan.id, strategy: plan.strategy, keep: plan.keep, layer: plan.layer,
         averageVisualTokens: Double(seen.reduce(0, +)) / Double(max(1, seen.count)), scores: cells,
-        average: try? PaperAverage.value(of: all), cost: cost, timing: timings[plan.id])
+        average: all.count == BenchmarkRegistry.all.count ? try PaperAverage.value(of: all) : nil, cost: cost,
+        timing: timings[plan.id])
     }
     return ModelResults(
       name: name, fingerprint: fingerprint, dtype: "\(pipeline.model.dtype)", device: "\(pipeline.model.device)",
       visualTokens: vision.tokens, layers: pipeline.model.configuration.text.layers,
       textTokens: lengths.isEmpty ? 0 : Double(lengths.reduce(0, +)) / Double(lengths.count),
-      benchmarks: scored.map { summary($0.run, $0.scores) }, rows: rows)
+      benchmarks: scored.map { summary($0.run, $0.scores, refusals[$0.run.benchmark.definition.name] ?? []) }, rows: rows)
   }
 
   /// Scores by plan; none where only a server can tell.
@@ -152,7 +168,7 @@ public final class ModelEvaluation {
     return found
   }
 
-  private func summary(_ run: BenchmarkRun, _ scores: [String: BenchmarkScore]) -> BenchmarkSummary {
+  private func summary(_ run: BenchmarkRun, _ scores: [String: BenchmarkScore], _ refusals: [String]) -> BenchmarkSummary {
     let benchmark = run.benchmark
     let score = plans.lazy.compactMap { scores[$0.id] }.first
     let server =
@@ -161,7 +177,7 @@ public final class ModelEvaluation {
       name: benchmark.definition.name, title: benchmark.definition.title, split: benchmark.split, prompt: benchmark.prompt,
       scorer: score?.scorer ?? "server", questions: benchmark.questions.count,
       maximum: score?.maximum ?? benchmark.definition.fullScore, faults: benchmark.faults.map(\.description), broken: run.broken,
-      notes: (score?.notes ?? benchmark.notes) + server)
+      notes: (score?.notes ?? benchmark.notes) + server + refusals)
   }
 
   /// The mean cost over questions of given lengths.

@@ -1,4 +1,6 @@
+import Basics
 import Foundation
+import OrderedCollections
 
 /// MME: 14 subtasks, a yes and a no question about each of 1,187 pictures.
 ///
@@ -95,16 +97,11 @@ enum MME {
   private static func score(
     _ subtask: String, _ members: [(Answered<Reference>, BenchmarkScore.Sample)]
   ) -> (BenchmarkScore.Stratum, accuracy: Double, accuracyPlus: Double) {
-    let pictures = Dictionary(grouping: members) { $0.0.question.group }
+    let pictures = OrderedDictionary(grouping: members) { $0.0.question.group }
     let right = members.reduce(0) { $0 + $1.1.value }
     let bothRight = pictures.values.count { $0.allSatisfy { $0.1.value == 1 } }
-    var order: [String] = []
-    for (item, _) in members where !order.contains(item.question.group) {
-      order.append(item.question.group)
-    }
     let questionsPerPicture = Double(members.count) / Double(pictures.count)
-    let units = order.map { group in
-      let own = pictures[group] ?? []
+    let units = pictures.map { group, own in
       let share = own.reduce(0) { $0 + $1.1.value } / questionsPerPicture
       return BenchmarkScore.Unit(
         id: group, value: share + (own.allSatisfy { $0.1.value == 1 } ? 1 : 0), cluster: own.first?.1.image ?? group)
@@ -119,12 +116,8 @@ enum MME {
   private static func results(_ answered: [Answered<Reference>]) -> [ExportedFile] {
     let bySubtask = Dictionary(grouping: answered.filter { $0.given != nil }) { $0.question.category }
     return bySubtask.sorted { $0.key < $1.key }.map { subtask, members in
-      var order: [String: Int] = [:]
-      for item in members where order[item.question.group] == nil { order[item.question.group] = order.count }
-      let sorted = members.enumerated().sorted {
-        (order[$0.element.question.group] ?? 0, $0.offset) < (order[$1.element.question.group] ?? 0, $1.offset)
-      }
-      let lines = sorted.map { _, item in
+      let byPicture = OrderedDictionary(grouping: members) { $0.question.group }
+      let lines = byPicture.values.joined().map { item in
         let name = URL(filePath: item.question.group).deletingPathExtension().lastPathComponent + ".txt"
         let fields = [name, item.reference.question, item.reference.isYes ? "Yes" : "No", item.answer]
         return fields.map { $0.split { "\t\n\r\r\n".contains($0) }.joined(separator: " ") }.joined(separator: "\t") + "\n"
@@ -174,8 +167,11 @@ private struct MMEFolder {
   }
 
   private mutating func read(_ url: URL, _ subtask: String, image: String) {
-    guard let data = try? Data(contentsOf: url) else {
-      faults.append(RecordFault(file: url.relativePath, line: 1, reason: "cannot be read"))
+    let data: Data
+    do {
+      data = try Data(contentsOf: url)
+    } catch {
+      faults.append(RecordFault(file: url.relativePath, line: 1, reason: "cannot be read (\(systemReason(error)))"))
       return
     }
     for (index, line) in String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline).enumerated() {
@@ -192,8 +188,15 @@ private struct MMEFolder {
     }
   }
 
-  private func names(in folder: URL) -> [String] {
-    ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).sorted()
+  /// The files of a folder; none where it is absent, as a part of the subtasks is a data set too.
+  private mutating func names(in folder: URL) -> [String] {
+    if !FileManager.default.fileExists(atPath: folder.path) { return [] }
+    do {
+      return try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+    } catch {
+      faults.append(RecordFault(file: folder.relativePath, line: 1, reason: "cannot be read (\(systemReason(error)))"))
+      return []
+    }
   }
 
   private static func stem(_ path: String) -> String { URL(filePath: path).deletingPathExtension().lastPathComponent }
