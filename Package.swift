@@ -24,6 +24,8 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
   ],
   targets: [
     .systemLibrary(name: "CLibtorch", path: "Sources/Basics/CLibtorch", pkgConfig: "libtorch"),
@@ -31,6 +33,9 @@ let package = Package(
       name: "CTorch", dependencies: ["CLibtorch"],
       path: "Sources/Basics/CTorch", linkerSettings: [.linkedLibrary("tcmalloc_minimal")]),
     .target(name: "Basics", path: "Sources/Basics/Basics"),
+    .target(
+      name: "Programs", dependencies: ["Basics", .product(name: "Subprocess", package: "swift-subprocess")],
+      path: "Sources/Basics/Programs"),
     .target(name: "Torch", dependencies: ["Basics", "CTorch"], path: "Sources/Basics/Torch"),
     .target(
       name: "CImageCodecs",
@@ -41,10 +46,12 @@ let package = Package(
       ]),
     .target(name: "Imaging", dependencies: ["Basics", "CImageCodecs", "Torch"], path: "Sources/Media/Imaging"),
     .target(name: "CSentencePiece", path: "Sources/Media/CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
-    .target(name: "Language", dependencies: ["Basics", "CSentencePiece"], path: "Sources/Media/Language"),
+    .target(
+      name: "Language", dependencies: ["Basics", "CSentencePiece", .product(name: "HeapModule", package: "swift-collections")],
+      path: "Sources/Media/Language"),
     .target(name: "Compression", dependencies: ["Torch"], path: "Sources/Model/Compression"),
     .target(name: "LLaVA", dependencies: ["Basics", "Torch", "Imaging", "Language", "Compression"], path: "Sources/Model/LLaVA"),
-    .target(name: "Efficiency", dependencies: ["Torch", "Compression", "LLaVA"], path: "Sources/Measuring/Efficiency"),
+    .target(name: "Efficiency", dependencies: ["Basics", "Torch", "Compression", "LLaVA"], path: "Sources/Measuring/Efficiency"),
     .target(
       name: "Distillation", dependencies: ["Torch", "Language", "Compression", "LLaVA"], path: "Sources/Training/Distillation"),
     .target(name: "Report", dependencies: ["Imaging", "Compression"], path: "Sources/Measuring/Report"),
@@ -53,17 +60,26 @@ let package = Package(
       dependencies: [
         "Basics", "Torch", "Imaging", "Language", "Compression", "LLaVA", "Distillation", .product(name: "Yams", package: "Yams"),
       ], path: "Sources/Training/Training"),
-    .target(name: "Evaluation", dependencies: ["Basics", "Imaging", "Language"], path: "Sources/Measuring/Evaluation"),
+    .target(
+      name: "Evaluation",
+      dependencies: ["Basics", "Imaging", "Language", .product(name: "OrderedCollections", package: "swift-collections")],
+      path: "Sources/Measuring/Evaluation"),
     .target(name: "Results", dependencies: ["Basics", "Evaluation", "Report"], path: "Sources/Measuring/Results"),
     .target(
       name: "Answering",
       dependencies: ["Basics", "Torch", "Imaging", "Language", "Compression", "LLaVA", "Efficiency", "Evaluation", "Results"],
       path: "Sources/Measuring/Answering"),
     .target(name: "TestModels", dependencies: ["LLaVA"], path: "Sources/Examples/TestModels"),
-    .target(name: "Lab", dependencies: ["Basics", .product(name: "Yams", package: "Yams")], path: "Sources/Examples/Lab"),
+    .target(
+      name: "Lab", dependencies: ["Basics", "Programs", "Results", .product(name: "Yams", package: "Yams")],
+      path: "Sources/Examples/Lab"),
     .target(name: "Shapes", dependencies: ["Basics", "Imaging", "Language"], path: "Sources/Examples/Shapes"),
     .target(
-      name: "Demo", dependencies: ["Torch", "Imaging", "LLaVA", "Training", "Shapes"], path: "Sources/Examples/Demo",
+      name: "Demo",
+      dependencies: [
+        "Basics", "Programs", "Torch", "Imaging", "Language", "Compression", "LLaVA", "Distillation", "Training", "Report",
+        "Evaluation", "Results", "Shapes",
+      ], path: "Sources/Examples/Demo",
       resources: [.copy("Checkpoints")]),
     .executableTarget(
       name: "EpicCLI",
@@ -73,7 +89,8 @@ let package = Package(
         "Shapes", "TestModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .target(
+      name: "TestSupport", dependencies: [.product(name: "Subprocess", package: "swift-subprocess")], path: "Tests/TestSupport"),
     .target(
       name: "EvaluationLayouts", dependencies: ["Evaluation", "Imaging", "TestSupport"], path: "Tests/EvaluationLayouts"),
     .target(name: "GoldenModels", dependencies: ["LLaVA", "TestSupport"], path: "Tests/GoldenModels"),
@@ -87,7 +104,7 @@ let package = Package(
     .testTarget(
       name: "ShapesTests", dependencies: ["Shapes", "Evaluation", "Imaging", "Language", "Training", "TestSupport"]),
     .testTarget(name: "DemoTests", dependencies: ["Demo", "Imaging", "Language", "LLaVA", "Shapes", "TestSupport", "Torch"]),
-    .testTarget(name: "EfficiencyTests", dependencies: ["Efficiency", "LLaVA", "TestModels"]),
+    .testTarget(name: "EfficiencyTests", dependencies: ["Efficiency", "LLaVA", "TestModels", "TestSupport"]),
     .testTarget(name: "ReportTests", dependencies: ["Report", "Imaging", "Compression"]),
     .testTarget(name: "LLaVATests", dependencies: ["LLaVA", "TestModels", "TestSupport"]),
     .testTarget(

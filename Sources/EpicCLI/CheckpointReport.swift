@@ -1,3 +1,4 @@
+import Basics
 import LLaVA
 import Torch
 
@@ -93,6 +94,6 @@ struct CheckpointReport: Encodable {
     lines.append(("memory", memory + ", and \(formatBytes(kvCacheBytesPerToken)) of cache for each token in bfloat16"))
     if let towerFolder { lines.append(("tower in", towerFolder)) }
     if !ignoredTensors.isEmpty { lines.append(("ignored", "\(ignoredTensors.count) tensors that are no weights of the model")) }
-    return lines.map { $0.0 + String(repeating: " ", count: max(1, 12 - $0.0.count)) + $0.1 }.joined(separator: "\n")
+    return lines.map { "\($0.0) ".leftAligned(12) + $0.1 }.joined(separator: "\n")
   }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Distillation
 import Foundation
 import Report
@@ -56,7 +57,7 @@ struct CurriculumReport: Encodable {
       ]
     }
     var lines = ["\(curriculum), \(preset), \(steps) steps; ratios are visual tokens dropped before the layer of \(layers)", ""]
-    lines += alignedTable([header] + rows)
+    lines.append(TextTable(headings: header, rows: rows, isText: header.map { _ in false }, names: 1).text())
     lines += ["", "mean over training: student \(percent(studentMean)), teacher \(percent(teacherMean))"]
     if points.contains(where: { $0.layer == layers }) {
       lines.append("layer \(layers) means that nothing is dropped, and that student and teacher are equal")

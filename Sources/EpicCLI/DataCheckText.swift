@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Training
 
@@ -18,7 +19,7 @@ struct DataCheckText {
   }
 
   private static func row(_ name: String, _ value: String) -> String {
-    name + String(repeating: " ", count: max(1, 12 - name.count)) + value
+    "\(name) ".leftAligned(12) + value
   }
 
   private static func counts(_ report: DatasetReport) -> [String] {
@@ -46,7 +47,7 @@ struct DataCheckText {
     for (bin, name) in zip(lengths.bins, names) {
       // A bin with anything in it shows something.
       let bar = bin.count == 0 ? "" : bars(max(1, bin.count * 40 * 8 / most)) + " " + formatCount(bin.count)
-      lines.append("  " + String(repeating: " ", count: width - name.count) + "\(name) │\(bar)")
+      lines.append("  \(name.rightAligned(width)) │\(bar)")
     }
     return lines
   }

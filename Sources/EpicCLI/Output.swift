@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// Why standard output takes no more.
@@ -39,9 +40,7 @@ func printLine(_ text: String = "") throws { try printNow(text + "\n") }
 
 /// Prints one JSON object on one line, keys sorted.
 func printJSON(_ value: some Encodable) throws {
-  let encoder = JSONEncoder()
-  encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-  try printLine(String(decoding: try encoder.encode(value), as: UTF8.self))
+  try printLine(String(decoding: try value.jsonData(), as: UTF8.self))
 }
 
 func printError(_ line: String) {
@@ -54,38 +53,6 @@ func peakMemoryBytes() -> Int {
   var usage = rusage()
   guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }
   return usage.ru_maxrss * 1024
-}
-
-/// A number of bytes for people.
-func formatBytes(_ bytes: Int) -> String {
-  let units = ["bytes", "KiB", "MiB", "GiB", "TiB"]
-  var value = Double(bytes)
-  var unit = 0
-  while value >= 1024, unit < units.count - 1 {
-    value /= 1024
-    unit += 1
-  }
-  return unit == 0 ? "\(bytes) bytes" : String(format: "%.1f %@", value, units[unit])
-}
-
-/// A count for people: 6738415616 as 6,738,415,616.
-func formatCount(_ count: Int) -> String {
-  var digits = Array(String(count))
-  var index = digits.count - 3
-  while index > 0 {
-    digits.insert(",", at: index)
-    index -= 3
-  }
-  return String(digits)
-}
-
-/// Rows of cells as lines, every column as wide as its widest cell, with its cells on the right.
-func alignedTable(_ rows: [[String]]) -> [String] {
-  let columns = rows.map(\.count).max() ?? 0
-  let widths = (0..<columns).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
-  return rows.map { row in
-    zip(row, widths).map { String(repeating: " ", count: $1 - $0.count) + $0 }.joined(separator: "  ")
-  }
 }
 
 /// Columns of the terminal that standard output is; nil where it is none.

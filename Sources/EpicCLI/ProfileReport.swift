@@ -1,3 +1,4 @@
+import Basics
 import Compression
 import Efficiency
 import Foundation
@@ -110,7 +111,7 @@ struct ProfileReport: Encodable {
     ]
     var header = ["compressor", "keep", "per layer", "true TFLOPs", "of full", "KV MB", "paper TFLOPs", "KV MB"]
     if fullPrefillSeconds != nil { header += ["prefill ms", "times as fast", "FLOP ratio", "choosing"] }
-    var cells = [header]
+    var cells: [[String]] = []
     for row in rows {
       var line = [
         row.compressor, "\(row.keep)", String(format: "%.1f", row.averageVisualTokens), number(row.true.prefillTFLOPs),
@@ -125,14 +126,7 @@ struct ProfileReport: Encodable {
       }
       cells.append(line)
     }
-    let widths = header.indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
-    for line in cells {
-      lines.append(
-        zip(line, widths).enumerated().map { column, cell in
-          let blanks = String(repeating: " ", count: cell.1 - cell.0.count)
-          return column == 0 ? cell.0 + blanks : blanks + cell.0
-        }.joined(separator: "  "))
-    }
+    lines.append(TextTable(headings: header, rows: cells).text())
     if let fullPrefillSeconds, let dtype, let device {
       lines.append(
         String(

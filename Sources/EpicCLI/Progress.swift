@@ -1,17 +1,22 @@
+import Basics
 import Foundation
+import Synchronization
 
 /// One line on a terminal that is written over and over; nothing where standard error is no terminal.
-final class ProgressLine {
+final class ProgressLine: Sendable {
   private let isTerminal = isatty(STDERR_FILENO) == 1
-  private let clock = ContinuousClock()
-  private var shownAt: ContinuousClock.Instant?
+  private let shownAt = Mutex<ContinuousClock.Instant?>(nil)
 
   /// Shows a text, ten times a second at most; longer ones than the terminal is wide are cut.
   func show(_ text: () -> String) {
     guard isTerminal else { return }
-    let now = clock.now
-    if let shownAt, now - shownAt < .milliseconds(100) { return }
-    shownAt = now
+    let isTime = shownAt.withLock { shown in
+      let now = ContinuousClock.now
+      if let shown, now - shown < .milliseconds(100) { return false }
+      shown = now
+      return true
+    }
+    if !isTime { return }
     var size = winsize()
     let width = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 1 ? Int(size.ws_col) - 1 : 79
     write("\r\u{1b}[K" + oneLine(text()).prefix(width))
@@ -19,35 +24,28 @@ final class ProgressLine {
 
   /// Takes the line away.
   func clear() {
-    if shownAt != nil { write("\r\u{1b}[K") }
-    shownAt = nil
+    let wasShown = shownAt.withLock { shown in
+      defer { shown = nil }
+      return shown != nil
+    }
+    if wasShown { write("\r\u{1b}[K") }
   }
 
+  // A terminal that is gone is no reason to stop.
   private func write(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
 }
 
-/// How far something has come, and how long it will take.
-struct ProgressRate {
-  let total: Int
-  private let start = ContinuousClock.now
+/// The terminal of a long piece of work, whose end Ctrl-C asks for.
+struct TerminalConsole: Console {
+  private let progress = ProgressLine()
+  private let signals = StopSignals()
 
-  init(total: Int) { self.total = total }
+  var isStopping: Bool { signals.haveCome }
 
-  /// "1,200 of 5,000 (24 %), 310/s, 12 s left".
-  func text(_ done: Int) -> String {
-    let seconds = (ContinuousClock.now - start) / .seconds(1)
-    let share = "\(formatCount(done)) of \(formatCount(total)) (\(done * 100 / max(1, total)) %)"
-    guard seconds > 1, done > 0 else { return share }
-    let rate = Double(done) / seconds
-    let perSecond = rate < 10 ? String(format: "%.1f", rate) : formatCount(Int(rate))
-    return share + ", \(perSecond)/s, \(formatDuration(Double(total - done) / rate)) left"
+  func line(_ text: String) throws {
+    progress.clear()
+    try printLine(text)
   }
-}
 
-/// A duration for people: 45 s, 12 min, 3 h 20 min.
-func formatDuration(_ seconds: Double) -> String {
-  let whole = Int(max(0, min(seconds, 1e9)).rounded(.up))
-  if whole < 100 { return "\(whole) s" }
-  let minutes = (whole + 30) / 60
-  return minutes < 100 ? "\(minutes) min" : "\(minutes / 60) h \(minutes % 60) min"
+  func status(_ text: () -> String) { progress.show(text) }
 }

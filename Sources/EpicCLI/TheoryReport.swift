@@ -1,3 +1,4 @@
+import Basics
 import Distillation
 import Foundation
 import Report
@@ -37,7 +38,7 @@ struct TheoryReport: Encodable {
         number(path.lastLoss),
       ]
     }
-    return ([model, ""] + alignedTable([header] + rows)).joined(separator: "\n")
+    return [model, "", TextTable(headings: header, rows: rows).text()].joined(separator: "\n")
   }
 
   /// The model in one sentence.

@@ -39,7 +39,7 @@ import Testing
     let place = try EpicCommand.workplace()
     let outcome = try await EpicCommand.run(
       ["chat", "--model", place.url.appending(path: "model").path, "--max-tokens", "3000"]
-    ) { process, input, out in
+    ) { program in
       func wait(_ what: String, _ done: () throws -> Bool) async throws {
         for _ in 0..<600 {
           if try done() { return }
@@ -47,16 +47,15 @@ import Testing
         }
         Issue.record("waited in vain for \(what)")
       }
-      func shown() throws -> String { String(decoding: try Data(contentsOf: out), as: UTF8.self) }
-      try input.write(contentsOf: Data("Go on and on\n".utf8))
-      try await wait("the answer to begin") { try !shown().isEmpty }
-      kill(process.processIdentifier, SIGINT)
-      try await wait("the answer to end") { try shown().contains("[stopped]") }
-      kill(process.processIdentifier, SIGINT)
+      try await program.write("Go on and on\n")
+      try await wait("the answer to begin") { try !program.printed().isEmpty }
+      program.send(SIGINT)
+      try await wait("the answer to end") { try program.printed().contains("[stopped]") }
+      program.send(SIGINT)
       try await Task.sleep(for: .milliseconds(200))
-      #expect(process.isRunning)
-      try input.write(contentsOf: Data("/history\n/exit\n".utf8))
-      try await wait("the end") { !process.isRunning }
+      #expect(program.isRunning)
+      try await program.write("/history\n/exit\n")
+      try await wait("the end") { !program.isRunning }
     }
     #expect(outcome.code == 0, "\(outcome.err)")
     #expect(outcome.out.contains("> Go on and on\n"))

@@ -19,7 +19,7 @@ import Testing
     func folder(_ name: String) -> URL { scratch.url.appending(path: name) }
 
     func demo(
-      _ output: String, _ more: [String] = [], during: (@Sendable (Process, FileHandle, URL) async throws -> Void)? = nil
+      _ output: String, _ more: [String] = [], during: EpicCommand.During? = nil
     ) async throws -> EpicCommand.Outcome {
       try await EpicCommand.run(
         ["demo", "--output", folder(output).path, "--start", folder("start").path, "--finished", folder("finished").path]
@@ -38,14 +38,6 @@ import Testing
     return Array(lines[(lines.lastIndex { $0.hasPrefix("strategy  keep  start") } ?? lines.endIndex)...].prefix(6))
   }
 
-  /// Waits until a program has begun (until then its number is 0, which would signal the tests themselves) and printed a text.
-  private static func wait(_ process: Process, until text: String, in out: URL) async throws {
-    while process.processIdentifier == 0 { try await Task.sleep(for: .milliseconds(1)) }
-    while process.isRunning, try !String(contentsOf: out, encoding: .utf8).contains(text) {
-      try await Task.sleep(for: .milliseconds(5))
-    }
-  }
-
   @Test func killedAndResumedItEndsTheSame() async throws {
     let place = try Place()
     let whole = try await place.demo("whole")
@@ -58,9 +50,9 @@ import Testing
     let html = try String(contentsOf: place.folder("whole").appending(path: "report.html"), encoding: .utf8)
     for part in ["Training", "Accuracy over time", "data:image/jpeg", "the first of its kind"] { #expect(html.contains(part)) }
 
-    let killed = try await place.demo("killed") { process, _, out in
-      try await Self.wait(process, until: "step 1: saved", in: out)
-      kill(process.processIdentifier, SIGKILL)
+    let killed = try await place.demo("killed") { program in
+      try await program.wait(until: "step 1: saved")
+      program.send(SIGKILL)
     }
     #expect(killed.code == nil && !killed.out.contains("in all"))
     let resumed = try await place.demo("killed")
@@ -77,9 +69,9 @@ import Testing
 
   @Test func askedToStopItSaysHowItGoesOn() async throws {
     let place = try Place()
-    let stopped = try await place.demo("out") { process, _, out in
-      try await Self.wait(process, until: "$ epic generate", in: out)
-      kill(process.processIdentifier, SIGTERM)
+    let stopped = try await place.demo("out") { program in
+      try await program.wait(until: "$ epic generate")
+      program.send(SIGTERM)
     }
     #expect(stopped.code == 0 && stopped.out.contains("the same command goes on"), "\(stopped.out)\(stopped.err)")
   }

@@ -27,7 +27,7 @@ import Testing
 
     func eval(
       _ benchmarks: String, _ more: [String] = [], output: String = "out", models: [Int] = [1],
-      during: (@Sendable (Process, FileHandle, URL) async throws -> Void)? = nil
+      during: EpicCommand.During? = nil
     ) async throws -> EpicCommand.Outcome {
       try await EpicCommand.run(
         ["eval", "--benchmark", benchmarks, "--data", data.url.path, "--output", scratch.url.appending(path: output).path]
@@ -210,17 +210,16 @@ import Testing
       return outcome
     }
     #expect(try await timed { try await place.eval("pope,gqa", arguments, output: "whole") }.code == 0)
-    var random = SplitMix(seed: UInt64.random(in: 0...UInt64.max))
+    var random = SplitMix(seed: 10)
     var kills = 0
     // Runs that end before they are killed begin anew, so that ten are killed.
     for _ in 0..<200 where kills < 10 {
       let delay = Int.random(in: 20...max(40, length * 2 / 3), using: &random)
       let outcome = try await timed {
-        try await place.eval("pope,gqa", arguments) { process, _, _ in
-          try await started(process)
+        try await place.eval("pope,gqa", arguments) { program in
           let end = ContinuousClock.now + .milliseconds(delay)
-          while process.isRunning, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(5)) }
-          if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+          while program.isRunning, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(5)) }
+          program.send(SIGKILL)
         }
       }
       if outcome.code == nil { kills += 1 } else { #expect(outcome.code == 0, "\(outcome.err)") }
@@ -245,19 +244,11 @@ import Testing
 
   @Test func askedToStopItKeepsWhatItHas() async throws {
     let place = try Place(["pope", "gqa"])
-    let stopped = try await place.eval("gqa,pope", ["--keep", "6,2", "--timed", "0", "--batch", "1"]) { process, _, out in
-      try await started(process)
-      while process.isRunning, try !String(contentsOf: out, encoding: .utf8).contains("gqa ") {
-        try await Task.sleep(for: .milliseconds(5))
-      }
-      kill(process.processIdentifier, SIGINT)
+    let stopped = try await place.eval("gqa,pope", ["--keep", "6,2", "--timed", "0", "--batch", "1"]) { program in
+      try await program.wait(until: "gqa ")
+      program.send(SIGINT)
     }
     #expect(stopped.code == 0, "\(stopped.err)")
     #expect(try place.journal("gqa").count == 23 * 3)
   }
-}
-
-/// Waits until a program has begun: until then its number is 0, which would signal the tests themselves.
-private func started(_ process: Process) async throws {
-  while process.processIdentifier == 0 { try await Task.sleep(for: .milliseconds(1)) }
 }

@@ -68,12 +68,9 @@ import Testing
 
     // Killed while it works, and gone on: the same numbers; finished runs are not run again.
     let parts = scratch.url.appending(path: "parts")
-    let killed = try await EpicCommand.run(lab + ["--output", parts.path], limit: 200) { process, _, out in
-      while process.processIdentifier == 0 { try await Task.sleep(for: .milliseconds(1)) }
-      while process.isRunning, try !String(contentsOf: out, encoding: .utf8).contains("direct-a-0: done") {
-        try await Task.sleep(for: .milliseconds(5))
-      }
-      kill(process.processIdentifier, SIGTERM)
+    let killed = try await EpicCommand.run(lab + ["--output", parts.path], limit: 200) { program in
+      try await program.wait(until: "direct-a-0: done")
+      program.send(SIGTERM)
     }
     #expect(killed.code == 0 && killed.out.contains("the same command goes on"), "\(killed.out)\(killed.err)")
     let before = try Self.found(parts)

@@ -34,7 +34,7 @@ import Torch
       ).write(to: url.appending(path: "run.yaml"))
     }
 
-    func train(_ arguments: [String] = [], during: (@Sendable (Process, FileHandle, URL) async throws -> Void)? = nil)
+    func train(_ arguments: [String] = [], during: EpicCommand.During? = nil)
       async throws
       -> EpicCommand.Outcome
     {
@@ -76,9 +76,9 @@ import Torch
 
   @Test(arguments: [SIGTERM, SIGINT]) func askedToStopItSavesAndSaysHowToGoOn(_ number: Int32) async throws {
     let (disturbed, whole) = (try Place(steps: 20), try Place(steps: 20))
-    let stopped = try await disturbed.train { process, _, out in
-      while try !String(contentsOf: out, encoding: .utf8).contains("step 3 of") { try await Task.sleep(for: .milliseconds(10)) }
-      kill(process.processIdentifier, number)
+    let stopped = try await disturbed.train { program in
+      try await program.wait(until: "step 3 of")
+      program.send(number)
     }
     #expect(stopped.code == 0 && stopped.out.contains("--resume"), "\(stopped.out)\(stopped.err)")
     let before = try disturbed.steps().count
@@ -93,14 +93,14 @@ import Torch
   @Test func killedAnywhereItEndsTheSame() async throws {
     let (disturbed, whole) = (try Place(steps: 24), try Place(steps: 24))
     #expect(try await whole.train().code == 0)
-    var random = SplitMix(seed: UInt64.random(in: 0...UInt64.max))
+    var random = SplitMix(seed: 20)
     var kills = 0
     // Runs that end before they are killed begin anew, so that twenty are killed.
     for _ in 0..<200 where kills < 20 {
       let delay = Int.random(in: 60...900, using: &random)
-      let outcome = try await disturbed.train(["--resume"]) { process, _, _ in
+      let outcome = try await disturbed.train(["--resume"]) { program in
         try await Task.sleep(for: .milliseconds(delay))
-        kill(process.processIdentifier, SIGKILL)
+        program.send(SIGKILL)
       }
       if outcome.code == nil { kills += 1 } else { #expect(outcome.code == 0, "\(outcome.err)") }
       if outcome.code == 0 {

@@ -37,25 +37,11 @@ public enum PythonProgram {
   }
 
   private static func output(of program: URL, _ arguments: [String]) async throws -> String {
-    let scratch = try Scratch()
-    // Files and not pipes, which block a program that prints more than they hold.
-    let (out, err) = (scratch.url.appending(path: "out"), scratch.url.appending(path: "err"))
-    for url in [out, err] { try Data().write(to: url) }
-    let process = Process()
-    process.executableURL = program
-    process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(["HF_HUB_OFFLINE": "1"]) { $1 }
-    let handles = [try FileHandle(forWritingTo: out), try FileHandle(forWritingTo: err)]
-    defer { for handle in handles { try? handle.close() } }
-    (process.standardOutput, process.standardError) = (handles[0], handles[1])
-    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-      process.terminationHandler = { _ in continuation.resume() }
-      do { try process.run() } catch { continuation.resume(throwing: error) }
+    let found = try await Program.run(program, arguments, environment: ["HF_HUB_OFFLINE": "1"], limit: 3600)
+    guard found.code == 0 else {
+      let message = found.err.split(separator: "\n").suffix(5).joined(separator: "\n")
+      throw Failure.failed(program: program.lastPathComponent, status: found.code ?? -1, message: message)
     }
-    guard process.terminationStatus == 0 else {
-      let message = try String(contentsOf: err, encoding: .utf8).split(separator: "\n").suffix(5).joined(separator: "\n")
-      throw Failure.failed(program: program.lastPathComponent, status: process.terminationStatus, message: message)
-    }
-    return try String(contentsOf: out, encoding: .utf8)
+    return found.out
   }
 }

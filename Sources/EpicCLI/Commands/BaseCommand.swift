@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import Demo
 import Foundation
 import Torch
@@ -49,68 +50,15 @@ struct BaseCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let folder = URL(fileURLWithPath: output, isDirectory: true)
-    let state = try DemoState.open(folder, command: "base", options: options)
-    let process = try DemoProcess(in: folder, StopSignals())
-    var steps = DemoSteps(in: folder, state)
-    let all = self.steps(folder, process)
-    guard try steps.run(all) else { return try printLine("\nstopped     what is done is kept; the same command goes on") }
-    let total = steps.times(all).reduce(0) { $0 + $1.seconds }
-    try printLine("\nmade \(path(folder, "start")) and \(path(folder, "finished")) in \(formatDuration(total))")
-  }
-
-  /// What changes results, as flags.
-  private var options: [String] {
-    [
-      "--pictures", "\(pictures)", "--align-steps", "\(alignSteps)", "--steps", "\(steps)", "--start-steps", "\(startSteps)",
-      "--seed",
-      "\(seed)",
-    ]
-  }
-
-  private func path(_ folder: URL, _ name: String) -> String { folder.appending(path: name).relativePath }
-
-  private func steps(_ folder: URL, _ process: DemoProcess) -> [DemoSteps.Step] {
-    func epic(_ arguments: [String]) throws -> Bool {
-      try printLine("$ \(shellLine(["epic"] + arguments))")
-      return try process.run(arguments)
-    }
-    let compute = ["--device", device] + (threads.map { ["--threads", "\($0)"] } ?? [])
     var training = BaseTraining()
-    (training.steps, training.startSteps, training.seed) = (self.steps, startSteps, seed)
+    (training.steps, training.startSteps, training.seed) = (steps, startSteps, seed)
     (training.threads, training.device) = (threads, device)
-    return [
-      .init(name: "data", title: "pictures and questions", estimate: 2 + Double(pictures) / 900) {
-        try epic([
-          "data", "make", "shapes", "--output", path(folder, "data"), "--train", "\(pictures)", "--tune", "0", "--test", "0",
-          "--seed",
-          "\(seed)",
-        ])
-      },
-      .init(name: "align", title: "a tower that knows the words", estimate: 3 + Double(alignSteps) * 0.35) {
-        let arguments = ["align", "--output", path(folder, "aligned"), "--steps", "\(alignSteps)", "--seed", "\(seed)"] + compute
-        // Saved whole or not at all.
-        if FileManager.default.fileExists(atPath: path(folder, "aligned")) { return true }
-        return try epic(arguments)
-      },
-      .init(name: "train", title: "training", estimate: 3 + Double(self.steps) * 0.75) {
-        let file = folder.appending(path: "train.yaml")
-        let yaml = training.yaml { path(folder, $0) }
-        try demoFile(file) { try Data(yaml.utf8).write(to: $0, options: .atomic) }
-        try printLine(yaml)
-        let isBegun = FileManager.default.fileExists(atPath: path(folder, "run/metrics.jsonl"))
-        return try epic(["train", "--config", file.relativePath] + (isBegun ? ["--resume"] : []))
-      },
-      .init(name: "checkpoints", title: "two checkpoints", estimate: 1) {
-        for (name, step) in [("start", startSteps), ("finished", self.steps)] {
-          let digits = String(step)
-          let source = "run/checkpoint-\(String(repeating: "0", count: max(0, 6 - digits.count)))\(digits)"
-          if FileManager.default.fileExists(atPath: path(folder, name)) { continue }
-          let arguments = ["convert", path(folder, source), path(folder, name), "--dtype", "bf16"]
-          if try !epic(arguments) { return false }
-        }
-        return true
-      },
-    ]
+    let folder = URL(fileURLWithPath: output, isDirectory: true)
+    let work = try await BaseWork(
+      pictures: pictures, alignSteps: alignSteps, training, in: folder, console: TerminalConsole())
+    guard let times = try await work.run() else { return }
+    let (start, finished) = (folder.appending(path: "start"), folder.appending(path: "finished"))
+    let total = times.reduce(0) { $0 + $1.seconds }
+    try printLine("\nmade \(start.relativePath) and \(finished.relativePath) in \(formatDuration(total))")
   }
 }

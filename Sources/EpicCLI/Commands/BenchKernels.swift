@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import Foundation
 import Torch
 
@@ -95,6 +96,6 @@ struct BenchKernels: AsyncParsableCommand {
   }
 
   private func row(_ cells: [String]) -> String {
-    cells.map { String(repeating: " ", count: max(0, 12 - $0.count)) + $0 }.joined()
+    cells.map { $0.rightAligned(12) }.joined()
   }
 }

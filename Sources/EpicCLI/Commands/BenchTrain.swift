@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import Compression
 import Distillation
 import Foundation
@@ -158,10 +159,7 @@ struct TrainingTimesReport: Encodable {
 
   init(_ steps: [StepTimes], samples: Int) {
     let counted = steps.dropFirst()
-    func median(_ value: (StepTimes) -> Double) -> Double {
-      let sorted = counted.map(value).sorted()
-      return sorted.isEmpty ? 0 : (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
-    }
+    func median(_ value: (StepTimes) -> Double) -> Double { Basics.median(counted.map(value)) }
     secondsPerStep = median(\.total)
     samplesPerSecond = Double(samples) / secondsPerStep
     (secondsForward, secondsBackward, secondsOptimizer) = (median(\.forward), median(\.backward), median(\.optimizer))

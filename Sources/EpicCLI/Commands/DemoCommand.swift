@@ -1,8 +1,8 @@
 import ArgumentParser
+import Basics
 import Demo
 import Distillation
 import Foundation
-import LLaVA
 import Results
 
 /// A small model before and after training under compression, in minutes.
@@ -23,22 +23,22 @@ struct DemoCommand: AsyncParsableCommand {
   var train: Int?
 
   @Option(help: "Pictures to make choices with; the demonstration makes none.")
-  var tune = 1
+  var tune = DemoOptions().tune
 
   @Option(help: "Pictures to report on, with twelve questions each.")
-  var test = 150
+  var test = DemoOptions().test
 
   @Option(help: "Optimizer steps of 16 samples.")
-  var steps = 300
+  var steps = DemoOptions().steps
 
   @Option(help: "Where random numbers start; the models that come along were trained on the pictures of 0.")
-  var seed: UInt64 = 100
+  var seed = DemoOptions().seed
 
   @Option(help: "Curriculum: \(CurriculumDefinition.all.map(\.name).joined(separator: ", ")).")
-  var curriculum = "token"
+  var curriculum = DemoOptions().curriculum
 
   @Option(help: ArgumentHelp("Weight λ of the teacher's word in the loss; 0 trains without a teacher.", valueName: "λ"))
-  var divergenceWeight = 0.0
+  var divergenceWeight = DemoOptions().divergenceWeight
 
   @Option(help: "CPU threads; all cores unless given.")
   var threads: Int?
@@ -56,7 +56,7 @@ struct DemoCommand: AsyncParsableCommand {
   var baseOptions: String?
 
   @Option(help: ArgumentHelp("Visual tokens to keep: a list.", visibility: .hidden))
-  var keep = CommaList([64, 36, 16, 9])
+  var keep = CommaList(DemoOptions().keep)
 
   func validate() throws {
     for (name, value, low) in [
@@ -73,19 +73,18 @@ struct DemoCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    var options = DemoOptions()
+    (options.train, options.tune, options.test, options.steps) = (train, tune, test, steps)
+    (options.seed, options.curriculum, options.divergenceWeight) = (seed, curriculum, divergenceWeight)
+    (options.threads, options.isFromScratch, options.baseOptions) = (threads, isFromScratch, baseOptions)
+    (options.start, options.finished, options.keep) = (start, finished, keep.values)
     let folder = URL(fileURLWithPath: output, isDirectory: true)
-    let checkpoints = try checkpointFolders()
-    let state = try DemoState.open(folder, options: options)
-    let signals = StopSignals()
-    let process = try DemoProcess(in: folder, signals)
-    let demo = Demonstration(self, folder, process, checkpoints)
-    var steps = DemoSteps(in: folder, state)
-    let isComplete = try steps.run(demo.steps)
-    if !isComplete { return try printLine("\nstopped     what is done is kept; the same command goes on") }
+    let demo = try await Demonstration(options, in: folder, console: TerminalConsole())
+    guard let times = try await demo.run() else { return }
     try printLine()
-    for (title, seconds) in steps.times(demo.steps) { try printLine("\(formatDuration(seconds).leftPadded(8))  \(title)") }
-    let total = steps.times(demo.steps).reduce(0) { $0 + $1.seconds }
-    try printLine("\(formatDuration(total).leftPadded(8))  in all")
+    for (title, seconds) in times + [("in all", times.reduce(0) { $0 + $1.seconds })] {
+      try printLine("\(formatDuration(seconds).rightAligned(8))  \(title)")
+    }
     try printLine(
       """
 
@@ -95,37 +94,4 @@ struct DemoCommand: AsyncParsableCommand {
       report      \(folder.appending(path: ResultsPage.fileName).relativePath)
       """)
   }
-
-  /// What changes results, as flags.
-  private var options: [String] {
-    var words = [
-      "--test", "\(test)", "--tune", "\(tune)", "--steps", "\(steps)", "--seed", "\(seed)", "--curriculum", curriculum,
-      "--divergence-weight", "\(divergenceWeight)",
-    ]
-    words += ["--train", "\(trainingPictures)"] + (threads.map { ["--threads", "\($0)"] } ?? [])
-    words += isFromScratch ? ["--from-scratch"] : []
-    words += ["--keep", keep.values.map(String.init).joined(separator: ",")]
-    for (name, value) in [("start", start), ("finished", finished), ("base-options", baseOptions)] {
-      words += value.map { ["--\(name)", $0] } ?? []
-    }
-    return words
-  }
-
-  /// Each picture is met once.
-  var trainingPictures: Int { train ?? steps * Demonstration.batch }
-
-  /// Where the two checkpoints come from; nil where they are made.
-  private func checkpointFolders() throws -> (start: URL, finished: URL)? {
-    if isFromScratch { return nil }
-    let given = try start.map { URL(fileURLWithPath: $0) } ?? DemoCheckpoints.folder().appending(path: "start")
-    let other = try finished.map { URL(fileURLWithPath: $0) } ?? DemoCheckpoints.folder().appending(path: "finished")
-    // What cannot be read is said before anything is written.
-    for url in [given, other] { _ = try CheckpointReader(url).configuration }
-    return (given, other)
-  }
-}
-
-extension String {
-  /// With blanks in front of it, `width` wide.
-  fileprivate func leftPadded(_ width: Int) -> String { String(repeating: " ", count: max(0, width - count)) + self }
 }

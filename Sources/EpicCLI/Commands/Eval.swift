@@ -1,5 +1,6 @@
 import Answering
 import ArgumentParser
+import Basics
 import Evaluation
 import Foundation
 import LLaVA
@@ -156,7 +157,7 @@ final class EvaluationProgress {
       let bad = broken > 0 ? "; \(formatCount(broken)) could not be asked" : ""
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       try say(
-        "\(title)\(String(repeating: " ", count: max(1, 12 - title.count)))\(formatCount(all)) questions\(old)\(bad) (\(formatDuration(seconds)))"
+        "\("\(title) ".leftAligned(12))\(formatCount(all)) questions\(old)\(bad) (\(formatDuration(seconds)))"
       )
     }
     return isComplete

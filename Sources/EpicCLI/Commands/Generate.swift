@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import Foundation
 import Language
 import LLaVA
@@ -65,8 +66,11 @@ struct Generate: AsyncParsableCommand {
   }
 
   private func readInput() throws -> String {
-    guard let data = try? FileHandle.standardInput.readToEnd() ?? Data() else {
-      throw InputError(description: "standard input: cannot be read")
+    let data: Data
+    do {
+      data = try FileHandle.standardInput.readToEnd() ?? Data()
+    } catch {
+      throw InputError(description: "standard input: cannot be read (\(systemReason(error)))")
     }
     guard let text = String(data: data, encoding: .utf8) else {
       throw InputError(description: "standard input: not UTF-8 text; give the prompt in UTF-8")

@@ -73,15 +73,17 @@ struct LabCommand: AsyncParsableCommand {
     }
     let folder = URL(fileURLWithPath: output, isDirectory: true)
     let share = self.threads ?? max(1, ProcessInfo.processInfo.activeProcessorCount / jobs)
-    var work = try LabWork(grid, in: folder, split: split.rawValue, threads: share, device: device, discards: discardCheckpoints)
+    var work = try LabWork(
+      grid, in: folder, split: split.rawValue, threads: share, device: device, discards: discardCheckpoints,
+      console: TerminalConsole())
     let runs = grid.runs(only: names, seeds: try seeds.map { try Self.numbers($0) })
-    let failures = table ? [] : try work.run(runs, jobs: jobs, StopSignals())
+    let failures = table ? [] : try await work.run(runs, jobs: jobs)
     let found = LabTable(grid, try runs.compactMap { try work.result(of: $0) }, split: split.rawValue)
     if !found.means.rows.isEmpty {
       try printLine()
       try printLine(found.text(width: terminalWidth()))
       let page = folder.appending(path: "\(file.deletingPathExtension().lastPathComponent).\(split.rawValue).md")
-      try demoFile(page) { try Data(found.markdown.utf8).write(to: $0, options: .atomic) }
+      try found.write(to: page)
       try printLine("\ntables in   \(page.relativePath)")
     } else if table {
       try printLine("no results yet for the split \(split.rawValue)")

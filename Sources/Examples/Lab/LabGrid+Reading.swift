@@ -119,12 +119,14 @@ private struct GridReader {
 
   private mutating func settings(_ node: Node, _ path: String) -> [LabGrid.Setting] {
     members(node, path).compactMap { key, value in
-      guard let text = try? Yams.serialize(node: value).trimmingCharacters(in: .whitespacesAndNewlines) else {
-        problems.append("\(path).\(key) has no value\(line(value))")
+      do {
+        let text = try Yams.serialize(node: value).trimmingCharacters(in: .whitespacesAndNewlines)
+        // A document's end mark comes with bare scalars.
+        return LabGrid.Setting(key: key, value: text.split(separator: "\n").first.map(String.init) ?? "")
+      } catch {
+        problems.append("\(path).\(key) is no value of YAML, \(error)\(line(value))")
         return nil
       }
-      // A document's end mark comes with bare scalars.
-      return LabGrid.Setting(key: key, value: text.split(separator: "\n").first.map(String.init) ?? "")
     }
   }
 

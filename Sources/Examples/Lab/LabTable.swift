@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// What a laboratory found: means of cells and paired differences between them, on one split.
@@ -67,7 +68,7 @@ public struct LabTable: Sendable {
 
   /// Headings and rows of the table of means: cell, runs, one column for each way of asking, the means over compressed ones and over
   /// budgets, seconds of training.
-  public var means: (headings: [String], rows: [[String]]) {
+  public var means: TextTable {
     let headings = ["cell", "runs"] + columns.map(\.title) + ["compressed", "all budgets", "train s"]
     let rows = grid.cells.compactMap { cell -> [String]? in
       let own = results(of: cell.name)
@@ -78,12 +79,12 @@ public struct LabTable: Sendable {
         Self.mean(seconds).map { String(format: "%.0f", $0) } ?? "",
       ]
     }
-    return (headings, rows)
+    return TextTable(headings: headings, rows: rows)
   }
 
   /// Headings and rows of the table of differences: mean ± deviation of each, and for their mean over all compressed ways the
   /// probability of the paired t-test and the signs.
-  public var comparisons: (headings: [String], rows: [[String]]) {
+  public var comparisons: TextTable {
     let headings = ["difference", "pairs"] + columns.map(\.title) + ["compressed", "p", "signs"]
     let rows = grid.pairs.compactMap { pair -> [String]? in
       let overall = PairedTest(differences(pair, compressedMean))
@@ -95,18 +96,18 @@ public struct LabTable: Sendable {
           "+\(overall.above) −\(overall.below)",
         ]
     }
-    return (headings, rows)
+    return TextTable(headings: headings, rows: rows)
   }
 
   /// The mean accuracy of each benchmark at the columns of one strategy and budget, for all cells.
-  public func benchmarks(strategy: String, keep: Int) -> (headings: [String], rows: [[String]]) {
+  public func benchmarks(strategy: String, keep: Int) -> TextTable {
     let names = grid.evaluation.benchmarks
     let rows = grid.cells.compactMap { cell -> [String]? in
       let own = results(of: cell.name).compactMap { $0.rows.first { $0.strategy == strategy && $0.keep == keep } }
       if own.isEmpty { return nil }
       return [cell.name] + names.map { name in Self.meanText(own.compactMap { $0.scores[name] }) }
     }
-    return (["cell"] + names, rows)
+    return TextTable(headings: ["cell"] + names, rows: rows)
   }
 
   /// The trained cell with the best mean over all budgets; nil without results.
@@ -124,20 +125,26 @@ public struct LabTable: Sendable {
     var parts = [
       "Split `\(split)`, mean over \(grid.evaluation.benchmarks.joined(separator: ", ")) in percent, ± standard deviation (n − 1)."
     ]
-    for table in [means, comparisons] where !table.rows.isEmpty { parts.append(Self.markdown(table)) }
+    for table in [means, comparisons] where !table.rows.isEmpty { parts.append(table.markdown) }
     if let strategy = grid.evaluation.compressors.first,
       let keep = grid.evaluation.keep.dropFirst().last ?? grid.evaluation.keep.first
     {
       let table = benchmarks(strategy: strategy, keep: keep)
-      if !table.rows.isEmpty { parts += ["Each benchmark, \(strategy) \(keep):", Self.markdown(table)] }
+      if !table.rows.isEmpty { parts += ["Each benchmark, \(strategy) \(keep):", table.markdown] }
     }
     if let winner { parts.append("Best over all budgets: \(winner).") }
     return parts.joined(separator: "\n\n") + "\n"
   }
 
-  private static func markdown(_ table: (headings: [String], rows: [[String]])) -> String {
-    let rule = table.headings.indices.map { $0 == 0 ? "---" : "---:" }
-    return ([table.headings, rule] + table.rows).map { "| " + $0.joined(separator: " | ") + " |" }.joined(separator: "\n")
+  /// Writes them whole or not at all.
+  ///
+  /// - Throws: `LabError.unusable`.
+  public func write(to url: URL) throws {
+    do {
+      try Data(markdown.utf8).write(to: url, options: .atomic)
+    } catch {
+      throw LabError.unusable(path: url.relativePath, reason: systemReason(error))
+    }
   }
 
   /// The tables for a terminal; where it is too narrow, columns go on below.
@@ -145,31 +152,10 @@ public struct LabTable: Sendable {
   /// - Parameter width: its columns; nil for as many as there are.
   public func text(width: Int?) -> String {
     var parts: [String] = []
-    for table in [means, comparisons] where !table.rows.isEmpty { parts.append(Self.text(table, width ?? .max)) }
+    for table in [means, comparisons] where !table.rows.isEmpty { parts.append(table.text(width: width)) }
     parts.append(
       "Split \(split); percent, mean over \(grid.evaluation.benchmarks.joined(separator: ", ")), ± standard deviation.")
     if let winner { parts.append("Best over all budgets: \(winner).") }
     return parts.joined(separator: "\n\n")
-  }
-
-  private static func text(_ table: (headings: [String], rows: [[String]]), _ width: Int) -> String {
-    let lines = [table.headings] + table.rows
-    let widths = table.headings.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
-    func cell(_ text: String, _ column: Int) -> String {
-      let blanks = String(repeating: " ", count: widths[column] - text.count)
-      return column == 0 ? text + blanks : blanks + text
-    }
-    var blocks: [String] = []
-    var columns = Array(table.headings.indices.dropFirst())
-    while !columns.isEmpty {
-      var (used, total) = ([Int](), widths[0])
-      while let next = columns.first, used.isEmpty || total + 2 + widths[next] <= width {
-        used.append(next)
-        total += 2 + widths[next]
-        columns.removeFirst()
-      }
-      blocks.append(lines.map { line in ([0] + used).map { cell(line[$0], $0) }.joined(separator: "  ") }.joined(separator: "\n"))
-    }
-    return blocks.joined(separator: "\n\n")
   }
 }

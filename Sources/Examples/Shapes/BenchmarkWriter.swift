@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Imaging
 
@@ -78,9 +79,7 @@ struct BenchmarkWriter {
   // MARK: - Files
 
   private func write(_ value: some Encodable, _ name: String) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    try encoder.encode(value).write(to: folder.appending(path: name), options: .atomic)
+    try value.jsonData().write(to: folder.appending(path: name), options: .atomic)
   }
 
   private func writePOPE(_ entries: [Entry]) throws {
@@ -94,9 +93,7 @@ struct BenchmarkWriter {
         for (place, question) in entry.pope where place == split {
           let line = Line(
             question_id: lines.count + 1, image: Self.cocoName(index), text: question.text, label: question.answer)
-          let encoder = JSONEncoder()
-          encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-          lines.append(String(decoding: try encoder.encode(line), as: UTF8.self))
+          lines.append(String(decoding: try line.jsonData(), as: UTF8.self))
         }
       }
       let text = lines.map { $0 + "\n" }.joined()
@@ -171,14 +168,12 @@ struct BenchmarkWriter {
       let category = "default"
     }
     var (items, lines): ([Item], [String]) = ([], [])
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     for (index, entry) in entries.enumerated() {
       guard let question = entry.reading else { continue }
       let answers = [String](repeating: question.answer, count: 10)
       items.append(Item(question_id: index, image_id: String(index), question: question.text, answers: answers))
       let line = Line(question_id: String(index), image: "\(index).jpg", text: question.prompt)
-      lines.append(String(decoding: try encoder.encode(line), as: UTF8.self))
+      lines.append(String(decoding: try line.jsonData(), as: UTF8.self))
     }
     try write(Items(data: items), "textvqa/TextVQA_0.5.1_val.json")
     let text = lines.map { $0 + "\n" }.joined()

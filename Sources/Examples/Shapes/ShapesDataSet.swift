@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Imaging
 
@@ -52,7 +53,15 @@ public struct ShapesDataSet: Sendable, Equatable, Codable {
   public func write(to folder: URL, workers: Int, progress: (Int) -> Void) throws -> Summary? {
     let files = FileManager.default
     if files.fileExists(atPath: folder.path) {
-      guard let found = try? Self.summary(of: folder) else { throw ShapesError.exists(folder: folder.relativePath) }
+      guard files.fileExists(atPath: folder.appending(path: Self.descriptionName).path) else {
+        throw ShapesError.exists(folder: folder.relativePath)
+      }
+      let found: Summary
+      do {
+        found = try Self.summary(of: folder)
+      } catch is DecodingError {
+        throw ShapesError.exists(folder: folder.relativePath)
+      }
       if found.options == self { return nil }
       throw ShapesError.differs(folder: folder.relativePath, found: found.options)
     }
@@ -65,9 +74,7 @@ public struct ShapesDataSet: Sendable, Equatable, Codable {
       let writer = BenchmarkWriter(folder: partial.appending(path: name))
       summary.questions[name] = try writer.write(self, split, count: count, workers: workers) { progress(done + $0) }
     }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    try encoder.encode(summary).write(to: partial.appending(path: Self.descriptionName), options: .atomic)
+    try summary.jsonData(isPretty: true).write(to: partial.appending(path: Self.descriptionName), options: .atomic)
     try files.moveItem(at: partial, to: folder)
     return summary
   }
@@ -103,9 +110,7 @@ public struct ShapesDataSet: Sendable, Equatable, Codable {
           Record.Turn(from: "gpt", value: question.answer),
         ]
       }
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-      let line = try encoder.encode(Record(id: Self.padded(index, 6), image: "images/\(name)", conversations: turns))
+      let line = try Record(id: Self.padded(index, 6), image: "images/\(name)", conversations: turns).jsonData()
       return (line, questions.count)
     }
     var (file, count, done) = (Data("[".utf8), 0, 0)

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 extension ShapesTokenizer {
@@ -7,12 +8,10 @@ extension ShapesTokenizer {
   /// - Throws: the system's error, naming the file.
   public static func write(to folder: URL) throws {
     try model.write(to: folder.appending(path: "tokenizer.model"), options: .atomic)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    try encoder.encode(TokenizerFile()).write(to: folder.appending(path: "tokenizer.json"), options: .atomic)
-    try encoder.encode(Settings()).write(to: folder.appending(path: "tokenizer_config.json"), options: .atomic)
+    try TokenizerFile().jsonData().write(to: folder.appending(path: "tokenizer.json"), options: .atomic)
+    try Settings().jsonData().write(to: folder.appending(path: "tokenizer_config.json"), options: .atomic)
     let special = ["bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"]
-    try encoder.encode(special).write(to: folder.appending(path: "special_tokens_map.json"), options: .atomic)
+    try special.jsonData().write(to: folder.appending(path: "special_tokens_map.json"), options: .atomic)
   }
 
   /// SentencePiece's `ModelProto`: pieces (field 1), trainer_spec (2) and normalizer_spec (3).

@@ -1,3 +1,4 @@
+import Basics
 import Compression
 import LLaVA
 
@@ -64,10 +65,4 @@ public struct PrefillTiming: Sendable, Hashable {
       compressor = timed
     }
   }
-}
-
-private func median(_ values: [Double]) -> Double {
-  let sorted = values.sorted()
-  guard let middle = sorted.indices.last.map({ $0 / 2 }) else { return 0 }
-  return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle] + sorted[middle + 1]) / 2
 }

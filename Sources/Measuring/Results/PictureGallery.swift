@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Report
 
@@ -108,9 +109,7 @@ public struct PictureGallery: Sendable, Equatable, Codable {
   /// - Throws: `ResultsError.unwritable`.
   public func write(into folder: URL) throws {
     for (name, data) in files.sorted(by: { $0.key < $1.key }) { try writeFile(data, to: folder.appending(path: name)) }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
-    try writeFile(try encoder.encode(self), to: folder.appending(path: Self.fileName))
+    try writeFile(try jsonData(isPretty: true), to: folder.appending(path: Self.fileName))
   }
 
   /// The questions as a page shows them.

@@ -1,3 +1,4 @@
+import Basics
 import Evaluation
 import Foundation
 
@@ -128,37 +129,13 @@ extension ResultTable {
   /// Lines for a terminal, columns aligned, notes beneath.
   ///
   /// - Parameter width: where the table is wider, its columns stand in several parts, each with the columns that name the row.
-  public func text(width: Int? = nil) -> String {
-    let cells = [columns.map(\.title)] + rows
-    let widths = columns.indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
-    let names = columns.indices.filter { $0 < nameColumns }
-    var parts: [[Int]] = [names]
-    for column in columns.indices.dropFirst(nameColumns) {
-      let taken = parts[parts.count - 1].reduce(0) { $0 + widths[$1] + 2 }
-      if let width, taken + widths[column] > width, parts[parts.count - 1].count > names.count { parts.append(names) }
-      parts[parts.count - 1].append(column)
-    }
-    let lines = parts.map { part in
-      cells.map { row in
-        let line = part.map { column in
-          let blanks = String(repeating: " ", count: widths[column] - row[column].count)
-          return columns[column].isText ? row[column] + blanks : blanks + row[column]
-        }.joined(separator: "  ")
-        return String(line.reversed().drop { $0 == " " }.reversed())
-      }.joined(separator: "\n")
-    }
-    return ([lines.joined(separator: "\n\n"), ""] + notes)
-      .joined(separator: "\n")
-  }
+  public func text(width: Int? = nil) -> String { ([plain.text(width: width), ""] + notes).joined(separator: "\n") }
 
   /// A Markdown table, notes beneath.
-  public var markdown: String {
-    func line(_ cells: [String]) -> String {
-      "| " + cells.map { $0.replacingOccurrences(of: "|", with: "\\|") }.joined(separator: " | ") + " |"
-    }
-    let rule = columns.map { $0.isText ? "---" : "---:" }
-    return ([line(columns.map(\.title)), line(rule)] + rows.map(line) + [""] + notes.map { "* \($0)" }).joined(separator: "\n")
-      + "\n"
+  public var markdown: String { ([plain.markdown, ""] + notes.map { "* \($0)" }).joined(separator: "\n") + "\n" }
+
+  private var plain: TextTable {
+    TextTable(headings: columns.map(\.title), rows: rows, isText: columns.map(\.isText), names: nameColumns)
   }
 }
 
@@ -199,11 +176,7 @@ extension EvaluationResults {
   /// The whole of it as JSON; keys sorted, so that equal results are equal bytes.
   ///
   /// - Throws: an encoder's error, for numbers that are not finite.
-  public func json() throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return try encoder.encode(self)
-  }
+  public func json() throws -> Data { try jsonData() }
 
   /// Writes `results.json`, `table.md`, `table.csv` and `report.html` into a folder, each whole or not at all.
   ///

@@ -1,3 +1,5 @@
+import HeapModule
+
 /// Byte-pair merges: which two neighbouring tokens become which one, and which merge comes first.
 struct MergeTable: Sendable {
   private struct Merge: Sendable {
@@ -29,17 +31,17 @@ struct MergeTable: Sendable {
     var symbols = symbols
     var next = Array(1...count)
     var previous = Array(-1..<count - 1)
-    var candidates = CandidateHeap()
+    var candidates = Heap<Candidate>()
 
     func push(_ position: Int) {
       guard position >= 0, next[position] < count,
         let merge = merges[Self.key(symbols[position], symbols[next[position]])]
       else { return }
-      candidates.push(.init(rank: merge.rank, position: position, result: merge.result))
+      candidates.insert(Candidate(rank: merge.rank, position: position, result: merge.result))
     }
 
     for position in 0..<count - 1 { push(position) }
-    while let candidate = candidates.popSmallest() {
+    while let candidate = candidates.popMin() {
       let position = candidate.position
       guard symbols[position] != gone, next[position] < count else { continue }
       let right = next[position]
@@ -56,41 +58,12 @@ struct MergeTable: Sendable {
   }
 }
 
-/// A binary heap of possible merges.
-private struct CandidateHeap {
-  struct Candidate {
-    let rank: UInt32
-    let position: Int
-    let result: Int32
+/// A possible merge; the one to do first is the smallest.
+private struct Candidate: Comparable {
+  let rank: UInt32
+  let position: Int
+  let result: Int32
 
-    func precedes(_ other: Candidate) -> Bool { (rank, position) < (other.rank, other.position) }
-  }
-
-  private var elements: [Candidate] = []
-
-  mutating func push(_ candidate: Candidate) {
-    elements.append(candidate)
-    var child = elements.count - 1
-    while child > 0, elements[child].precedes(elements[(child - 1) / 2]) {
-      elements.swapAt(child, (child - 1) / 2)
-      child = (child - 1) / 2
-    }
-  }
-
-  mutating func popSmallest() -> Candidate? {
-    guard let smallest = elements.first, let last = elements.popLast() else { return nil }
-    if elements.isEmpty { return smallest }
-    elements[0] = last
-    var parent = 0
-    while true {
-      var least = parent
-      for child in [2 * parent + 1, 2 * parent + 2]
-      where child < elements.count && elements[child].precedes(elements[least]) {
-        least = child
-      }
-      if least == parent { return smallest }
-      elements.swapAt(parent, least)
-      parent = least
-    }
-  }
+  static func < (a: Candidate, b: Candidate) -> Bool { (a.rank, a.position) < (b.rank, b.position) }
+  static func == (a: Candidate, b: Candidate) -> Bool { (a.rank, a.position) == (b.rank, b.position) }
 }

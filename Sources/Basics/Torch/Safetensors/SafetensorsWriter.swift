@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// A tensor to be written, made only when its turn comes, so that a conversion holds one tensor at a time.
@@ -82,10 +83,9 @@ public enum SafetensorsWriter {
       try write(shard, to: folder.appendingPathComponent(name), metadata: metadata)
     }
     let total = items.reduce(0) { $0 + $1.byteCount }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     let index = folder.appendingPathComponent("model.safetensors.index.json")
-    try encoder.encode(Index(metadata: ["total_size": total], weight_map: map)).write(to: index, options: .atomic)
+    let listed = Index(metadata: ["total_size": total], weight_map: map)
+    try listed.jsonData(isPretty: true).write(to: index, options: .atomic)
   }
 
   private struct Index: Encodable {
@@ -120,9 +120,7 @@ public enum SafetensorsWriter {
         Fields(dtype: SafetensorsFormat.name(of: item.dtype), shape: item.shape, data_offsets: [position, end]))
       position = end
     }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    var json = try encoder.encode(values)
+    var json = try values.jsonData()
     // The tensors start at a multiple of 8, as the format asks.
     json.append(Data(repeating: UInt8(ascii: " "), count: (8 - json.count % 8) % 8))
     var length = UInt64(json.count).littleEndian

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import LLaVA
 import Results
@@ -31,11 +32,5 @@ enum PlanTimer {
         samples: timings.count, vision: median(timings.map(\.vision)), prefill: median(timings.map(\.prefill)),
         decode: median(timings.map(\.decode)))
     }
-  }
-
-  private static func median(_ values: [Double]) -> Double {
-    let sorted = values.sorted()
-    guard let middle = sorted.indices.last.map({ $0 / 2 }) else { return 0 }
-    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle] + sorted[middle + 1]) / 2
   }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// Answer files in LLaVA's format: JSON Lines with `question_id`, `prompt`, `text`, `answer_id`, `model_id` and `metadata`.
@@ -29,9 +30,7 @@ public enum AnswerFile {
       line.options = question.options
       line.option_char = question.options.indices.map(letter)
     }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return try encoder.encode(line) + [UInt8(ascii: "\n")]
+    return try line.jsonData() + [UInt8(ascii: "\n")]
   }
 
   /// Writes the answers that there are, in the order of the questions; the file appears whole or not at all.

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// A file for a server or for a benchmark's own scorer.
@@ -14,9 +15,7 @@ public struct ExportedFile: Sendable, Equatable {
 
   /// A file that is one JSON document; keys sorted, so that the same answers give the same bytes.
   init(name: String, json value: some Encodable) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    self.init(name: name, contents: try encoder.encode(value))
+    self.init(name: name, contents: try value.jsonData())
   }
 
   /// Writes it into a folder, which is made where it is not there; the file appears whole or not at all.

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 extension LLaVAConfiguration {
@@ -99,7 +100,5 @@ extension LLaVAConfiguration {
 
 /// Writes JSON with sorted keys, atomically.
 func writeJSON(_ fields: [String: JSONValue], to url: URL) throws {
-  let encoder = JSONEncoder()
-  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-  try encoder.encode(fields).write(to: url, options: .atomic)
+  try fields.jsonData(isPretty: true).write(to: url, options: .atomic)
 }

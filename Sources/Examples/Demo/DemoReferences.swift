@@ -1,4 +1,3 @@
-import Demo
 import Evaluation
 import Foundation
 

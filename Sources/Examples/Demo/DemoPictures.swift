@@ -1,5 +1,4 @@
 import Compression
-import Demo
 import Evaluation
 import Foundation
 import Imaging

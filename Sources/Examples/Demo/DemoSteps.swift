@@ -1,5 +1,6 @@
-import Demo
+import Basics
 import Foundation
+import Programs
 
 /// What is known of a demonstration between two runs of it: `demo.json`.
 struct DemoState: Codable, Equatable {
@@ -17,7 +18,11 @@ struct DemoState: Codable, Equatable {
     let url = folder.appending(path: fileName)
     let files = FileManager.default
     if files.fileExists(atPath: url.path) {
-      guard let state = try? JSONDecoder().decode(DemoState.self, from: Data(contentsOf: url)) else {
+      let data = try demoFile(url) { try Data(contentsOf: $0) }
+      let state: DemoState
+      do {
+        state = try JSONDecoder().decode(DemoState.self, from: data)
+      } catch is DecodingError {
         throw DemoError.foreign(folder: folder.relativePath)
       }
       if state.options != options {
@@ -25,9 +30,10 @@ struct DemoState: Codable, Equatable {
       }
       return state
     }
-    let old = (try? files.contentsOfDirectory(atPath: folder.path)) ?? []
-    if old.contains(where: { !$0.hasPrefix(".") }) || files.fileExists(atPath: folder.path) && !isFolder(folder) {
-      throw DemoError.foreign(folder: folder.relativePath)
+    if files.fileExists(atPath: folder.path) {
+      guard isFolder(folder) else { throw DemoError.foreign(folder: folder.relativePath) }
+      let old = try demoFile(folder) { try files.contentsOfDirectory(atPath: $0.path) }
+      if old.contains(where: { !$0.hasPrefix(".") }) { throw DemoError.foreign(folder: folder.relativePath) }
     }
     let state = DemoState(options: options)
     try state.write(to: folder)
@@ -41,23 +47,10 @@ struct DemoState: Codable, Equatable {
 
   /// - Throws: `DemoError.unusable`.
   func write(to folder: URL) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     try demoFile(folder.appending(path: Self.fileName)) { url in
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      try encoder.encode(self).write(to: url, options: .atomic)
+      try jsonData(isPretty: true).write(to: url, options: .atomic)
     }
-  }
-}
-
-/// Does something with a file, whose errors become one line.
-func demoFile<T>(_ url: URL, _ work: (URL) throws -> T) throws -> T {
-  do {
-    return try work(url)
-  } catch let error as DemoError {
-    throw error
-  } catch {
-    throw DemoError.unusable(path: url.relativePath, reason: describe(error))
   }
 }
 
@@ -74,46 +67,44 @@ struct DemoSteps {
     /// Done again each time, as the report, which is what one wants to see.
     var isRepeated = false
     /// Does it; false where it was asked to stop.
-    let work: () throws -> Bool
+    let work: () async throws -> Bool
   }
 
-  private let folder: URL
+  private let folder: DemoFolder
   private var state: DemoState
   private let start = ContinuousClock.now
 
-  init(in folder: URL, _ state: DemoState) {
+  init(in folder: DemoFolder, _ state: DemoState) {
     self.folder = folder
     self.state = state
   }
 
   /// Runs all steps.
   ///
-  /// - Returns: false where it was asked to stop.
-  mutating func run(_ steps: [Step]) throws -> Bool {
+  /// - Returns: each with the seconds that it took; nil where it was asked to stop, which is said.
+  mutating func run(_ steps: [Step]) async throws -> [(title: String, seconds: Double)]? {
     var pace = 1.0
     for (index, step) in steps.enumerated() {
       let number = "[\(index + 1)/\(steps.count)] \(step.title)"
       if !step.isRepeated, let seconds = state.seconds[step.name] {
-        try printLine("\(number): done before, in \(formatDuration(seconds))")
+        try folder.console.line("\(number): done before, in \(formatDuration(seconds))")
         continue
       }
       let left = steps[index...].filter { state.seconds[$0.name] == nil }.reduce(0) { $0 + $1.estimate } * pace
       let spent = (ContinuousClock.now - start) / .seconds(1)
-      try printLine("\n\(number) · \(formatDuration(spent)) so far, about \(formatDuration(left)) left")
+      try folder.console.line("\n\(number) · \(formatDuration(spent)) so far, about \(formatDuration(left)) left")
       let begin = ContinuousClock.now
-      if try !step.work() { return false }
+      if try await !step.work() {
+        try folder.console.line("\nstopped     what is done is kept; the same command goes on")
+        return nil
+      }
       state.seconds[step.name] = (ContinuousClock.now - begin) / .seconds(1)
-      try state.write(to: folder)
+      try state.write(to: folder.url)
       // This machine's pace, from all that it has done so far; a few short steps tell little.
       let done = steps.filter { state.seconds[$0.name] != nil }
       let (taken, expected) = done.reduce(into: (0.0, 0.0)) { $0 = ($0.0 + (state.seconds[$1.name] ?? 0), $0.1 + $1.estimate) }
       pace = (taken + 20) / (expected + 20)
     }
-    return true
-  }
-
-  /// Each step with what it took.
-  func times(_ steps: [Step]) -> [(title: String, seconds: Double)] {
-    steps.compactMap { step in state.seconds[step.name].map { (step.title, $0) } }
+    return steps.compactMap { step in state.seconds[step.name].map { (step.title, $0) } }
   }
 }

@@ -1,0 +1,237 @@
+import Basics
+import Foundation
+import Programs
+import Results
+
+/// Runs of a laboratory, each `epic train` and then `epic eval` in a folder of its own, several at a time.
+public struct LabWork {
+  private let grid: LabGrid
+  private let folder: URL
+  private let split: String
+  private let threads: Int
+  private let device: String
+  private let discards: Bool
+  private var journal: LabJournal
+  /// What a base's weights and the data are known by.
+  private let inputs: [String: String]
+  private let lock: FileLock
+  private let console: any Console
+
+  /// Takes a folder for a grid.
+  ///
+  /// - Parameters:
+  ///   - split: the part of the data that is asked.
+  ///   - threads: CPU threads of each run.
+  ///   - device: where to compute.
+  ///   - discards: remove a run's checkpoints once it is evaluated.
+  /// - Throws: `LabError`, before anything is written; `ProgramError`.
+  public init(
+    _ grid: LabGrid, in folder: URL, split: String, threads: Int, device: String, discards: Bool, console: any Console
+  ) throws {
+    (self.grid, self.folder, self.split, self.threads) = (grid, folder, split, threads)
+    (self.device, self.discards, self.console) = (device, discards, console)
+    let data = try Self.print(of: URL(fileURLWithPath: grid.data).appending(path: "dataset.json"))
+    inputs = try Dictionary(
+      grid.bases.map { base in
+        (base.name, data + (try Self.print(of: URL(fileURLWithPath: base.model).appending(path: "model.safetensors"))))
+      }, uniquingKeysWith: { $1 })
+    // Nothing is written before all that can be wrong has been looked at.
+    journal = try LabJournal(in: folder)
+    guard let lock = try FileLock(folder.appending(path: ".lock")) else { throw LabError.inUse(folder: folder.relativePath) }
+    self.lock = lock
+  }
+
+  /// A number that changes with a file's bytes.
+  private static func print(of url: URL) throws -> String {
+    try file(url) { hash(try Data(contentsOf: $0, options: .mappedIfSafe)) }
+  }
+
+  /// Does something with a file, whose errors become one line.
+  private static func file<T>(_ url: URL, _ work: (URL) throws -> T) throws -> T {
+    do {
+      return try work(url)
+    } catch {
+      throw LabError.unusable(path: url.relativePath, reason: systemReason(error))
+    }
+  }
+
+  /// FNV-1a.
+  private static func hash(_ data: Data) -> String {
+    let state = data.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
+    return String(state, radix: 16)
+  }
+
+  // MARK: - One run
+
+  /// Changes with everything that a trained model follows from.
+  private func trainingPrint(_ run: LabRun) -> String {
+    let settings = grid.settings(of: run).map { $0.map { "\($0.key)=\($0.value)" }.joined(separator: " ") } ?? "as it is"
+    return Self.hash(Data("\(settings) seed \(run.seed ?? -1) \(inputs[run.base] ?? "")".utf8))
+  }
+
+  private func fingerprint(_ run: LabRun) -> String {
+    let e = grid.evaluation
+    return Self.hash(Data("\(trainingPrint(run)) \(e.benchmarks) \(e.compressors) \(e.keep) \(e.layer)".utf8))
+  }
+
+  /// A run's result on this split, where it is there.
+  public func result(of run: LabRun) throws -> LabResult? { journal.result(of: run, split: split, fingerprint: fingerprint(run)) }
+
+  private func place(_ run: LabRun) -> URL { folder.appending(path: "\(run.name)-\(trainingPrint(run).prefix(8))") }
+
+  private func checkpoint(_ run: LabRun) throws -> URL? {
+    if grid.settings(of: run) == nil { return grid.bases.first { $0.name == run.base }.map { URL(fileURLWithPath: $0.model) } }
+    let folder = place(run).appending(path: "run")
+    if !isThere(folder) { return nil }
+    let names = try Self.file(folder) { try FileManager.default.contentsOfDirectory(atPath: $0.path) }
+    return names.filter { $0.hasPrefix("checkpoint-") }.max().map { folder.appending(path: $0) }
+  }
+
+  private func isThere(_ url: URL) -> Bool { FileManager.default.fileExists(atPath: url.path) }
+
+  /// Whether training has come to its end.
+  private func isTrained(_ run: LabRun) throws -> Bool {
+    if grid.settings(of: run) == nil { return true }
+    return try isThere(place(run).appending(path: "trained")) && checkpoint(run) != nil
+  }
+
+  private func trainingArguments(_ run: LabRun) -> [String] {
+    let base = grid.bases.first { $0.name == run.base }?.model ?? ""
+    let own = [
+      "model=\(base)", "output=\(place(run).appending(path: "run").relativePath)", "seed=\(run.seed ?? 0)", "threads=\(threads)",
+      "device=\(device)", "data.file=\(grid.data)/train.json", "data.images=\(grid.data)",
+    ]
+    let settings = (grid.settings(of: run) ?? []).map { "\($0.key)=\($0.value)" }
+    let isBegun = isThere(place(run).appending(path: "run/metrics.jsonl"))
+    return ["train"] + (own + settings).flatMap { ["--set", $0] } + (isBegun ? ["--resume"] : [])
+  }
+
+  private func evaluationArguments(_ run: LabRun) throws -> [String] {
+    let e = grid.evaluation
+    var arguments = [
+      "eval", "--model", try checkpoint(run)?.relativePath ?? "", "--benchmark", e.benchmarks.joined(separator: ","), "--data",
+      "\(grid.data)/\(split)", "--output", place(run).appending(path: split).relativePath, "--timed", "0", "--threads",
+      "\(threads)",
+      "--device", device, "--max-tokens", "16",
+    ]
+    if !e.compressors.isEmpty, !e.keep.isEmpty {
+      arguments += [
+        "--compressor", e.compressors.joined(separator: ","), "--keep", e.keep.map(String.init).joined(separator: ","),
+      ]
+      arguments += ["--layer", "\(e.layer)"]
+    }
+    return arguments
+  }
+
+  private func read(_ run: LabRun) throws -> LabResult {
+    let results = try EvaluationResults(from: place(run).appending(path: split))
+    let rows = (results.models.first?.rows ?? []).map { row in
+      LabResult.Row(strategy: row.strategy, keep: row.keep, scores: row.scores.mapValues(\.percentage))
+    }
+    let log = place(run).appending(path: "run")
+    let seconds =
+      isThere(log.appending(path: TrainingLog.fileName)) ? try TrainingLog(from: log).steps.reduce(0) { $0 + $1.seconds } : nil
+    return LabResult(run, split: split, fingerprint: fingerprint(run), trainingSeconds: seconds, rows: rows)
+  }
+
+  // MARK: - All runs
+
+  /// What happens while runs are at work.
+  private enum Event: Sendable {
+    case ended(LabRun, isTraining: Bool, OwnProgram.Ending, log: URL)
+    /// Time to show how far all is.
+    case tick
+  }
+
+  /// Runs what has no result yet.
+  ///
+  /// - Parameter jobs: how many at a time.
+  /// - Returns: what failed, with the last line of its log.
+  /// - Throws: `LabError`; `ResultsError`; `ProgramError`; what the console throws.
+  public mutating func run(_ runs: [LabRun], jobs: Int) async throws -> [String] {
+    let waiting = try runs.filter { try result(of: $0) == nil }
+    try console.line("\(runs.count) runs, \(runs.count - waiting.count) of them done before")
+    return try await withThrowingTaskGroup(of: Event.self) { group in
+      defer { group.cancelAll() }
+      return try await work(waiting[...], jobs, &group)
+    }
+  }
+
+  private mutating func work(
+    _ runs: ArraySlice<LabRun>, _ jobs: Int, _ group: inout ThrowingTaskGroup<Event, any Error>
+  ) async throws -> [String] {
+    var (waiting, failures, done) = (runs, [String](), 0)
+    /// What is at work, in words.
+    var atWork: [String: String] = [:]
+    let rate = ProgressRate(total: runs.count)
+    func begin(_ run: LabRun, training: Bool) throws {
+      let (arguments, log) = try prepare(run, training: training)
+      atWork[run.name] = training ? "trains" : "is asked"
+      group.addTask { [console] in
+        .ended(run, isTraining: training, try await OwnProgram.run(arguments, log: log, console: console), log: log)
+      }
+    }
+    func tick() {
+      group.addTask {
+        try await Task.sleep(for: .milliseconds(100))
+        return .tick
+      }
+    }
+    tick()
+    while !waiting.isEmpty || !atWork.isEmpty {
+      while atWork.count < jobs, !console.isStopping, let run = waiting.popFirst() {
+        try begin(run, training: !isTrained(run))
+      }
+      if atWork.isEmpty { break }
+      guard case .ended(let run, let isTraining, let ending, let log) = try await group.next() else {
+        console.status {
+          "\(atWork.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")): \(rate.text(done))"
+        }
+        tick()
+        continue
+      }
+      atWork[run.name] = nil
+      switch ending {
+      case .stopped: break
+      case .failed:
+        failures.append("\(run.name): \(try Self.lastLine(log))")
+        try console.line("\(run.name): failed, \(try Self.lastLine(log))")
+        done += 1
+      case .done where isTraining:
+        try Self.file(place(run).appending(path: "trained")) { try Data().write(to: $0) }
+        try begin(run, training: false)
+      case .done:
+        try journal.append(read(run))
+        done += 1
+        try console.line("\(run.name): done (\(rate.text(done)))")
+        try discard(run)
+      }
+    }
+    if console.isStopping { try console.line("stopped     what is done is kept; the same command goes on") }
+    return failures
+  }
+
+  private func discard(_ run: LabRun) throws {
+    guard discards, grid.settings(of: run) != nil else { return }
+    for name in ["trained", "run"] {
+      try Self.file(place(run).appending(path: name)) { try FileManager.default.removeItem(at: $0) }
+    }
+  }
+
+  /// A run's command, and the log that its output goes to, in which the command stands already.
+  private func prepare(_ run: LabRun, training: Bool) throws -> (arguments: [String], log: URL) {
+    let arguments = training ? trainingArguments(run) : try evaluationArguments(run)
+    let log = place(run).appending(path: training ? "train.log" : "\(split).log")
+    try Self.file(place(run)) { try FileManager.default.createDirectory(at: $0, withIntermediateDirectories: true) }
+    try Self.file(log) { url in
+      let old = isThere(url) ? try Data(contentsOf: url) : Data()
+      try (old + Data("$ \(shellLine(["epic"] + arguments))\n".utf8)).write(to: url)
+    }
+    return (arguments, log)
+  }
+
+  private static func lastLine(_ log: URL) throws -> String {
+    let text = String(decoding: try file(log) { try Data(contentsOf: $0) }, as: UTF8.self)
+    return text.split(separator: "\n").last.map(String.init) ?? "\(log.relativePath) is empty"
+  }
+}

@@ -1,0 +1,97 @@
+import Foundation
+import Subprocess
+import Synchronization
+
+/// A program that a test runs to its end.
+public enum Program {
+  /// What it left behind.
+  public struct Outcome: Sendable {
+    /// Standard output and standard error.
+    public let out, err: String
+    /// Exit code, or nil where a signal ended it.
+    public let code: Int32?
+  }
+
+  /// A program that is at work, or has ended and is still known by its number.
+  public struct Running: Sendable {
+    fileprivate let execution: Execution<CustomWriteInput, FileDescriptorOutput, FileDescriptorOutput>
+    private let output: URL
+
+    fileprivate init(_ execution: Execution<CustomWriteInput, FileDescriptorOutput, FileDescriptorOutput>, _ output: URL) {
+      (self.execution, self.output) = (execution, output)
+    }
+
+    /// What it has printed so far.
+    public func printed() throws -> String { String(decoding: try Data(contentsOf: output), as: UTF8.self) }
+
+    /// Whether it has not ended.
+    public var isRunning: Bool {
+      var info = siginfo_t()
+      return waitid(P_PID, id_t(execution.processIdentifier.value), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_signo == 0
+    }
+
+    /// Sends it a signal.
+    public func send(_ signal: Int32) { kill(execution.processIdentifier.value, signal) }
+
+    /// Writes to its standard input, which ends when the test lets go of the program.
+    public func write(_ text: String) async throws { _ = try await execution.standardInputWriter.write(text) }
+
+    /// Waits until it has printed a text, or has ended.
+    public func wait(until text: String) async throws {
+      while isRunning, try !printed().contains(text) { try await Task.sleep(for: .milliseconds(5)) }
+    }
+  }
+
+  /// Runs a program to its end, or ends it after a time.
+  ///
+  /// - Parameters:
+  ///   - changes: variables that its environment has besides, or has not.
+  ///   - limit: seconds.
+  ///   - during: is called with the running program, whose standard input it may write; else that is `input`.
+  public static func run(
+    _ program: URL, _ arguments: [String], input: Data = Data(), environment changes: [String: String] = [:], limit: Double,
+    during: (@Sendable (Running) async throws -> Void)? = nil
+  ) async throws -> Outcome {
+    let scratch = try Scratch()
+    let (out, err, given) = (
+      scratch.url.appending(path: "out"), scratch.url.appending(path: "err"), scratch.url.appending(path: "in")
+    )
+    for url in [out, err] { try Data().write(to: url) }
+    try input.write(to: given)
+    let files = [try FileHandle(forWritingTo: out), try FileHandle(forWritingTo: err), try FileHandle(forReadingFrom: given)]
+    let variables = changes.map { (Environment.Key(stringLiteral: $0.key), $0.value as String?) }
+    let configuration = Configuration(
+      executable: .path(.init(program.path)), arguments: Arguments(arguments),
+      environment: .inherit.updating(Dictionary(uniqueKeysWithValues: variables)))
+    // Files and not pipes, which block a program that prints more than they hold.
+    let (output, error) = (
+      FileDescriptorOutput.fileDescriptor(.init(rawValue: files[0].fileDescriptor), closeAfterSpawningProcess: false),
+      FileDescriptorOutput.fileDescriptor(.init(rawValue: files[1].fileDescriptor), closeAfterSpawningProcess: false)
+    )
+    let watch = Mutex<Task<Void, any Error>?>(nil)
+    func end(_ number: pid_t) {
+      let task = Task {
+        try await Task.sleep(for: .seconds(limit))
+        kill(number, SIGKILL)
+      }
+      watch.withLock { $0 = task }
+    }
+    defer { watch.withLock { $0?.cancel() } }
+    let status: TerminationStatus
+    if let during {
+      status = try await Subprocess.run(configuration, input: .inputWriter, output: output, error: error) { execution in
+        end(execution.processIdentifier.value)
+        try await during(Running(execution, out))
+        try await execution.standardInputWriter.finish()
+      }.terminationStatus
+    } else {
+      let source = FileDescriptorInput.fileDescriptor(.init(rawValue: files[2].fileDescriptor), closeAfterSpawningProcess: false)
+      status = try await Subprocess.run(configuration, input: source, output: output, error: error) { execution in
+        end(execution.processIdentifier.value)
+      }.terminationStatus
+    }
+    func text(_ url: URL) throws -> String { String(decoding: try Data(contentsOf: url), as: UTF8.self) }
+    let code: Int32? = if case .exited(let code) = status { code } else { nil }
+    return Outcome(out: try text(out), err: try text(err), code: code)
+  }
+}
