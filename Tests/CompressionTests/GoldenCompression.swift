@@ -10,7 +10,7 @@ import Torch
 
 /// The golden data of `compress/`: what the released code of EPIC and FastV kept, and what came of it.
 struct GoldenCompression {
-  struct Case: Decodable, Sendable, CustomTestStringConvertible {
+  struct Case: Decodable, Sendable, CustomStringConvertible {
     let id, model, method: String
     let layer: Int
     let ratio: Double
@@ -20,7 +20,7 @@ struct GoldenCompression {
     let imagePivotCount, textPivotCount: Int?
     let imagePivots, textPivots, visitingOrder, keptAscending, keptImageThenText: [Int]?
 
-    var testDescription: String { id }
+    var description: String { id }
 
     enum CodingKeys: String, CodingKey {
       case id, model, method, ratio, loss
@@ -74,7 +74,24 @@ struct GoldenCompression {
   static let index: Result<Index, any Error> = Result {
     try JSONDecoder().decode(Index.self, from: Data(contentsOf: Fixtures.url("compress/index.json")))
   }
-  static var cases: [Case] { (try? index.get().cases) ?? [] }
+  static let cases = Fixtures.cases { try index.get().cases }
+  /// Model and layer of all recorded evidence.
+  static let evidence = Fixtures.cases {
+    let names = try SafetensorsFile(Fixtures.url("compress/tensors.safetensors")).entries.keys
+    // inputs/base/dart/K2/keys
+    return Set(
+      names.compactMap { name -> Evidence? in
+        let parts = name.split(separator: "/")
+        guard parts.count == 5, parts[0] == "inputs", let layer = Int(parts[3].dropFirst()) else { return nil }
+        return Evidence(model: String(parts[1]), layer: layer)
+      }
+    ).sorted { ($0.model, $0.layer) < ($1.model, $1.layer) }
+  }
+
+  struct Evidence: Hashable, Sendable {
+    let model: String
+    let layer: Int
+  }
 
   let index: Index
   let tensors: SafetensorsFile
@@ -110,12 +127,17 @@ struct Recorded: TokenCompressor {
 
 /// DART whose pivots take turns in the order in which CPython walks a set of their rows, for records that do not name the order.
 struct ReferenceOrderedDART: TokenCompressor {
-  func count(ratio: Double, of total: Int) -> Int { dart?.count(ratio: ratio, of: total) ?? 0 }
-  let imagePivots, textPivots: Int
-  private var dart: DART? { try? DART(imagePivots: imagePivots, textPivots: textPivots) }
+  func count(ratio: Double, of total: Int) -> Int { dart.count(ratio: ratio, of: total) }
+  private let imagePivots, textPivots: Int
+  private let dart: DART
+
+  init(imagePivots: Int, textPivots: Int) throws {
+    (self.imagePivots, self.textPivots) = (imagePivots, textPivots)
+    dart = try DART(imagePivots: imagePivots, textPivots: textPivots)
+  }
 
   func keep(_ count: Int, of tokens: VisualTokens, generator: Generator) throws -> Tensor {
-    let (image, text) = try #require(dart).pivots(count, of: tokens)
+    let (image, text) = try dart.pivots(count, of: tokens)
     let rows = try image.array(Int.self).map { $0 + tokens.span.lowerBound } + text.array(Int.self)
     let ordered = try DART(imagePivots: imagePivots, textPivots: textPivots, order: .given(Self.setOrder(rows)))
     return try ordered.keep(count, of: tokens, generator: generator)

@@ -63,7 +63,7 @@ import Torch
   }
 
   @Test func everyFileDecodes() throws {
-    for name in index.files.keys {
+    for name in try Fixtures.some(index.files.keys) {
       #expect(throws: Never.self) { try RGBImage(contentsOf: Self.folder.appendingPathComponent(name)) }
     }
   }

@@ -124,8 +124,8 @@ import Torch
 
   @Test(arguments: 0..<10) func samplesOfABatchAreTheSamplesAlone(_ seed: Int) throws {
     let c = try make(seed)
-    let kept = c.batch.lengths.indices.filter { ($0 + seed) % 2 == 0 }
-    if kept.isEmpty { return }
+    let every = c.batch.lengths.indices.filter { ($0 + seed) % 2 == 0 }
+    let kept = every.isEmpty ? [0] : every
     let some = try c.batch.keepingSamples(kept)
     #expect(some.lengths == kept.map { c.batch.lengths[$0] } && some.visual == kept.map { c.batch.visual[$0] })
     try inference {

@@ -42,6 +42,7 @@ import Torch
     index = try JSONDecoder().decode(Index.self, from: Data(contentsOf: Fixtures.url("model/index.json")))
     expected = try SafetensorsFile(Fixtures.url("model/expected.safetensors"))
     images = try SafetensorsFile(Fixtures.url("images/expected.safetensors"))
+    _ = try (Fixtures.some(index.prompts), Fixtures.some(index.sft))
   }
 
   private func model(_ layout: String) throws -> LLaVAModel {
@@ -78,7 +79,7 @@ import Torch
 
   @Test func hiddenStatesOfEveryLayerAreThoseOfTheReference() throws {
     let model = try model("hf5")
-    for prompt in index.prompts where expected.entries["\(prompt.id)/hidden_0"] != nil {
+    for prompt in try Fixtures.some(index.prompts.filter { expected.entries["\($0.id)/hidden_0"] != nil }) {
       try inference {
         let request = GenerationRequest(ids: prompt.ids, pixels: try pixels(prompt.images))
         let start = try model.splice([prompt.ids], features: model.visualTokens(of: [request]))

@@ -72,7 +72,7 @@ import Testing
   }
 
   @Test func promptsEqualLLaVAs() throws {
-    for golden in try Fixtures.decode(Golden.self, "conversations.json").generation_prompts {
+    for golden in try Fixtures.some(Fixtures.decode(Golden.self, "conversations.json").generation_prompts) {
       let prompt = try Conversation(.vicunaV1, turns: [Turn(.user, golden.question)]).prompt
       #expect(same(prompt, golden.prompt))
     }

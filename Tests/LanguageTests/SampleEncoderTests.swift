@@ -40,7 +40,11 @@ private struct Golden: Decodable {
 
 @Suite struct SampleEncoderTests {
   private let golden: Golden
-  init() throws { golden = try Fixtures.decode(Golden.self, "conversations.json") }
+
+  init() throws {
+    golden = try Fixtures.decode(Golden.self, "conversations.json")
+    _ = try (Fixtures.some(golden.vicuna_v1), Fixtures.some(golden.plain), Fixtures.some(golden.collated_batches))
+  }
 
   private func encoder(
     _ template: ConversationTemplate, legacy: Bool, _ semantics: SampleEncoder.Semantics

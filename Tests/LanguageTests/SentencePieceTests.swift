@@ -31,7 +31,11 @@ private struct Golden: Decodable {
 
 @Suite struct SentencePieceTests {
   private let golden: Golden
-  init() throws { golden = try Fixtures.decode(Golden.self, "tokenizer/cases.json") }
+
+  init() throws {
+    golden = try Fixtures.decode(Golden.self, "tokenizer/cases.json")
+    _ = try (Fixtures.some(golden.cases), Fixtures.some(golden.decode_cases))
+  }
 
   @Test(arguments: [true, false]) func encodesAndDecodesAsTransformers(legacy: Bool) throws {
     let tokenizer = try Fixtures.sentencePiece(legacy: legacy)

@@ -74,34 +74,49 @@ import Torch
     }
   }
 
+  /// Every picture of the golden data at every size, and two in one sample.
   @Test func pixelsAreLLaVAs() throws {
-    let file = try SafetensorsFile(Fixtures.url("images/expected.safetensors"))
-    let names = ["rgb.jpg", "rgba.png", "gray.png", "exif.jpg", "wide.jpg"]
+    let pictures = Fixtures.url("images")
+    let configured = try ImagePreprocessor(contentsOf: pictures.appending(path: "preprocessor_config.json"), aspect: .pad)
     let folder = try DataFolder()
-    let records =
-      names.map { dataRecord($0, image: $0, "<image>\nq", "a") } + [
-        dataRecord("two", image: ["gray.png", "rgb.jpg"], "<image> and <image>?", "a")
-      ]
-    _ = try folder.dataset(records)
-    let dataset = try InstructionDataset(contentsOf: folder.file, images: Fixtures.url("images"))
-    let preparer = try SamplePreparer(
-      dataset, tokenizer: folder.tokenizer(), preprocessor: ImagePreprocessor(imageSize: 56), options: .small)
-    func expect(_ pixels: Tensor, _ name: String) throws {
-      let expected = try file.tensor("pixel_values/56/pad/\(name)").array(Float.self)
-      let found = try pixels.array(Float.self)
-      #expect(found.count == expected.count)
-      // One level of 255 more or less, as the codecs are not the same.
-      #expect(zip(found, expected).allSatisfy { abs($0 - $1) < 1.01 / 255 / 0.261 }, "\(name)")
+    var sizes = 0
+    for file in try FileManager.default.contentsOfDirectory(atPath: pictures.path).filter({ $0.hasSuffix(".safetensors") }) {
+      let golden = try SafetensorsFile(pictures.appending(path: file))
+      // pixel_values/SIZE/pad/NAME
+      let keys = golden.entries.keys.map { $0.split(separator: "/").map(String.init) }
+        .filter { $0.count == 4 && $0[0] == "pixel_values" && $0[2] == "pad" }
+      for (size, keys) in Dictionary(grouping: keys, by: { $0[1] }) {
+        let (side, names) = (try #require(Int(size)), keys.map { $0[3] }.sorted())
+        let ends = [names[0], names[names.count - 1]]
+        _ = try folder.dataset(
+          names.map { dataRecord($0, image: $0, "<image>\nq", "a") } + [
+            dataRecord("two", image: ends, "<image> and <image>?", "a")
+          ])
+        let preparer = try SamplePreparer(
+          InstructionDataset(contentsOf: folder.file, images: pictures), tokenizer: folder.tokenizer(),
+          preprocessor: ImagePreprocessor(imageSize: side, aspect: .pad, mean: configured.mean, std: configured.std),
+          options: .small)
+        // One level of 255 more or less, as the codecs are not the same.
+        let tolerance = 1.01 / 255 / Float(configured.std.min() ?? 1)
+        func expect(_ pixels: Tensor, _ name: String) throws {
+          let expected = try golden.tensor("pixel_values/\(size)/pad/\(name)").array(Float.self)
+          let found = try pixels.array(Float.self)
+          #expect(found.count == expected.count)
+          #expect(zip(found, expected).allSatisfy { abs($0 - $1) < tolerance }, "\(name)")
+        }
+        for (index, name) in names.enumerated() {
+          let pixels = try #require(try preparer.sample(at: index).pixels)
+          #expect(pixels.shape == [1, 3, side, side])
+          try expect(pixels, name)
+        }
+        let two = try preparer.sample(at: names.count)
+        let pixels = try #require(two.pixels)
+        #expect(pixels.shape == [2, 3, side, side] && two.images == 2 && two.visualTokens == 8)
+        for (index, name) in ends.enumerated() { try expect(pixels.narrow(0, from: index, length: 1), name) }
+        sizes += 1
+      }
     }
-    for (index, name) in names.enumerated() {
-      let pixels = try #require(try preparer.sample(at: index).pixels)
-      #expect(pixels.shape == [1, 3, 56, 56])
-      try expect(pixels, name)
-    }
-    let two = try preparer.sample(at: names.count)
-    let pixels = try #require(two.pixels)
-    #expect(pixels.shape == [2, 3, 56, 56] && two.images == 2 && two.visualTokens == 8)
-    for (index, name) in ["gray.png", "rgb.jpg"].enumerated() { try expect(pixels.narrow(0, from: index, length: 1), name) }
+    #expect(sizes > 0)
   }
 
   /// The model's splice gives the rows, the images and the targets that a batch promised.

@@ -46,8 +46,8 @@ import Torch
   @Test func trajectoriesAreMet() throws {
     let schedule = try LearningRateSchedule(.cosine, steps: index.total_steps, warmupRatio: index.warmup_ratio)
     let names = file.entries.keys.filter { $0.hasPrefix("init/") }.map { String($0.dropFirst(5)) }.sorted()
-    #expect(index.cases.count >= 5 && names.count >= 4)
-    for golden in index.cases {
+    _ = try Fixtures.some(names, "weights")
+    for golden in try Fixtures.some(index.cases) {
       let weights = try names.map { name in
         TrainedParameter(
           name, try file.tensor("init/\(name)").requiringGradient(),

@@ -25,8 +25,10 @@ import Training
     let index = try JSONDecoder().decode(Index.self, from: Data(contentsOf: Fixtures.url("optimizer/index.json")))
     let whole = try LearningRateSchedule(.cosine, steps: index.total_steps, warmupRatio: index.warmup_ratio)
     #expect(whole.warmupSteps == index.warmup_steps)
-    for (step, expected) in index.lr_multipliers_100.enumerated() { #expect(isClose(whole.factor(at: step), expected)) }
-    for example in index.schedule_examples {
+    for (step, expected) in try Fixtures.some(index.lr_multipliers_100).enumerated() {
+      #expect(isClose(whole.factor(at: step), expected))
+    }
+    for example in try Fixtures.some(index.schedule_examples) {
       let schedule = try LearningRateSchedule(.cosine, steps: example.total, warmupRatio: example.warmup_ratio)
       #expect(schedule.warmupSteps == example.warmup_steps)
       for (step, expected) in zip(example.points, example.multipliers) {
