@@ -45,7 +45,8 @@ struct AlignCommand: AsyncParsableCommand {
       line.clear()
       try printLine("step \(step): loss \(String(format: "%.4f", loss))")
     }
-    let accuracies = try alignment.accuracies()
+    // What a few steps have taught shows on a few scenes.
+    let accuracies = try alignment.accuracies(scenes: min(100, 4 * steps))
     try alignment.write(to: folder)
     line.clear()
     let text = accuracies.map { "\($0.group) \(String(format: "%.3f", $0.accuracy))" }.joined(separator: ", ")
