@@ -26,6 +26,54 @@ import Testing
     #expect(try tensor.sum().item() == 5)
   }
 
+  /// What has fewer or more bytes than float32 comes back as it is, never as if it were float32.
+  @Test func elementsOfAnySizeComeBack() throws {
+    let values = [-128.0, 0.5, 127, 3, -2]
+    let double = try Tensor(values)
+    #expect(double.dtype == .float64 && double.byteCount == 40)
+    #expect(try double.array(Double.self) == values)
+    #expect(try double.withBytes { $0.count } == 40)
+    let byte = try double.to(.int8)
+    #expect(byte.dtype == .int8 && byte.byteCount == 5)
+    #expect(try byte.array(Int8.self) == [-128, 0, 127, 3, -2])
+    #expect(try byte.withBytes { $0.count } == 5)
+    #expect(try double.to(.int16).array(Int16.self) == [-128, 0, 127, 3, -2])
+    for dtype in [DType.int8, .float64, .int16, .uint32] {
+      #expect(throws: TorchError.self) { try double.to(dtype).array(Float.self) }
+    }
+    // An operator's own result, and numbers that float32 does not hold.
+    #expect(try Operator("aten::to.dtype")(.tensor(double), .int(7)).dtype == .float64)
+    #expect(try Tensor([1.0 / 3]).item() == 1.0 / 3)
+    #expect(try Tensor([1 << 53 - 1] as [Int]).item() == Double(1 << 53 - 1))
+  }
+
+  /// Types that are no real numbers are named, not taken for others.
+  @Test func otherElementTypesAreErrors() throws {
+    let tensor = try Tensor([1, 2, 3] as [Float])
+    let quantize = Operator("aten::quantize_per_tensor")
+    #expect(throws: TorchError.unknownDType(code: 12)) { try quantize(.tensor(tensor), .double(0.1), .int(0), .int(12)) }
+    for code in [9, 24] {
+      #expect(throws: TorchError.unknownDType(code: code)) { try Operator("aten::to.dtype")(.tensor(tensor), .int(code)) }
+    }
+  }
+
+  private struct Wide: TensorElement {
+    static var dtype: DType { .float32 }
+    var values = (0.0, 0.0)
+  }
+
+  @Test func elementsOfAWrongSizeAreErrors() throws {
+    #expect(throws: TorchError.self) { try Tensor([1, 2, 3, 4] as [Float]).array(Wide.self) }
+    #expect(throws: TorchError.self) { try Tensor([Wide(), Wide()]) }
+    #expect(throws: TorchError.self) { try Tensor.ones([3]).setGradient(Tensor.ones([2])) }
+    #expect(throws: TorchError.self) { try Tensor.ones([3]).setGradient(Tensor.ones([3], .bfloat16)) }
+    let keys = try Tensor.ones([1, 3, 8], .bfloat16)
+    #expect(try Tensor.zeros([0, 8], .bfloat16).oneRowAttention(keys, keys).shape == [0, 8])
+    #expect(throws: TorchError.self) { try Operator("").resolve() }
+    #expect(throws: TorchError.self) { try Tensor([1] as [Float], [.max, 4]) }
+    #expect(throws: TorchError.self) { try Tensor([1] as [Float], [-1]) }
+  }
+
   @Test func wrongCountsAndTypesAreErrors() throws {
     #expect(throws: TorchError.self) { try Tensor([1, 2, 3] as [Float], [2, 2]) }
     #expect(throws: TorchError.self) { try Tensor([1, 2] as [Float]).array(Int64.self) }

@@ -85,7 +85,7 @@ int32_t ct_attend_one_row(ct_tensor queries, ct_tensor keys, ct_tensor values, c
     at::Tensor result = at::empty({heads, width}, q.options());
     auto *y = result.mutable_data_ptr<at::BFloat16>();
     float scale = 1 / std::sqrt(static_cast<float>(width));
-    int64_t grain = std::max<int64_t>(1, 32768 / (2 * count * width * shared));
+    int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, 2 * count * width * shared));
     shim::parallel(groups, grain, [&](int64_t begin, int64_t end) {
       std::vector<float> rows(shared * width), scores(shared * count), sum(width);
       for (int64_t group = begin; group < end; ++group) {

@@ -33,8 +33,10 @@ void ct_tensor_device(ct_tensor t, int32_t *type, int32_t *index) {
   *index = device.has_index() ? device.index() : 0;
 }
 
-int32_t ct_tensor_data(ct_tensor t, void **out) {
+int32_t ct_tensor_data(ct_tensor t, int64_t element_size, void **out) {
   return shim::guarded([&] {
+    TORCH_CHECK(static_cast<int64_t>(t->value.element_size()) == element_size, "an element takes ", t->value.element_size(),
+                " bytes, expected ", element_size);
     TORCH_CHECK(t->value.device().is_cpu(), "the tensor's data is on ", t->value.device());
     TORCH_CHECK(t->value.is_contiguous(), "the tensor is not contiguous");
     *out = t->value.mutable_data_ptr();

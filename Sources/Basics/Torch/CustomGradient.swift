@@ -39,7 +39,7 @@ private let callGradient: ct_gradient_function = { context, seeds, seedCount, gr
   guard let context, let gradients else { return ct_set_error("custom gradient: called without a place for its results") }
   let box = Unmanaged<GradientBox>.fromOpaque(context).takeUnretainedValue()
   do {
-    let given = (0..<Int(seedCount)).map { seeds?[$0].map { Tensor(owning: ct_tensor_alias($0)) } }
+    let given = try (0..<Int(seedCount)).map { try seeds?[$0].map { try Tensor(owning: ct_tensor_alias($0)) } }
     let found = try box.function(given)
     guard found.count == Int(gradientCount) else {
       throw TorchError.shapeMismatch(what: "a custom gradient", found: [found.count], expected: [Int(gradientCount)])

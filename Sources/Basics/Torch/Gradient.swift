@@ -42,11 +42,19 @@ extension Tensor {
   public func gradient() throws -> Tensor? {
     var out: ct_tensor?
     try check(ct_tensor_gradient(handle, &out), "grad")
-    return out.map(Tensor.init(owning:))
+    return try out.map(Tensor.init(owning:))
   }
 
   /// Replaces the accumulated gradient; `nil` removes it.
+  ///
+  /// - Throws: `TorchError` for a gradient of another shape, dtype or device.
   public func setGradient(_ gradient: Tensor?) throws {
+    // libtorch does not look, and later steps would read beyond the smaller one.
+    try gradient?.requireShape(shape, "a gradient")
+    if let gradient, gradient.dtype != dtype || gradient.device != device {
+      throw TorchError.operatorFailed(
+        name: "grad", message: "the gradient is \(gradient.dtype) on \(gradient.device), its tensor \(dtype) on \(device)")
+    }
     try check(ct_tensor_set_gradient(handle, gradient?.handle), "grad")
   }
 
@@ -75,7 +83,7 @@ public func gradients(
   try withExtendedLifetime((outputs, seeds, inputs)) {
     try check(ct_gradients(from, starts, Int32(from.count), to, Int32(to.count), retainingGraph, &found), "gradients")
   }
-  return found.map { $0.map(Tensor.init(owning:)) }
+  return try found.map { try $0.map(Tensor.init(owning:)) }
 }
 
 /// True where operations on this thread are recorded for gradients.

@@ -61,7 +61,7 @@ public final class Operator: Sendable {
     self.name = name
     let parts = name.split(separator: ".", maxSplits: 1)
     var pointer: ct_operator?
-    let status = ct_operator_find(String(parts[0]), parts.count > 1 ? String(parts[1]) : "", &pointer)
+    let status = ct_operator_find(String(parts.first ?? ""), parts.count > 1 ? String(parts[1]) : "", &pointer)
     if status == 0, let pointer {
       found = .success(Handle(pointer: pointer))
     } else {
@@ -119,7 +119,7 @@ public final class Operator: Sendable {
     switch ct_tag(UInt32(value.tag)) {
     case CT_TENSOR:
       guard let pointer = value.pointer else { return .none }
-      return .tensor(Tensor(owning: OpaquePointer(pointer)))
+      return .tensor(try Tensor(owning: OpaquePointer(pointer)))
     case CT_INT: return .int(Int(value.integer))
     case CT_DOUBLE: return .double(value.number)
     case CT_BOOL: return .bool(value.integer != 0)

@@ -10,6 +10,10 @@ extension Float: TensorElement {
   /// float32.
   public static var dtype: DType { .float32 }
 }
+extension Double: TensorElement {
+  /// float64.
+  public static var dtype: DType { .float64 }
+}
 extension Int64: TensorElement {
   /// int64.
   public static var dtype: DType { .int64 }
@@ -21,6 +25,14 @@ extension Int: TensorElement {
 extension Int32: TensorElement {
   /// int32.
   public static var dtype: DType { .int32 }
+}
+extension Int16: TensorElement {
+  /// int16.
+  public static var dtype: DType { .int16 }
+}
+extension Int8: TensorElement {
+  /// int8.
+  public static var dtype: DType { .int8 }
 }
 extension UInt8: TensorElement {
   /// uint8.
@@ -38,7 +50,7 @@ extension Tensor {
   public convenience init<Element: TensorElement>(_ values: [Element], _ shape: [Int], on device: Device = .cpu) throws {
     let moved = try values.withUnsafeBytes { try Tensor.copying($0, shape, Element.dtype) }.to(device)
     // A handle does not keep its tensor: on another device nothing else holds it while its alias is made.
-    self.init(owning: withExtendedLifetime(moved) { ct_tensor_alias(moved.handle) })
+    try self.init(owning: withExtendedLifetime(moved) { ct_tensor_alias(moved.handle) })
   }
 
   /// A vector with a copy of `values`.
@@ -75,7 +87,8 @@ extension Tensor {
   ///
   /// - Throws: `TorchError.dtypeMismatch` where the tensor holds another type.
   public func array<Element: TensorElement>(_ type: Element.Type = Element.self) throws -> [Element] {
-    guard dtype == Element.dtype else {
+    // Whoever makes a type of theirs an element may be wrong about its size.
+    guard dtype == Element.dtype, MemoryLayout<Element>.stride == dtype.size else {
       throw TorchError.dtypeMismatch(what: "tensor", found: dtype, expected: Element.dtype)
     }
     return try withBytes { Array($0.bindMemory(to: Element.self)) }
@@ -86,22 +99,18 @@ extension Tensor {
   /// - Throws: `TorchError.shapeMismatch` where there are more elements or none.
   public func item() throws -> Double {
     guard count == 1 else { throw TorchError.shapeMismatch(what: "a tensor read as one number", found: shape, expected: [1]) }
-    if dtype == .int64 { return Double(try array(Int64.self)[0]) }
-    return Double(try to(.float32).array(Float.self)[0])
+    return try to(.cpu).to(.float64).array(Double.self)[0]
   }
 
   /// Calls `body` with the raw elements in row-major order, on the host.
   public func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) throws -> R {
     let host = try withoutGradient { try detached().to(.cpu).contiguous() }
     var start: UnsafeMutableRawPointer?
-    try check(ct_tensor_data(host.handle, &start), "tensor data")
+    try check(ct_tensor_data(host.handle, Int64(host.dtype.size), &start), "tensor data")
     return try withExtendedLifetime(host) {
       try body(UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : host.byteCount))
     }
   }
 
-  static func adopt(_ handle: ct_tensor?) throws -> Tensor {
-    guard let handle else { throw TorchError.operatorFailed(name: "tensor", message: "libtorch returned none") }
-    return Tensor(owning: handle)
-  }
+  static func adopt(_ handle: ct_tensor?) throws -> Tensor { try Tensor(owning: handle) }
 }

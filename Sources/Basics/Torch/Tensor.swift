@@ -10,9 +10,21 @@ import CTorch
 /// place needs the same care as with any shared memory.
 public final class Tensor: @unchecked Sendable {
   let handle: ct_tensor
+  /// Element type.
+  public let dtype: DType
 
-  init(owning handle: ct_tensor) {
+  /// Takes over a handle, which is freed in any case.
+  ///
+  /// - Throws: `TorchError.operatorFailed` where there is none, `.unknownDType` for elements that `DType` does not name.
+  init(owning handle: ct_tensor?) throws {
+    guard let handle else { throw TorchError.operatorFailed(name: "tensor", message: "libtorch returned none") }
+    let code = ct_tensor_dtype(handle)
+    guard let dtype = DType(code: code) else {
+      ct_tensor_free(handle)
+      throw TorchError.unknownDType(code: Int(code))
+    }
     self.handle = handle
+    self.dtype = dtype
   }
 
   deinit {
@@ -36,9 +48,6 @@ public final class Tensor: @unchecked Sendable {
   /// Number of elements.
   public var count: Int { Int(ct_tensor_count(handle)) }
 
-  /// Element type; float32 is reported for types that this package has no name for, which its own operations never produce.
-  public var dtype: DType { DType(code: ct_tensor_dtype(handle)) ?? .float32 }
-
   /// Where the elements live.
   public var device: Device {
     var type: Int32 = 0
@@ -52,7 +61,6 @@ public final class Tensor: @unchecked Sendable {
 
   /// Bytes that the elements take.
   public var byteCount: Int { count * dtype.size }
-
 }
 
 extension Tensor: CustomStringConvertible {

@@ -10,6 +10,8 @@ public enum TorchError: Error, Equatable, CustomStringConvertible {
   case shapeMismatch(what: String, found: [Int], expected: [Int?])
   /// A tensor holds another element type than its reader asked for.
   case dtypeMismatch(what: String, found: DType, expected: DType)
+  /// A tensor of libtorch's whose elements are complex, quantised or in an eight-bit format, by libtorch's number of the type.
+  case unknownDType(code: Int)
   /// A device that this machine or this libtorch does not have.
   case noSuchDevice(String)
 
@@ -21,6 +23,8 @@ public enum TorchError: Error, Equatable, CustomStringConvertible {
     case .shapeMismatch(let what, let found, let expected):
       "\(what) has shape \(found), expected [\(expected.map { $0.map(String.init) ?? "any" }.joined(separator: ", "))]"
     case .dtypeMismatch(let what, let found, let expected): "\(what) holds \(found), expected \(expected)"
+    case .unknownDType(let code):
+      "a tensor holds elements of libtorch's type \(code), complex, quantised or of eight bits; make it a tensor of real numbers first"
     case .noSuchDevice(let name): "there is no device \(name) here; use cpu, or cuda with a CUDA build of libtorch and a GPU"
     }
   }

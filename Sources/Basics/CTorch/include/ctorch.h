@@ -72,8 +72,8 @@ int64_t ct_tensor_count(ct_tensor t);
 int32_t ct_tensor_dtype(ct_tensor t);
 void ct_tensor_device(ct_tensor t, int32_t *type, int32_t *index);
 bool ct_tensor_is_contiguous(ct_tensor t);
-// Address of a contiguous CPU tensor's first element; fails for any other tensor.
-int32_t ct_tensor_data(ct_tensor t, void **out);
+// Address of a contiguous CPU tensor's first element; fails for any other tensor, and where elements take another number of bytes.
+int32_t ct_tensor_data(ct_tensor t, int64_t element_size, void **out);
 
 // ---- Autograd (autograd.cpp)
 

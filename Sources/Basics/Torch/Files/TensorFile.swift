@@ -15,6 +15,18 @@ public struct TensorEntry: Sendable, Equatable {
   public var count: Int { shape.reduce(1, *) }
 }
 
+/// The number of elements of a shape from a file or a caller, or nil where it is impossible: a size below zero, or over 2⁴⁸ elements.
+///
+/// A zero excuses no other size, as strides are products of the others.
+func elementCount(_ shape: [Int]) -> Int? {
+  var product = 1
+  for size in shape where size != 0 {
+    guard size > 0, size <= 1 << 48 / product else { return nil }
+    product *= size
+  }
+  return shape.contains(0) ? 0 : product
+}
+
 /// A file of named tensors, opened by its directory alone; tensors are read when asked for.
 public protocol TensorFile: Sendable {
   /// Path of the file, for messages.

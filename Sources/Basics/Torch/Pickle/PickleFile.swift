@@ -42,38 +42,31 @@ public final class PickleFile: TensorFile {
     if let order = zip.members[folder + "byteorder"], String(decoding: map.bytes(order), as: UTF8.self) != "little" {
       throw malformed("its numbers are big-endian")
     }
-    let value: Unpickler.Value
+    let tensors: [(name: String, tensor: Unpickler.StoredTensor)]
     do {
-      value = try Unpickler.load(map.bytes(pickle.value))
+      tensors = try Unpickler.load(map.bytes(pickle.value))
     } catch {
       throw malformed(error.reason)
     }
 
     var entries: [String: TensorEntry] = [:]
     var places: [String: Place] = [:]
-    for (name, tensor) in Self.tensors(value) {
+    var total = 0
+    for (name, tensor) in tensors {
       let type = Self.types[tensor.type] ?? tensor.type
       guard let range = zip.members[folder + "data/" + tensor.key] else { throw malformed("storage \(tensor.key) is missing") }
       let size = SafetensorsFormat.dtypes[type]?.size ?? SafetensorsFormat.otherSizes[type] ?? 1
       guard tensor.storageCount <= range.count / size else { throw malformed("storage \(tensor.key) is too short") }
-      entries[name] = TensorEntry(name: name, storedType: type, shape: tensor.shape, byteCount: tensor.shape.reduce(size, *))
+      let bytes = tensor.elements * size
+      // Repeated elements take no room in the file, so nothing else bounds the sum, which people are shown.
+      guard bytes <= 1 << 60 - total else { throw malformed("its tensors claim impossible sizes") }
+      total += bytes
+      entries[name] = TensorEntry(name: name, storedType: type, shape: tensor.shape, byteCount: bytes)
       places[name] = Place(bytes: range.lowerBound..<range.lowerBound + tensor.storageCount * size, tensor: tensor)
     }
     if entries.isEmpty { throw malformed("it holds no dictionary of tensors") }
     self.entries = entries
     self.places = places
-  }
-
-  private static func tensors(_ value: Unpickler.Value) -> [(String, Unpickler.StoredTensor)] {
-    guard case .dictionary(let dictionary) = value else { return [] }
-    for case (.string("state_dict"), let inner) in dictionary.members {
-      let found = tensors(inner)
-      if !found.isEmpty { return found }
-    }
-    return dictionary.members.compactMap { key, value in
-      guard case .string(let name) = key, case .tensor(let tensor) = value else { return nil }
-      return (name, tensor)
-    }
   }
 
   /// Reads a tensor as `TensorFile.tensor` says.

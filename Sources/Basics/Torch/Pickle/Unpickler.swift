@@ -10,31 +10,22 @@ struct Unpickler {
     case int(Int)
     case double(Double)
     case string(String)
-    case tuple([Value])
+    /// `depth` says how deep tuples are nested in this one, itself included.
+    case tuple([Value], depth: Int)
     case dictionary(Dictionary)
     case global(String)
     case storage(type: String, key: String, count: Int)
     case tensor(StoredTensor)
     /// Lists, which no tensor needs, and what was made by a function that is not known here.
     case opaque
-
-    /// How deep values are nested in this one.
-    var depth: Int {
-      switch self {
-      case .tuple(let values): 1 + (values.lazy.map(\.depth).max() ?? 0)
-      case .dictionary(let dictionary): dictionary.depth
-      default: 0
-      }
-    }
   }
 
   /// A dictionary, which the pickle can refer to before it is filled.
   final class Dictionary {
     fileprivate(set) var members: [(key: Value, value: Value)] = []
-    fileprivate(set) var depth = 1
   }
 
-  /// Deeper nesting is refused, so that a hostile file cannot exhaust the stack.
+  /// Tuples nested more deeply are refused, so that a hostile file cannot exhaust the stack.
   private static let maximumDepth = 32
 
   /// A tensor as a pickle describes it: a window on a storage.
@@ -50,6 +41,8 @@ struct Unpickler {
     let shape: [Int]
     /// Elements between neighbours of each dimension.
     let strides: [Int]
+    /// Elements of the tensor, counting repeated ones.
+    let elements: Int
   }
 
   struct Failure: Error {
@@ -61,11 +54,27 @@ struct Unpickler {
   private var stack: [Value] = []
   private var marks: [Int] = []
   private var memo: [Int: Value] = [:]
+  /// All dictionaries: a pickle may nest them without end, or put one into itself.
+  private var dictionaries: [Dictionary] = []
 
-  /// The value of a whole pickle (protocols 2 to 5).
-  static func load(_ bytes: UnsafeRawBufferPointer) throws(Failure) -> Value {
+  /// The tensors by name of a whole pickle (protocols 2 to 5): those of its dictionary, or of a `state_dict` in it.
+  static func load(_ bytes: UnsafeRawBufferPointer) throws(Failure) -> [(name: String, tensor: StoredTensor)] {
     var reader = Unpickler(bytes)
-    return try reader.run()
+    // Emptied while all are held: none takes another with it, however deep, and rings come apart.
+    defer { for dictionary in reader.dictionaries { dictionary.members = [] } }
+    guard case .dictionary(let top) = try reader.run() else { return [] }
+    for case (.string("state_dict"), .dictionary(let inner)) in top.members {
+      let found = tensors(inner)
+      if !found.isEmpty { return found }
+    }
+    return tensors(top)
+  }
+
+  private static func tensors(_ dictionary: Dictionary) -> [(name: String, tensor: StoredTensor)] {
+    dictionary.members.compactMap { key, value in
+      guard case .string(let name) = key, case .tensor(let tensor) = value else { return nil }
+      return (name, tensor)
+    }
   }
 
   private init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
@@ -92,8 +101,8 @@ struct Unpickler {
       case UInt8(ascii: "c"): stack.append(.global(try line() + "." + line()))
       case 0x93: try stackGlobal()
       case UInt8(ascii: "]"): stack.append(.opaque)
-      case UInt8(ascii: "}"): stack.append(.dictionary(Dictionary()))
-      case UInt8(ascii: ")"): stack.append(.tuple([]))
+      case UInt8(ascii: "}"): stack.append(dictionary())
+      case UInt8(ascii: ")"): stack.append(.tuple([], depth: 1))
       case UInt8(ascii: "t"): try pushTuple(try popToMark())
       case 0x85, 0x86, 0x87: try tuple(Int(code) - 0x84)
       case UInt8(ascii: "q"): memo[Int(try byte())] = try top()
@@ -123,48 +132,50 @@ struct Unpickler {
     }
   }
 
+  private mutating func dictionary() -> Value {
+    let made = Dictionary()
+    dictionaries.append(made)
+    return .dictionary(made)
+  }
+
   /// A storage that the archive holds beside the pickle.
   private func persistent(_ value: Value) throws(Failure) -> Value {
-    guard case .tuple(let parts) = value, parts.count >= 5, case .string("storage") = parts[0], case .global(let type) = parts[1],
+    guard case .tuple(let parts, _) = value, parts.count >= 5, case .string("storage") = parts[0],
+      case .global(let type) = parts[1],
       case .string(let key) = parts[2], case .int(let count) = parts[4], count >= 0
     else { throw Failure(reason: "its pickle refers to something that is no tensor storage") }
     return .storage(type: String(type.split(separator: ".").last ?? ""), key: key, count: count)
   }
 
-  private func call(_ function: Value, _ arguments: Value) throws(Failure) -> Value {
-    guard case .global(let name) = function, case .tuple(let arguments) = arguments else { return .opaque }
+  private mutating func call(_ function: Value, _ arguments: Value) throws(Failure) -> Value {
+    guard case .global(let name) = function, case .tuple(let arguments, _) = arguments else { return .opaque }
     switch name {
-    case "collections.OrderedDict": return .dictionary(Dictionary())
+    case "collections.OrderedDict": return dictionary()
     case "torch._utils._rebuild_parameter": return arguments.first ?? .opaque
     case "torch._utils._rebuild_tensor_v2":
       guard arguments.count >= 4, case .storage(let type, let key, let count) = arguments[0],
         case .int(let offset) = arguments[1],
         let shape = Self.integers(arguments[2]), let strides = Self.integers(arguments[3]), shape.count == strides.count,
-        Self.fits(shape, strides, offset, count)
+        let elements = elementCount(shape), Self.fits(shape, strides, offset, count)
       else { throw Failure(reason: "its pickle describes an impossible tensor") }
       return .tensor(
-        StoredTensor(type: type, key: key, storageCount: count, offset: offset, shape: shape, strides: strides))
+        StoredTensor(
+          type: type, key: key, storageCount: count, offset: offset, shape: shape, strides: strides, elements: elements))
     default: return .opaque
     }
   }
 
   private static func integers(_ value: Value) -> [Int]? {
-    guard case .tuple(let values) = value else { return nil }
+    guard case .tuple(let values, _) = value else { return nil }
     var result: [Int] = []
     for case .int(let number) in values { result.append(number) }
     return result.count == values.count ? result : nil
   }
 
-  /// True where every element lies within the storage.
+  /// True where every element of a possible shape lies within the storage.
   private static func fits(_ shape: [Int], _ strides: [Int], _ offset: Int, _ count: Int) -> Bool {
-    guard offset >= 0, offset <= count, shape.allSatisfy({ $0 >= 0 }), strides.allSatisfy({ $0 >= 0 }) else { return false }
+    guard offset >= 0, offset <= count, strides.allSatisfy({ $0 >= 0 }) else { return false }
     if shape.contains(0) { return true }
-    // Repeated elements take no storage, so the number of elements has a limit of its own.
-    let elements = shape.reduce(Int?(1)) { product, size in
-      let (next, overflow) = (product ?? 0).multipliedReportingOverflow(by: size)
-      return product == nil || overflow || next > 1 << 48 ? nil : next
-    }
-    guard elements != nil else { return false }
     var last = offset
     for (size, stride) in zip(shape, strides) {
       let (reach, overflow) = (size - 1).multipliedReportingOverflow(by: stride)
@@ -234,9 +245,10 @@ extension Unpickler {
   }
 
   private mutating func pushTuple(_ values: [Value]) throws(Failure) {
-    let tuple = Value.tuple(values)
-    if tuple.depth > Self.maximumDepth { throw Failure(reason: "its pickle is nested too deeply") }
-    stack.append(tuple)
+    var depth = 1
+    for case .tuple(_, let inner) in values { depth = max(depth, inner + 1) }
+    if depth > Self.maximumDepth { throw Failure(reason: "its pickle is nested too deeply") }
+    stack.append(.tuple(values, depth: depth))
   }
 
   private mutating func stackGlobal() throws(Failure) {
@@ -250,10 +262,7 @@ extension Unpickler {
     guard values.count % 2 == 0 else { throw Failure(reason: "its pickle is damaged") }
     guard case .dictionary(let dictionary) = try top() else { return }
     for index in stride(from: 0, to: values.count, by: 2) {
-      let (key, value) = (values[index], values[index + 1])
-      dictionary.depth = max(dictionary.depth, 1 + max(key.depth, value.depth))
-      if dictionary.depth > Self.maximumDepth { throw Failure(reason: "its pickle is nested too deeply") }
-      dictionary.members.append((key, value))
+      dictionary.members.append((values[index], values[index + 1]))
     }
   }
 }

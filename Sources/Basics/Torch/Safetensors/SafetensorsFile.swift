@@ -42,16 +42,19 @@ public final class SafetensorsFile: TensorFile {
 /// The rules of the header.
 enum SafetensorsFormat {
   static let dtypes: [String: DType] = [
-    "F32": .float32, "BF16": .bfloat16, "F16": .float16, "I64": .int64, "I32": .int32, "BOOL": .bool, "U8": .uint8,
+    "F32": .float32, "BF16": .bfloat16, "F16": .float16, "F64": .float64, "I64": .int64, "I32": .int32, "I16": .int16,
+    "I8": .int8,
+    "BOOL": .bool, "U8": .uint8, "U16": .uint16, "U32": .uint32, "U64": .uint64,
   ]
   /// Sizes of the types that may stand in a file although no tensor is made of them.
   static let otherSizes: [String: Int] = [
-    "F64": 8, "U64": 8, "U32": 4, "I16": 2, "U16": 2, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "F8_E4M3FNUZ": 1,
-    "F8_E5M2FNUZ": 1, "C64": 8,
+    "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "F8_E4M3FNUZ": 1, "F8_E5M2FNUZ": 1, "C64": 8,
   ]
   static let longestHeader = 100_000_000
 
-  static func name(of dtype: DType) -> String { dtypes.first { $0.value == dtype }?.key ?? "F32" }
+  private static let names = Dictionary(uniqueKeysWithValues: dtypes.map { ($0.value, $0.key) })
+
+  static func name(of dtype: DType) -> String { names[dtype] ?? dtype.rawValue }
 
   private struct Key: CodingKey {
     let stringValue: String
@@ -107,12 +110,9 @@ enum SafetensorsFormat {
       guard let size = dtypes[fields.dtype]?.size ?? otherSizes[fields.dtype] else {
         throw malformed("tensor \(name) has unknown dtype \(fields.dtype)")
       }
-      let bytes = fields.shape.reduce(Int?(size)) { product, next in
-        guard let product, next >= 0 else { return nil }
-        let (result, overflow) = product.multipliedReportingOverflow(by: next)
-        return overflow ? nil : result
+      guard let bytes = elementCount(fields.shape).map({ $0 * size }) else {
+        throw malformed("tensor \(name) has impossible shape \(fields.shape)")
       }
-      guard let bytes else { throw malformed("tensor \(name) has impossible shape \(fields.shape)") }
       guard fields.data_offsets.count == 2, let begin = fields.data_offsets.first, let end = fields.data_offsets.last, begin >= 0,
         end >= begin, end <= Int.max - dataStart
       else { throw malformed("tensor \(name) has impossible offsets \(fields.data_offsets)") }

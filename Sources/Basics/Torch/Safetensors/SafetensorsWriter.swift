@@ -26,21 +26,32 @@ public struct SafetensorsItem {
   }
 
   /// Bytes in the file.
-  public var byteCount: Int { shape.reduce(dtype.size, *) }
+  ///
+  /// - Throws: `TorchError` for a shape that no tensor can have.
+  public var byteCount: Int {
+    get throws {
+      guard let count = elementCount(shape) else {
+        throw TorchError.operatorFailed(name: "tensor \(name) to be written", message: "has impossible shape \(shape)")
+      }
+      return count * dtype.size
+    }
+  }
 }
 
 /// Writes safetensors files, atomically: a file appears whole or not at all.
 public enum SafetensorsWriter {
   /// Writes one file with the tensors in the given order.
   ///
-  /// - Throws: `TensorFileError.unreadable` with the system's reason, `TorchError`, or what an item's `load` throws.
+  /// - Throws: `TensorFileError.unreadable` with the system's reason, `.malformed` for names that repeat, `TorchError`, or what an item's
+  ///   `load` throws.
   public static func write(_ items: [SafetensorsItem], to url: URL, metadata: [String: String] = ["format": "pt"]) throws {
+    let head = try header(items, metadata, url)
     let temporary = url.deletingLastPathComponent().appendingPathComponent(".\(url.lastPathComponent).\(UUID().uuidString)")
     let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw TensorFileError.unreadable(file: url.path, reason: systemError()) }
     do {
       defer { close(descriptor) }
-      try write(header(items, metadata), to: descriptor, url)
+      try write(head, to: descriptor, url)
       for item in items {
         let tensor = try withoutGradient { try item.load().to(.cpu).to(item.dtype) }
         try tensor.requireShape(item.shape, "tensor \(item.name) to be written")
@@ -64,14 +75,16 @@ public enum SafetensorsWriter {
     metadata: [String: String] = ["format": "pt"]
   ) throws {
     var shards: [[SafetensorsItem]] = [[]]
-    var size = 0
+    var (size, total) = (0, 0)
     for item in items {
-      if size + item.byteCount > shardBytes, !shards[shards.count - 1].isEmpty {
+      let bytes = try item.byteCount
+      if bytes > max(0, shardBytes) - size, !shards[shards.count - 1].isEmpty {
         shards.append([])
         size = 0
       }
       shards[shards.count - 1].append(item)
-      size += item.byteCount
+      size += bytes
+      total += bytes
     }
     if shards.count == 1 {
       return try write(items, to: folder.appendingPathComponent("model.safetensors"), metadata: metadata)
@@ -82,7 +95,6 @@ public enum SafetensorsWriter {
       for item in shard { map[item.name] = name }
       try write(shard, to: folder.appendingPathComponent(name), metadata: metadata)
     }
-    let total = items.reduce(0) { $0 + $1.byteCount }
     let index = folder.appendingPathComponent("model.safetensors.index.json")
     let listed = Index(metadata: ["total_size": total], weight_map: map)
     try listed.jsonData(isPretty: true).write(to: index, options: .atomic)
@@ -111,13 +123,15 @@ public enum SafetensorsWriter {
     }
   }
 
-  private static func header(_ items: [SafetensorsItem], _ metadata: [String: String]) throws -> Data {
+  private static func header(_ items: [SafetensorsItem], _ metadata: [String: String], _ url: URL) throws -> Data {
     var values: [String: Value] = metadata.isEmpty ? [:] : ["__metadata__": .metadata(metadata)]
     var position = 0
     for item in items {
-      let end = position + item.byteCount
-      values[item.name] = .fields(
-        Fields(dtype: SafetensorsFormat.name(of: item.dtype), shape: item.shape, data_offsets: [position, end]))
+      let end = try position + item.byteCount
+      let fields = Fields(dtype: SafetensorsFormat.name(of: item.dtype), shape: item.shape, data_offsets: [position, end])
+      guard values.updateValue(.fields(fields), forKey: item.name) == nil else {
+        throw TensorFileError.malformed(file: url.path, reason: "two tensors to be written are named \(item.name)")
+      }
       position = end
     }
     var json = try values.jsonData()
