@@ -82,6 +82,17 @@ import Testing
     #expect(MMBench.parse(answer, options, scorer: "lmms-eval") == lmmsEval)
   }
 
+  @Test func everyOptionHasALetterOfItsOwn() {
+    let letters = (0..<2000).map(AnswerFile.letter)
+    #expect(letters.prefix(26).joined() == "ABCDEFGHIJKLMNOPQRSTUVWXYZ" && letters[26...28] == ["AA", "AB", "AC"])
+    #expect(letters[51...53] == ["AZ", "BA", "BB"] && letters[701...702] == ["ZZ", "AAA"])
+    #expect(Set(letters).count == letters.count)
+    let options = (0..<40).map { (letter: letters[$0], text: "option \($0)") }
+    for index in 0..<40 where letters[index] != "A" {
+      #expect(OptionLetter.vlmevalkit("The answer is \(letters[index]).", options: options) == letters[index])
+    }
+  }
+
   @Test func cellsThatAreTakenForEmpty() {
     for text in ["", "nan", "NaN", "None", "NONE", "N/A", "NULL", "null"] { #expect(MMBench.isMissing(text), "\(text)") }
     for text in ["No", "Null", "none of these", "0"] { #expect(!MMBench.isMissing(text), "\(text)") }

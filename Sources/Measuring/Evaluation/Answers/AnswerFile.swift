@@ -73,8 +73,10 @@ public enum AnswerFile {
     return (answers, faults)
   }
 
-  /// The letter of an option from 0: A, B and so on.
-  static func letter(_ index: Int) -> String { String(UnicodeScalar(UInt8(65 + min(index, 25)))) }
+  /// The letter of an option from 0: A to Z, then AA, AB and so on as columns of a spreadsheet are named.
+  static func letter(_ index: Int) -> String {
+    (index < 26 ? "" : letter(index / 26 - 1)) + String(UnicodeScalar(UInt8(65 + max(0, index) % 26)))
+  }
 
   /// FNV-1a of a text, as 16 hexadecimal digits: the same on every machine.
   private static func identifier(_ text: String) -> String {
