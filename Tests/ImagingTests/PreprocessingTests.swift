@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Imaging
@@ -126,6 +127,53 @@ import Testing
     }
   }
 
+  @Test func theFileThatTransformersTakesIsFound() throws {
+    let scratch = try Scratch()
+    func write(_ name: String, _ json: String) throws { try Data(json.utf8).write(to: scratch.url.appending(path: name)) }
+    #expect(try ImagePreprocessor.settings(in: scratch.url) == nil)
+    try write("processor_config.json", #"{"processor_class": "LlavaProcessor", "patch_size": 14}"#)
+    #expect(try ImagePreprocessor.settings(in: scratch.url) == nil)
+    try write("preprocessor_config.json", #"{"size": 9}"#)
+    #expect(try ImagePreprocessor.settings(in: scratch.url)?.lastPathComponent == "preprocessor_config.json")
+    try write("processor_config.json", #"{"image_processor": {"size": 8, "image_mean": [0, 0, 0], "image_std": [1, 1, 1]}}"#)
+    let found = try #require(try ImagePreprocessor.settings(in: scratch.url))
+    let preprocessor = try ImagePreprocessor(contentsOf: found, aspect: .pad)
+    #expect(preprocessor.imageSize == 8 && preprocessor.mean == [0, 0, 0] && preprocessor.std == [1, 1, 1])
+    try write("processor_config.json", "[]")
+    #expect(throws: ImagingError.self) { try ImagePreprocessor.settings(in: scratch.url) }
+  }
+
+  /// Random settings: a picture of numbers, or one sentence.
+  @Test func numbersOfSettings() throws {
+    let seed: UInt64 = 21
+    print("numbers of image processors: seed \(seed)")
+    var random = SplitMix(seed: seed)
+    let numbers = [
+      "0", "1", "2", "3", "8", "20", "8192", "8193", "-1", "1e300", "1e-300", "4611686018427387904", "0.5", "1e19", "null",
+    ]
+    let image = try noise(width: 5, height: 3, seed: 8)
+    var made = 0
+    for _ in 0..<400 {
+      func number() -> String { numbers[Int(random.next() % UInt64(random.next() % 3 == 0 ? numbers.count : 6))] }
+      func three() -> String { "[\(number()), \(number()), \(number())]" }
+      let sizes = [number(), #"{"shortest_edge": \#(number())}"#, #"{"height": \#(number()), "width": \#(number())}"#]
+      let json = #"""
+        {"size": \#(sizes[Int(random.next() % 3)]), "crop_size": \#(number()), "do_center_crop": \#(random.next() % 2 == 0),
+         "resample": \#(number()), "rescale_factor": \#(number()), "image_mean": \#(three()), "image_std": \#(three())}
+        """#
+      do {
+        let preprocessor = try ImagePreprocessor(
+          configuration: Data(json.utf8), name: "x.json", aspect: random.next() % 2 == 0 ? .pad : .square)
+        if preprocessor.imageSize > 64 { continue }
+        #expect(try preprocessor.normalizedPixels(image).count == 3 * preprocessor.imageSize * preprocessor.imageSize)
+        made += 1
+      } catch let error as ImagingError {
+        #expect(error.description.hasPrefix("x.json: "))
+      }
+    }
+    #expect(made > 5)
+  }
+
   @Test func stepsCanBeSwitchedOff() throws {
     let image = try noise(width: 6, height: 6, seed: 5)
     func values(_ json: String) throws -> [Float] {
@@ -156,6 +204,10 @@ import Testing
     (#"{"size": 20, "image_mean": [0.5]}"#, "image_mean"),
     (#"{"size": 20, "image_mean": [0.5, "x", 0]}"#, "image_mean.1"),
     (#"{"size": 20, "image_std": [1, 0, 1]}"#, "image_std"),
+    (#"{"size": 20, "image_std": [1, 1e-300, 1]}"#, "image_std"),
+    (#"{"size": 20, "image_mean": [0, 1e300, 0]}"#, "image_mean"),
+    (#"{"size": 20, "rescale_factor": 1e300}"#, "rescale_factor"),
+    (#"{"size": 9223372036854775807}"#, "size"),
     (#"{"size": 20, "do_normalize": 3}"#, "do_normalize"),
   ])
   func badConfigurationsNameFileAndField(json: String, field: String) throws {
@@ -176,6 +228,8 @@ import Testing
   @Test(arguments: [
     ImagePreprocessor(imageSize: 0), ImagePreprocessor(imageSize: .min), ImagePreprocessor(imageSize: .max),
     ImagePreprocessor(imageSize: 8, mean: []), ImagePreprocessor(imageSize: 8, std: [1, .nan, 1]),
+    ImagePreprocessor(imageSize: 8).magnified(by: .max), ImagePreprocessor(imageSize: 8).magnified(by: -3),
+    ImagePreprocessor(imageSize: 8).magnified(by: 0),
   ])
   func settingsThatCannotWorkThrow(preprocessor: ImagePreprocessor) throws {
     let image = try noise(width: 2, height: 2, seed: 6)

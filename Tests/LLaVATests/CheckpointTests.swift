@@ -157,7 +157,8 @@ import Torch
       ("model.mm_projector.weight", "projector.0.weight"), ("model.mm_projector.1.weight", nil),
       ("model.layers.0.self_attn.rotary_emb.inv_freq", nil), ("vision_model.embeddings.position_ids", nil),
       ("text_model.encoder.layers.0.mlp.fc1.weight", nil), ("visual_projection.weight", nil), ("logit_scale", nil),
-      ("multi_modal_projector.linear_x.weight", nil), ("", nil),
+      ("multi_modal_projector.linear_x.weight", nil), ("", nil), ("multi_modal_projector.linear_\(Int.max).weight", nil),
+      ("mm_projector.\(Int.max - 1).bias", nil), ("mm_projector.-2.bias", nil),
     ]
     for (file, own) in table { #expect(KeyNames.own(file) == own, "\(file)") }
     for layout in CheckpointLayout.allCases {

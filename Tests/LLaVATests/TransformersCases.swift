@@ -89,6 +89,12 @@ struct TransformersVariant: Sendable {
       $0.text.ropeScaling = .llama3(factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalPositions: 64)
       $0.text.ropeTheta = 500_000
     },
+    TransformersVariant(name: "llama3 rope scaling with equal factors") {
+      $0.text.ropeScaling = .llama3(factor: 8, lowFrequencyFactor: 2, highFrequencyFactor: 2, originalPositions: 64)
+    },
+    TransformersVariant(name: "llama3 rope scaling with swapped factors") {
+      $0.text.ropeScaling = .llama3(factor: 8, lowFrequencyFactor: 6, highFrequencyFactor: 1, originalPositions: 64)
+    },
     TransformersVariant(name: "heads wider than the decoder") { $0.text.headDimension = 24 },
     TransformersVariant(name: "class token, last layer, no projector bias, GELU") {
       $0.vision.featureSelection = .full

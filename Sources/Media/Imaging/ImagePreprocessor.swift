@@ -71,14 +71,20 @@ public struct ImagePreprocessor: Sendable, Hashable {
   }
 
   /// The same view of a picture with `factor` times as many columns and rows, for people to look at.
+  ///
+  /// Like any setting that cannot work, a factor that is not positive or makes a side too long lets every call throw.
   public func magnified(by factor: Int) -> ImagePreprocessor {
+    func magnified(_ side: Int) -> Int {
+      let (product, overflow) = side.multipliedReportingOverflow(by: factor)
+      return overflow ? .max : product
+    }
     let larger: Resize =
       switch resize {
-      case .shortestEdge(let side): .shortestEdge(side * factor)
-      case .square(let side): .square(side * factor)
+      case .shortestEdge(let side): .shortestEdge(magnified(side))
+      case .square(let side): .square(magnified(side))
       }
     return ImagePreprocessor(
-      imageSize: imageSize * factor, aspect: aspect, mean: mean, std: std, rescaleFactor: rescaleFactor, normalizes: normalizes,
+      imageSize: magnified(imageSize), aspect: aspect, mean: mean, std: std, rescaleFactor: rescaleFactor, normalizes: normalizes,
       resize: larger, filter: filter, name: name)
   }
 
@@ -161,13 +167,14 @@ public struct ImagePreprocessor: Sendable, Hashable {
       throw configurationError(
         "size", "is \(resized) but must lie between the crop size \(imageSize) and \(Self.maximumImageSize); correct one of them")
     }
-    if mean.count != 3 || !mean.allSatisfy(\.isFinite) {
+    // In single precision, in which the steps are taken.
+    if mean.count != 3 || !mean.allSatisfy({ Float($0).isFinite }) {
       throw configurationError("image_mean", "is \(mean); give three finite numbers, for red, green and blue")
     }
-    if std.count != 3 || !std.allSatisfy({ $0.isFinite && $0 > 0 }) {
+    if std.count != 3 || !std.allSatisfy({ Float($0).isFinite && Float($0) >= .leastNormalMagnitude }) {
       throw configurationError("image_std", "is \(std); give three positive numbers, for red, green and blue")
     }
-    if !rescaleFactor.isFinite {
+    if !Float(255 * rescaleFactor).isFinite {
       throw configurationError("rescale_factor", "is \(rescaleFactor); give a finite number such as 1/255")
     }
   }

@@ -1,6 +1,24 @@
 import Foundation
 
 extension ImagePreprocessor {
+  /// The file of a checkpoint folder that transformers takes the image processor's settings from; nil where the folder has none.
+  ///
+  /// 1. `processor_config.json` where it has a section `image_processor`: all that transformers 5 writes.
+  /// 2. Else `preprocessor_config.json`.
+  /// - Throws: ``ImagingError``, naming the file.
+  public static func settings(in folder: URL) throws -> URL? {
+    func exists(_ url: URL) -> Bool { FileManager.default.fileExists(atPath: url.path) }
+    let processor = folder.appendingPathComponent("processor_config.json")
+    if exists(processor),
+      try decode(ProcessorFile.self, Data(readRegularFile(processor, limit: 1 << 20)), processor.relativePath)
+        .imageProcessor != nil
+    {
+      return processor
+    }
+    let preprocessor = folder.appendingPathComponent("preprocessor_config.json")
+    return exists(preprocessor) ? preprocessor : nil
+  }
+
   /// Reads a Hugging Face `preprocessor_config.json`, or the image part of a `processor_config.json`.
   ///
   /// Sizes may be numbers or objects (`shortest_edge`, or equal `height` and `width`). Fields that are absent have CLIP's
@@ -17,14 +35,8 @@ extension ImagePreprocessor {
   }
 
   init(configuration data: Data, name: String, aspect: ImageAspect) throws {
-    let fields: PreprocessorFields
-    do {
-      let file = try JSONDecoder().decode(ProcessorFile.self, from: data)
-      fields = try file.imageProcessor ?? JSONDecoder().decode(PreprocessorFields.self, from: data)
-    } catch let error as DecodingError {
-      let (field, reason) = error.fieldAndReason
-      throw ImagingError.configuration(file: name, field: field, reason: reason)
-    }
+    let fields =
+      try Self.decode(ProcessorFile.self, data, name).imageProcessor ?? Self.decode(PreprocessorFields.self, data, name)
     func refuse(_ field: String, _ reason: String) -> ImagingError {
       .configuration(file: name, field: field, reason: reason)
     }
@@ -58,6 +70,15 @@ extension ImagePreprocessor {
       rescaleFactor: fields.doRescale ?? true ? fields.rescaleFactor ?? 1 / 255 : 1,
       normalizes: normalizes, resize: resize, filter: filter, name: name)
     try validate()
+  }
+
+  private static func decode<Fields: Decodable>(_ type: Fields.Type, _ data: Data, _ name: String) throws -> Fields {
+    do {
+      return try JSONDecoder().decode(type, from: data)
+    } catch let error as DecodingError {
+      let (field, reason) = error.fieldAndReason
+      throw ImagingError.configuration(file: name, field: field, reason: reason)
+    }
   }
 }
 

@@ -14,7 +14,7 @@ public struct CheckpointReader: ParameterSource {
   public let configuration: LLaVAConfiguration
   /// The folder that the vision tower is read from where it is not in the checkpoint itself.
   public let towerFolder: URL?
-  /// Element type and device of the weights that are read; `nil` keeps each weight's own type.
+  /// Element type of the weights that are read; `nil` keeps each weight's own, but for float64, which becomes float32.
   public var dtype: DType?
   /// Where weights go.
   public var device = Device.cpu
@@ -76,27 +76,13 @@ public struct CheckpointReader: ParameterSource {
 
   /// Reads a weight and checks it.
   ///
-  /// - Throws: `CheckpointError.missing`, `.shape`, `.notFinite`, or what the file's reader throws.
+  /// - Throws: `CheckpointError.missing`, `.shape`, `.notFinite`, `TensorFileError.unsupportedDType` for integers, or what the file's
+  ///   reader throws.
   public func parameter(_ name: String, shape: [Int]) throws -> Tensor {
     guard let place = places[name] else {
       throw CheckpointError.missing(parameter: KeyNames.file(name, layout), folder: folder.path)
     }
     let file = place.folder.path(of: place.entry.name) ?? folder.path
-    guard place.entry.shape == shape else {
-      throw CheckpointError.shape(tensor: place.entry.name, file: file, found: place.entry.shape, expected: shape)
-    }
-    let tensor = try place.folder.tensor(place.entry.name, as: dtype, on: device)
-    try checkFinite(tensor, place.entry.name, file)
-    return tensor
-  }
-
-  private func checkFinite(_ tensor: Tensor, _ name: String, _ file: String) throws {
-    guard tensor.dtype.isFloatingPoint else { return }
-    try withoutGradient {
-      // One pass: a sum is finite only if every term is. Summing accumulates in float32 without a copy.
-      if try tensor.sum().item().isFinite { return }
-      let bad = try tensor.count - Int(tensor.isFinite().sum().item())
-      if bad > 0 { throw CheckpointError.notFinite(tensor: name, file: file, count: bad) }
-    }
+    return try place.entry.weight(shape, in: file, as: dtype) { try place.folder.tensor(place.entry.name, as: $0, on: device) }
   }
 }

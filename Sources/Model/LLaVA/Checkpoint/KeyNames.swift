@@ -27,13 +27,13 @@ enum KeyNames {
     }
     if let layer = drop("multi_modal_projector.linear_", rest) {
       let parts = layer.split(separator: ".", maxSplits: 1)
-      guard parts.count == 2, let number = Int(parts[0]), number > 0 else { return nil }
+      guard parts.count == 2, let number = Int(parts[0]), (1...9).contains(number) else { return nil }
       return "projector.\(number - 1).\(parts[1])"
     }
     if let layer = drop("mm_projector.", rest) {
       let parts = layer.split(separator: ".", maxSplits: 1)
       if parts.count == 1 { return "projector.0.\(layer)" }
-      guard let number = Int(parts[0]), number >= 0, number % 2 == 0 else { return nil }
+      guard let number = Int(parts[0]), (0...16).contains(number), number % 2 == 0 else { return nil }
       return "projector.\(number / 2).\(parts[1])"
     }
     for prefix in ["language_model.model.", "language_model.", "model."] {
@@ -67,6 +67,16 @@ enum KeyNames {
       case .original: return (isHead ? "" : "model.") + rest
       }
     }
+  }
+
+  /// The name of a weight in a model that runs, which transformers since 5.6 tells from that in its files.
+  static func running(_ name: String, _ layout: CheckpointLayout) -> String {
+    let file = file(name, layout)
+    guard layout == .huggingFace else { return file }
+    if let head = drop("language_model.lm_head.", file[...]) { return "lm_head." + head }
+    let inner = ["language_model.", "vision_tower."].first { file.hasPrefix($0) } ?? ""
+    let rest = file.dropFirst(inner.count)
+    return "model." + inner + (drop("model.", rest) ?? drop("vision_model.", rest) ?? rest)
   }
 
   private static func drop(_ prefix: String, _ name: Substring) -> Substring? {

@@ -70,13 +70,7 @@ extension ConfigurationReader {
   }
 
   private static func ropeScaling(_ object: JSONObject) throws -> RotaryScaling {
-    func factor() throws -> Double {
-      let factor = try object.require("factor", object.double("factor"))
-      guard factor >= 1 else {
-        throw ConfigurationError.invalid(file: object.file, field: object.prefix + "factor", reason: "\(factor) is below 1")
-      }
-      return factor
-    }
+    func factor() throws -> Double { try object.require("factor", object.double("factor")) }
     switch try object.string("rope_type") ?? object.string("type") ?? "default" {
     case "default": return .none
     case "linear": return .linear(factor: try factor())

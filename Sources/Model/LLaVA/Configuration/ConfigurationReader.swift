@@ -44,8 +44,7 @@ struct ConfigurationReader {
     case .original: configuration = try readOriginal()
     }
     try readGeneration(into: &configuration)
-    try configuration.vision.validate(root.file)
-    try configuration.text.validate(root.file, layout == .huggingFace ? "text_config." : "")
+    try configuration.validate(root.file, textPrefix: layout == .huggingFace ? "text_config." : "")
     return configuration
   }
 

@@ -135,6 +135,16 @@ struct JSONObject {
     }
   }
 
+  /// A field that is a list of strings.
+  func strings(_ name: String) throws -> [String]? {
+    guard let value = value(name) else { return nil }
+    guard case .array(let values) = value else { throw wrong(name, value, "a list of strings") }
+    return try values.map { element in
+      guard case .string(let text) = element else { throw wrong(name, element, "a list of strings") }
+      return text
+    }
+  }
+
   func object(_ name: String) throws -> JSONObject? {
     switch value(name) {
     case nil: return nil

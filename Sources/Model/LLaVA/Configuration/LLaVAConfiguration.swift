@@ -42,6 +42,18 @@ public struct LLaVAConfiguration: Sendable, Equatable {
     self.text = text
     self.imageTokenID = imageTokenID ?? (text.vocabularySize > 32_000 ? 32_000 : text.vocabularySize)
   }
+
+  /// Throws unless the numbers fit each other and are so small that no product of theirs overflows.
+  ///
+  /// - Parameters:
+  ///   - file: what errors name as the origin of the numbers.
+  ///   - textPrefix: what stands before the names of the decoder's fields there.
+  /// - Throws: `ConfigurationError` naming the field.
+  func validate(_ file: String, textPrefix: String = "text_config.") throws {
+    try vision.validate(file)
+    try text.validate(file, textPrefix)
+    try requirePositive(["projector.layers": projector.layers], file, "", limit: 9)
+  }
 }
 
 extension LLaVAConfiguration {

@@ -71,8 +71,18 @@ public struct TextConfiguration: Sendable, Equatable {
     guard headDimension % 2 == 0 else {
       throw ConfigurationError.invalid(file: file, field: prefix + "head_dim", reason: "\(headDimension) is odd")
     }
-    guard ropeTheta > 0, rmsNormEpsilon > 0 else {
-      throw ConfigurationError.invalid(file: file, field: prefix + "rope_theta and rms_norm_eps", reason: "must be above 0")
+    try requireNumber(
+      rmsNormEpsilon, in: .leastNormalMagnitude...1, file, prefix + "rms_norm_eps", expected: "above 0 and at most 1")
+    try requireNumber(ropeTheta, in: 1...1e18, file, prefix + "rope_theta")
+    let scaling = prefix + "rope_scaling."
+    switch ropeScaling {
+    case .none: break
+    case .linear(let factor), .dynamic(let factor): try requireNumber(factor, in: 1...1e9, file, scaling + "factor")
+    case .llama3(let factor, let low, let high, let original):
+      try requireNumber(factor, in: 1...1e9, file, scaling + "factor")
+      try requireNumber(low, in: 1e-9...1e9, file, scaling + "low_freq_factor")
+      try requireNumber(high, in: 1e-9...1e9, file, scaling + "high_freq_factor")
+      try requirePositive(["original_max_position_embeddings": original], file, scaling, limit: 1 << 30)
     }
   }
 }
@@ -89,11 +99,21 @@ public enum RotaryScaling: Sendable, Equatable {
   case llama3(factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalPositions: Int)
 }
 
-/// Throws for the first field, by name, that is not above zero.
-///
-/// The upper bound is above every model there is, and so low that products of three sizes cannot overflow.
-func requirePositive(_ fields: [String: Int], _ file: String, _ prefix: String, limit: Int = 1 << 20) throws {
+/// Above the sizes of every model there is, and so low that products of three cannot overflow.
+let maximumSize = 1 << 20
+
+/// Throws for the first field, by name, that is not above zero or above the limit.
+func requirePositive(_ fields: [String: Int], _ file: String, _ prefix: String, limit: Int = maximumSize) throws {
   for (name, value) in fields.sorted(by: { $0.key < $1.key }) where value <= 0 || value > limit {
     throw ConfigurationError.invalid(file: file, field: prefix + name, reason: "\(value) is not in 1...\(limit)")
+  }
+}
+
+/// Throws where a number is outside of what a computation in single precision bears; NaN is outside.
+func requireNumber(
+  _ value: Double, in range: ClosedRange<Double>, _ file: String, _ field: String, expected: String? = nil
+) throws {
+  guard range.contains(value) else {
+    throw ConfigurationError.invalid(file: file, field: field, reason: "\(value) is not \(expected ?? "in \(range)")")
   }
 }

@@ -52,8 +52,10 @@ public struct VisionConfiguration: Sendable, Equatable {
     self.patchSize = patchSize
   }
 
-  /// Patches in a row or column of the image.
-  public var gridSize: Int { imageSize / patchSize }
+  /// Patches in a row or column of the image; 0 for sizes that no model has.
+  public var gridSize: Int {
+    (1...maximumSize).contains(patchSize) && (1...maximumSize).contains(imageSize) ? imageSize / patchSize : 0
+  }
   /// Patches of an image.
   public var patches: Int { gridSize * gridSize }
   /// Visual tokens that an image becomes.
@@ -61,7 +63,7 @@ public struct VisionConfiguration: Sendable, Equatable {
   /// Where the visual tokens lie in the image.
   public var grid: TokenGrid { TokenGrid(rows: gridSize, columns: gridSize, hasClassToken: featureSelection == .full) }
   /// Encoder layers that must be computed for the selected feature layer.
-  public var computedLayers: Int { featureLayer < 0 ? layers + 1 + featureLayer : featureLayer }
+  public var computedLayers: Int { featureLayer < 0 ? max(0, layers) + (1 + featureLayer) : featureLayer }
 
   /// Throws unless the numbers fit each other.
   ///
@@ -73,6 +75,7 @@ public struct VisionConfiguration: Sendable, Equatable {
         "intermediate_size": intermediateSize,
         "image_size": imageSize, "patch_size": patchSize, "num_channels": channels,
       ], file, "vision_config.")
+    try requireNumber(layerNormEpsilon, in: 0...1, file, "vision_config.layer_norm_eps")
     guard hiddenSize % heads == 0 else {
       throw ConfigurationError.invalid(
         file: file, field: "vision_config.hidden_size", reason: "\(hiddenSize) is not a multiple of num_attention_heads \(heads)")

@@ -59,9 +59,10 @@ public struct RotaryEmbedding: Sendable {
     case .linear(let factor): return plain.map { $0 / factor }
     case .llama3(let factor, let low, let high, let original):
       return plain.map { frequency in
+        // In transformers' order, which tells where there is nothing to blend: equal factors, or the lower one above the higher one.
         let wavelength = 2 * Double.pi / frequency
-        if wavelength < Double(original) / high { return frequency }
         if wavelength > Double(original) / low { return frequency / factor }
+        if wavelength < Double(original) / high || high <= low { return frequency }
         let smooth = (Double(original) / wavelength - low) / (high - low)
         return (1 - smooth) * frequency / factor + smooth * frequency
       }

@@ -19,12 +19,14 @@ public struct LLaVAModel: Sendable {
 
   /// Builds the model by pulling every weight from a source.
   ///
-  /// - Throws: what the source throws for a weight that is missing or has another shape.
+  /// - Throws: `ConfigurationError` for numbers that do not fit each other; what the source throws for a weight that is missing or has
+  ///   another shape.
   public init(_ configuration: LLaVAConfiguration, from source: any ParameterSource) throws {
     try self.init(configuration, from: source, lora: nil)
   }
 
   init(_ configuration: LLaVAConfiguration, from source: any ParameterSource, lora: LoRAOptions?) throws {
+    try configuration.validate("the model's configuration")
     let root = ParameterScope(source, lora: lora)
     self.configuration = configuration
     self.lora = lora

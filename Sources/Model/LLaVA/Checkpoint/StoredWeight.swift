@@ -1,0 +1,29 @@
+import Torch
+
+extension TensorEntry {
+  /// The element type that a model computes with where none is asked for: the stored one, or float32 for float64; nil for integers and
+  /// for formats that mean something only with scales of their own.
+  var weightDType: DType? { dtype == .float64 ? .float32 : dtype.flatMap { $0.isFloatingPoint ? $0 : nil } }
+
+  /// Reads a weight and checks it.
+  ///
+  /// - Parameters:
+  ///   - file: path of the file, for messages.
+  ///   - wanted: element type in memory; `nil` for `weightDType`.
+  ///   - read: reads the tensor in an element type.
+  /// - Throws: `CheckpointError.shape`, `.notFinite`, `TensorFileError.unsupportedDType`, and what `read` throws.
+  func weight(_ shape: [Int], in file: String, as wanted: DType?, _ read: (DType) throws -> Tensor) throws -> Tensor {
+    guard self.shape == shape else {
+      throw CheckpointError.shape(tensor: name, file: file, found: self.shape, expected: shape)
+    }
+    guard let own = weightDType else { throw TensorFileError.unsupportedDType(tensor: name, dtype: storedType, file: file) }
+    let tensor = try read(wanted ?? own)
+    try withoutGradient {
+      // One pass: a sum is finite only if every term is. Summing accumulates in float32 without a copy.
+      if try tensor.sum().item().isFinite { return }
+      let bad = try tensor.count - Int(tensor.isFinite().sum().item())
+      if bad > 0 { throw CheckpointError.notFinite(tensor: name, file: file, count: bad) }
+    }
+    return tensor
+  }
+}
