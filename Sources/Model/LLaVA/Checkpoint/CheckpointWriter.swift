@@ -17,8 +17,9 @@ public enum CheckpointWriter {
   ///   - folder: must not exist yet.
   ///   - dtype: element type in the files; `nil` keeps the weights'.
   ///   - shardBytes: files are split where they would be larger.
-  ///   - companions: a folder whose tokenizer files are copied.
-  /// - Throws: `CheckpointError.exists`, `ConfigurationError`, `TensorFileError`, or the system's error.
+  ///   - companions: a folder whose tokenizer files are copied, and whose settings of the image processor are kept, as a rule the
+  ///     checkpoint that the model was read from. Without settings there pictures are prepared as CLIP's are.
+  /// - Throws: `CheckpointError.exists`, `ConfigurationError`, `ImagingError`, `TensorFileError`, or the system's error.
   public static func write(
     _ model: LLaVAModel, to folder: URL, layout: CheckpointLayout = .huggingFace, dtype: DType? = nil,
     shardBytes: Int = 5_000_000_000, companions: URL? = nil
@@ -38,7 +39,7 @@ public enum CheckpointWriter {
     _ reader: CheckpointReader, to folder: URL, layout: CheckpointLayout, dtype: DType? = nil, shardBytes: Int = 5_000_000_000
   ) throws {
     let weights = reader.entries.map { name, entry in
-      SafetensorsItem(name: name, dtype: dtype ?? entry.dtype ?? .float32, shape: entry.shape) {
+      SafetensorsItem(name: name, dtype: dtype ?? entry.weightDType ?? .float32, shape: entry.shape) {
         try reader.parameter(name, shape: entry.shape)
       }
     }
@@ -61,13 +62,9 @@ public enum CheckpointWriter {
       }
       if layout == .huggingFace { items += try postNorm(weights, configuration) }
       try SafetensorsWriter.write(items, toFolder: temporary, shardBytes: shardBytes)
-      let preprocessor = preprocessorJSON(configuration)
-      try writeJSON(preprocessor, to: temporary.appendingPathComponent("preprocessor_config.json"))
-      if layout == .huggingFace {
-        try writeJSON(processorJSON(configuration), to: temporary.appendingPathComponent("processor_config.json"))
-      } else {
-        try writeTowerConfiguration(configuration, preprocessor, temporary)
-      }
+      let preprocessing = try companions.flatMap(StoredPreprocessing.init(of:)) ?? StoredPreprocessing(clip: configuration.vision)
+      try preprocessing.write(configuration.vision, layout, to: temporary)
+      if layout == .original { try writeTowerConfiguration(configuration, preprocessing, temporary) }
       if let companions { try copyCompanions(from: companions, to: temporary) }
     }
   }
@@ -83,36 +80,16 @@ public enum CheckpointWriter {
     ]
   }
 
-  private static func preprocessorJSON(_ configuration: LLaVAConfiguration) -> [String: JSONValue] {
-    let size = configuration.vision.imageSize
-    return [
-      "image_processor_type": .string("CLIPImageProcessor"), "do_resize": .bool(true), "do_center_crop": .bool(true),
-      "do_rescale": .bool(true), "do_normalize": .bool(true), "do_convert_rgb": .bool(true), "resample": .int(3),
-      "rescale_factor": .double(1 / 255), "size": .object(["shortest_edge": .int(size)]),
-      "crop_size": .object(["height": .int(size), "width": .int(size)]),
-      "image_mean": .array([0.48145466, 0.4578275, 0.40821073].map(JSONValue.double)),
-      "image_std": .array([0.26862954, 0.26130258, 0.27577711].map(JSONValue.double)),
-    ]
-  }
-
-  private static func processorJSON(_ configuration: LLaVAConfiguration) -> [String: JSONValue] {
-    [
-      "processor_class": .string("LlavaProcessor"), "patch_size": .int(configuration.vision.patchSize),
-      "num_additional_image_tokens": .int(1), "image_token": .string("<image>"),
-      "vision_feature_select_strategy": .string(configuration.vision.featureSelection.rawValue),
-    ]
-  }
-
   /// The CLIP configuration that the original layout's `mm_vision_tower` names; the weights are in the checkpoint itself.
   private static func writeTowerConfiguration(
-    _ configuration: LLaVAConfiguration, _ preprocessor: [String: JSONValue], _ folder: URL
+    _ configuration: LLaVAConfiguration, _ preprocessing: StoredPreprocessing, _ folder: URL
   ) throws {
     let tower = folder.appendingPathComponent("vision_tower")
     try FileManager.default.createDirectory(at: tower, withIntermediateDirectories: false)
     var fields = configuration.visionJSON
     fields["architectures"] = .array([.string("CLIPVisionModel")])
     try writeJSON(fields, to: tower.appendingPathComponent("config.json"))
-    try writeJSON(preprocessor, to: tower.appendingPathComponent("preprocessor_config.json"))
+    try preprocessing.write(configuration.vision, .original, to: tower)
   }
 
   private static func copyCompanions(from source: URL, to folder: URL) throws {

@@ -25,9 +25,9 @@ public struct LLaVAPipeline: Sendable {
   /// Reads a checkpoint folder.
   ///
   /// 1. The template is Vicuna v1 unless another is named, as LLaVA-1.5 was trained with it; ChatML for Qwen2 decoders.
-  /// 2. The preprocessor is `preprocessor_config.json` of the checkpoint, else of the CLIP folder, else CLIP's constants. Pictures
-  ///    are padded to a square whatever that file says, unless the model's configuration says otherwise: LLaVA-1.5 was trained so,
-  ///    and the file of the Hugging Face port does not say it.
+  /// 2. The preprocessor is that of the checkpoint's `processor_config.json` or `preprocessor_config.json`, else the CLIP folder's, else
+  ///    CLIP's constants. Pictures are padded to a square whatever that file says, unless the model's configuration says otherwise:
+  ///    LLaVA-1.5 was trained so, and the file of the Hugging Face port does not say it.
   /// - Throws: an error naming file and field.
   public static func load(
     from folder: URL, dtype: DType? = nil, device: Device = .cpu, template: String? = nil
@@ -44,9 +44,7 @@ public struct LLaVAPipeline: Sendable {
   private static func preprocessor(_ reader: CheckpointReader) throws -> ImagePreprocessor {
     let configuration = reader.configuration
     let size = configuration.vision.imageSize
-    for folder in [reader.folder, reader.towerFolder].compactMap(\.self) {
-      let url = folder.appendingPathComponent("preprocessor_config.json")
-      guard FileManager.default.fileExists(atPath: url.path) else { continue }
+    if let url = try ConfigurationReader(reader.folder).preprocessingFile() {
       let preprocessor = try ImagePreprocessor(contentsOf: url, aspect: configuration.imageAspect)
       guard preprocessor.imageSize == size else {
         throw ConfigurationError.invalid(
