@@ -7,6 +7,18 @@ import Torch
 
 @testable import LLaVA
 
+extension LLaVAModel {
+  /// The same model with weights of its own.
+  func copied() throws -> LLaVAModel {
+    struct Copies: ParameterSource {
+      let store: ParameterStore
+      func contains(_ name: String) -> Bool { store[name] != nil }
+      func parameter(_ name: String, shape: [Int]) throws -> Tensor { try #require(store[name]).tensor.copy() }
+    }
+    return try LLaVAModel(configuration, from: Copies(store: parameters), lora: lora)
+  }
+}
+
 /// Low-rank adapters against the same change made to the weights themselves.
 @Suite struct LoRATests {
   private let base: LLaVAModel
@@ -102,6 +114,41 @@ import Torch
         .abs().max().item() < 2e-5)
   }
 
+  /// What was trained beside the adapters is in the folder: the base with it is the model.
+  @Test(arguments: CheckpointLayout.allCases, [[.projector], [.projector, .tower, .adapter]] as [Set<ParameterGroup>])
+  func partsTrainedWholeComeAlong(_ layout: CheckpointLayout, _ whole: Set<ParameterGroup>) throws {
+    let scratch = try Scratch()
+    let folder = scratch.url.appending(path: "adapters")
+    let model = try trained().copied()
+    let generator = try Generator(seed: 3)
+    for parameter in model.parameters.parameters where whole.contains(parameter.group) && parameter.group != .adapter {
+      try parameter.tensor.addInPlace(Tensor.randn(parameter.tensor.shape, generator: generator) * 0.1)
+    }
+    try AdapterFolder.write(model, to: folder, layout: layout, whole: whole)
+    let again = try AdapterFolder.read(folder, into: base)
+    for parameter in model.parameters.parameters {
+      let other = try #require(again.parameters[parameter.name])
+      #expect(try other.tensor.array(Float.self) == parameter.tensor.array(Float.self), "\(parameter.name)")
+      let isBase = try base.parameters[parameter.name]?.tensor.array(Float.self) == other.tensor.array(Float.self)
+      #expect(isBase == (parameter.group != .adapter && !whole.contains(parameter.group)), "\(parameter.name)")
+    }
+
+    // Half a part, or none of one that the folder claims to hold, is not what was trained.
+    let url = folder.appending(path: "adapter_model.safetensors")
+    let file = try SafetensorsFile(url)
+    let items = try file.entries.keys.sorted().map { SafetensorsItem($0, try file.tensor($0)) }
+    let projector = items.filter { $0.name.contains("projector") }
+    for missing in [projector, [projector[1]]] {
+      try SafetensorsWriter.write(items.filter { item in !missing.contains { $0.name == item.name } }, to: url)
+      let error = #expect(throws: CheckpointError.self) { try AdapterFolder.read(folder, into: base) }
+      #expect(error?.description.contains("projector") == true)
+    }
+    let nan = SafetensorsItem(projector[0].name, try projector[0].load() * .nan)
+    try SafetensorsWriter.write(items.filter { $0.name != nan.name } + [nan], to: url)
+    let error = #expect(throws: CheckpointError.self) { try AdapterFolder.read(folder, into: base) }
+    #expect(error?.description.contains("NaN") == true)
+  }
+
   @Test func whatDoesNotFitIsRefused() throws {
     let scratch = try Scratch()
     #expect(throws: LoRAError.none) { try AdapterFolder.write(base, to: scratch.url.appending(path: "none")) }
@@ -117,7 +164,7 @@ import Torch
     let config = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any])
     for (field, value) in [
       ("peft_type", "IA3"), ("use_dora", true), ("use_rslora", true), ("alpha_pattern", ["q_proj": 3]), ("bias", "all"),
-      ("r", "three"), ("lora_alpha", NSNull()),
+      ("r", "three"), ("lora_alpha", NSNull()), ("modules_to_save", "lm_head"), ("modules_to_save", [3]),
     ] as [(String, Any)] {
       try JSONSerialization.data(withJSONObject: config.merging([field: value]) { $1 }).write(to: url)
       let error = #expect(throws: ConfigurationError.self) { try AdapterFolder.read(folder, into: base) }

@@ -1,10 +1,11 @@
 """Loads adapters that epic wrote with PEFT, and writes some of PEFT's own.
 
-    peft_adapter.py BASE ADAPTER OUT IDS.json
+    peft_adapter.py BASE MERGED ADAPTER OUT INPUTS.safetensors
 
-BASE is a checkpoint, ADAPTER a folder of adapters for it; OUT is made: adapters with the same targets and random weights. IDS is a list of token
-ids. Prints {complaints, modules, logits, ownLogits}: what PEFT warned of, the names of the layers with adapters, and the logits
-[tokens, vocabulary] with ADAPTER and with OUT, in float32.
+BASE is a checkpoint, ADAPTER a folder of adapters for it, with parts that were trained whole, and MERGED the checkpoint that both make; OUT is
+made: adapters with the same targets and parts, and random weights. INPUTS holds `ids` [1, tokens] and `pixels`. Prints {complaints, modules,
+saved, logits, mergedLogits, ownLogits}: what PEFT warned of, the names of the layers with adapters and of the parts trained whole, and the
+logits [tokens, vocabulary] with ADAPTER, of MERGED, and with OUT, in float32.
 """
 
 import json
@@ -13,6 +14,8 @@ import warnings
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.utils import ModulesToSaveWrapper
+from safetensors.torch import load_file
 from transformers import LlavaForConditionalGeneration
 
 
@@ -21,21 +24,29 @@ def load(folder: str) -> LlavaForConditionalGeneration:
 
 
 @torch.inference_mode()
-def logits(model: torch.nn.Module, ids: list[int]) -> list[list[float]]:
-    return model(input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long)).logits[0].tolist()
+def logits(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> list[list[float]]:
+    ids = inputs["ids"]
+    return model(input_ids=ids, pixel_values=inputs["pixels"], attention_mask=torch.ones_like(ids)).logits[0].tolist()
 
 
-base, adapter, out, path = sys.argv[1:]
-ids = json.load(open(path, encoding="utf-8"))
+base, merged, adapter, out, path = sys.argv[1:]
+inputs = load_file(path)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     adapted = PeftModel.from_pretrained(load(base), adapter).eval()
-modules = [name for name, module in adapted.base_model.model.named_modules() if hasattr(module, "lora_A")]
+named = list(adapted.base_model.model.named_modules())
 
 torch.manual_seed(0)
 read = adapted.peft_config["default"]
-config = LoraConfig(r=2, lora_alpha=5, target_modules=read.target_modules, init_lora_weights=False)
+config = LoraConfig(
+    r=2, lora_alpha=5, target_modules=read.target_modules, modules_to_save=read.modules_to_save, init_lora_weights=False
+)
 own = get_peft_model(load(base), config).eval()
+with torch.no_grad():
+    for module in own.modules():
+        if isinstance(module, ModulesToSaveWrapper):
+            for parameter in module.modules_to_save["default"].parameters():
+                parameter.add_(torch.randn_like(parameter) * 0.1)
 own.save_pretrained(out)
 
 print(
@@ -43,9 +54,11 @@ print(
         {
             # Others are deprecations inside the two packages.
             "complaints": [str(warning.message) for warning in caught if "adapter" in str(warning.message).lower()],
-            "modules": modules,
-            "logits": logits(adapted, ids),
-            "ownLogits": logits(own, ids),
+            "modules": [name for name, module in named if hasattr(module, "lora_A")],
+            "saved": [name for name, module in named if isinstance(module, ModulesToSaveWrapper)],
+            "logits": logits(adapted, inputs),
+            "mergedLogits": logits(load(merged), inputs),
+            "ownLogits": logits(own, inputs),
         }
     )
 )

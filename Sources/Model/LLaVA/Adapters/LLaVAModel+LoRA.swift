@@ -12,6 +12,8 @@ extension LLaVAModel {
 
   /// The model with LoRA adapters whose weights come from a source, under names like `decoder.layers.0.self_attn.q_proj.lora_A.weight`.
   ///
+  /// Other weights that the source contains, such as a projector that was trained along, take the place of the model's.
+  ///
   /// - Throws: `LoRAError`; what the source throws.
   public func addingLoRA(_ options: LoRAOptions, from adapters: any ParameterSource) throws -> LLaVAModel {
     try options.validate()
@@ -50,7 +52,9 @@ private struct OwnParameters: ParameterSource {
   func contains(_ name: String) -> Bool { model.parameters[name] != nil || adapters?.contains(name) == true }
 
   func parameter(_ name: String, shape: [Int]) throws -> Tensor {
-    if let own = model.parameters[name] { return adapters == nil ? try model.merged(own) : own.tensor }
+    if let own = model.parameters[name], adapters?.contains(name) != true {
+      return adapters == nil ? try model.merged(own) : own.tensor
+    }
     guard let adapters else { throw CheckpointError.missing(parameter: name, folder: "the model itself") }
     return try adapters.parameter(name, shape: shape)
   }

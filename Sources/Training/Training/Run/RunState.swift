@@ -53,7 +53,10 @@ extension RunFolder {
     do {
       try? FileManager.default.removeItem(at: temporary)
       try CheckpointWriter.write(model, to: temporary, companions: companions)
-      if model.lora != nil { try AdapterFolder.write(model, to: temporary.appending(path: "adapter"), base: companions.path) }
+      if model.lora != nil {
+        let trained = Set(optimizer.options.learningRates.keys)
+        try AdapterFolder.write(model, to: temporary.appending(path: "adapter"), whole: trained, base: companions.path)
+      }
       let run = temporary.appending(path: "run")
       try FileManager.default.createDirectory(at: run, withIntermediateDirectories: false)
       try SafetensorsWriter.write(
@@ -75,11 +78,15 @@ extension RunFolder {
   private func bringToDisk(_ folder: URL, recursively: Bool = true) throws {
     let inside =
       recursively ? FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)?.compactMap { $0 as? URL } : nil
-    for place in (inside ?? []) + [folder] {
-      let descriptor = open(place.path, O_RDONLY | O_CLOEXEC)
-      guard descriptor >= 0, fsync(descriptor) == 0, close(descriptor) == 0 else {
-        throw RunError.unwritable(path: place.path, reason: String(cString: strerror(errno)))
-      }
+    for place in (inside ?? []) + [folder] { try Self.bringToDisk(place) }
+  }
+
+  /// Waits until a file or a folder's list of names is on the disk.
+  static func bringToDisk(_ place: URL) throws {
+    let descriptor = open(place.path, O_RDONLY | O_CLOEXEC)
+    defer { if descriptor >= 0 { close(descriptor) } }
+    guard descriptor >= 0, fsync(descriptor) == 0 else {
+      throw RunError.unwritable(path: place.path, reason: String(cString: strerror(errno)))
     }
   }
 }
