@@ -47,7 +47,10 @@ let package = Package(
     .target(name: "Imaging", dependencies: ["Basics", "CImageCodecs", "Torch"], path: "Sources/Media/Imaging"),
     .target(name: "CSentencePiece", path: "Sources/Media/CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
     .target(
-      name: "Language", dependencies: ["Basics", "CSentencePiece", .product(name: "HeapModule", package: "swift-collections")],
+      name: "CText", path: "Sources/Media/CText", linkerSettings: [.linkedLibrary("onig"), .linkedLibrary("utf8proc")]),
+    .target(
+      name: "Language",
+      dependencies: ["Basics", "CSentencePiece", "CText", .product(name: "HeapModule", package: "swift-collections")],
       path: "Sources/Media/Language"),
     .target(name: "Compression", dependencies: ["Torch"], path: "Sources/Model/Compression"),
     .target(name: "LLaVA", dependencies: ["Basics", "Torch", "Imaging", "Language", "Compression"], path: "Sources/Model/LLaVA"),

@@ -30,10 +30,11 @@ struct AddedTokenSplitter: Sendable {
   /// Patterns by first byte, longest first.
   private var patterns: [UInt8: [Pattern]] = [:]
 
-  /// - Parameter pattern: the bytes to look for; by default the token's own text.
-  init(_ tokens: some Sequence<AddedToken>, pattern: (AddedToken) -> [UInt8] = { Array($0.content.utf8) }) {
-    for token in tokens {
-      let bytes = pattern(token)
+  init(_ tokens: some Sequence<AddedToken>) { self.init(tokens.map { ($0, Array($0.content.utf8)) }) }
+
+  /// Looks for other bytes than the tokens' own texts.
+  init(_ tokens: [(AddedToken, [UInt8])]) {
+    for (token, bytes) in tokens {
       guard let first = bytes.first else { continue }
       patterns[first, default: []].append(Pattern(bytes: bytes, token: token))
     }
@@ -93,16 +94,5 @@ struct AddedTokenSplitter: Sendable {
     var start = position - 1
     while start > 0, text[start] & 0xC0 == 0x80 { start -= 1 }
     return scalarAfter(start, in: text).map { ($0.scalar, start) }
-  }
-}
-
-extension Unicode.Scalar {
-  /// A letter, mark, digit, connector or joiner: `\w` of Unicode regular expressions.
-  fileprivate var isWordCharacter: Bool {
-    if properties.isAlphabetic || properties.isJoinControl { return true }
-    switch properties.generalCategory {
-    case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true
-    default: return false
-    }
   }
 }

@@ -2,8 +2,8 @@ import Foundation
 
 /// A byte-pair tokenizer as tokenizer.json describes it.
 ///
-/// Two families are supported: byte-level vocabularies (GPT-2, Llama 3, Qwen2), and converted SentencePiece vocabularies
-/// with byte fallback (LLaMA, Vicuna, and the LLaVA-1.5 checkpoints on the Hugging Face hub). Encoding goes through
+/// Two families are supported: byte-level vocabularies (GPT-2, Llama 3, Qwen2, SmolLM2), and converted SentencePiece vocabularies
+/// with byte fallback (LLaMA, Vicuna, Gemma, and the LLaVA-1.5 checkpoints on the Hugging Face hub). Encoding goes through
 /// the file's own stages: added tokens, normalizer, pre-tokenizer, merges, post-processor.
 public struct BytePairTokenizer: Tokenizer {
   let vocabulary: BytePairVocabulary
@@ -62,7 +62,8 @@ public struct BytePairTokenizer: Tokenizer {
     preTokenizer = try PreTokenizer(root["pre_tokenizer"])
     frame = try SpecialTokenFrame(root["post_processor"])
     rawSplitter = AddedTokenSplitter(added.filter { !$0.normalized })
-    normalizedSplitter = AddedTokenSplitter(added.filter(\.normalized)) { normalizer.apply(Array($0.content.utf8)) }
+    normalizedSplitter = AddedTokenSplitter(
+      try added.filter(\.normalized).map { ($0, try normalizer.apply(Array($0.content.utf8))) })
     addedTokens = Dictionary(added.map { ($0.id, $0) }) { $1 }
     addedIDs = ids
     decodedTokens = try Self.decodedTokens(vocabulary, added, decoder, file: url.path)
@@ -96,16 +97,14 @@ public struct BytePairTokenizer: Tokenizer {
         ids.append(token)
         continue
       }
-      let normalized = normalizer.apply(Array(bytes[piece.range]))
+      let normalized = try normalizer.apply(Array(bytes[piece.range]))
       for part in normalizedSplitter.split(normalized) {
         if let token = part.token {
           ids.append(token)
           continue
         }
         let isStart = piece.range.lowerBound == 0 && part.range.lowerBound == 0
-        for word in preTokenizer.split(normalized[part.range], isStart: isStart) {
-          ids += vocabulary.encode(word, isByteLevel: preTokenizer.isByteLevel)
-        }
+        for word in try preTokenizer.split(normalized[part.range], isStart: isStart) { ids += vocabulary.encode(word) }
       }
     }
     return addSpecialTokens ? ids + frame.trailing : ids

@@ -78,9 +78,9 @@ struct BytePairVocabulary: Sendable {
 
   func id(of token: [UInt8]) -> Int? { tokens[token].map(Int.init) }
 
-  /// Encodes one word of UTF-8, spelt in the byte-level alphabet first if the vocabulary is.
-  func encode(_ word: ArraySlice<UInt8>, isByteLevel: Bool) -> [Int] {
-    let spelling = isByteLevel ? word.flatMap { ByteLevelAlphabet.spellings[Int($0)] } : Array(word)
+  /// Encodes one word of UTF-8 as the vocabulary spells it.
+  func encode(_ word: ArraySlice<UInt8>) -> [Int] {
+    let spelling = Array(word)
     if ignoresMerges, let whole = tokens[spelling] { return [Int(whole)] }
     var symbols: [Int32] = []
     var pendingUnknown = false

@@ -1,27 +1,45 @@
-/// Replaces every occurrence of some bytes, from left to right.
+/// Where a text occurs, from left to right and without overlap; an empty one occurs nowhere.
 ///
 /// Text is searched as bytes throughout this module: a `String` is a collection of grapheme clusters, in which "▁"
 /// followed by a combining mark, or "\n" behind "\r", is not found.
-func replacing(_ pattern: [UInt8], in bytes: some Collection<UInt8>, with replacement: [UInt8]) -> [UInt8] {
-  split(Array(bytes), separator: pattern).joined(separator: replacement).map { $0 }
-}
-
-/// The parts of a text between occurrences of a separator, empty ones included; one part if there is none.
-func split(_ bytes: [UInt8], separator: [UInt8]) -> [ArraySlice<UInt8>] {
-  guard let first = separator.first else { return [bytes[...]] }
-  var parts: [ArraySlice<UInt8>] = []
-  var start = 0
-  var position = 0
-  while position + separator.count <= bytes.count {
-    if bytes[position] == first, bytes[position...].starts(with: separator) {
-      parts.append(bytes[start..<position])
-      position += separator.count
-      start = position
+func occurrences(of pattern: [UInt8], in bytes: ArraySlice<UInt8>) -> [Range<Int>] {
+  guard let first = pattern.first else { return [] }
+  var found: [Range<Int>] = []
+  var position = bytes.startIndex
+  while position + pattern.count <= bytes.endIndex {
+    if bytes[position] == first, bytes[position...].starts(with: pattern) {
+      found.append(position..<position + pattern.count)
+      position += pattern.count
     } else {
       position += 1
     }
   }
-  return parts + [bytes[start...]]
+  return found
+}
+
+/// Replaces ranges of a text, which are in order, by the same bytes each.
+func replacing(_ ranges: [Range<Int>], in bytes: ArraySlice<UInt8>, with replacement: [UInt8]) -> [UInt8] {
+  if ranges.isEmpty { return Array(bytes) }
+  var result: [UInt8] = []
+  var end = bytes.startIndex
+  for range in ranges {
+    result += bytes[end..<range.lowerBound]
+    result += replacement
+    end = range.upperBound
+  }
+  return result + bytes[end...]
+}
+
+/// Replaces every occurrence of some bytes, from left to right.
+func replacing(_ pattern: [UInt8], in bytes: some Collection<UInt8>, with replacement: [UInt8]) -> [UInt8] {
+  let bytes = ArraySlice(bytes)
+  return replacing(occurrences(of: pattern, in: bytes), in: bytes, with: replacement)
+}
+
+/// The parts of a text between occurrences of a separator, empty ones included; one part if there is none.
+func split(_ bytes: [UInt8], separator: [UInt8]) -> [ArraySlice<UInt8>] {
+  let found = occurrences(of: separator, in: bytes[...])
+  return zip([0] + found.map(\.upperBound), found.map(\.lowerBound) + [bytes.count]).map { bytes[$0..<$1] }
 }
 
 /// As the function on bytes, for text.

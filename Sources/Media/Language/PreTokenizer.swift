@@ -1,25 +1,28 @@
 /// The `pre_tokenizer` of a tokenizer.json: how text is divided into the words that merges never cross.
+///
+/// Steps work one after the other, each on the words that the ones before it made.
 struct PreTokenizer: Sendable {
-  enum Step: Sendable {
-    case split(PreTokenizerPattern)
+  private enum Step: Sendable {
+    case split(TextPattern, isInverted: Bool, SplitBehavior)
+    /// Spells bytes in the byte-level alphabet.
     case byteLevel(addsPrefixSpace: Bool, splits: Bool)
     case metaspace(replacement: [UInt8], prefix: Prefix, splits: Bool)
   }
 
   /// Where a metaspace step puts its mark in front of text that has none.
-  enum Prefix: String, Sendable { case always, first, never }
+  private enum Prefix: String, Sendable { case always, first, never }
+
+  private struct Word {
+    var text: ArraySlice<UInt8>
+    /// Whether it begins the whole text.
+    let isStart: Bool
+  }
 
   private var steps: [Step] = []
 
-  /// Whether words are handed on as bytes in the byte-level alphabet.
-  var isByteLevel: Bool { steps.contains { if case .byteLevel = $0 { true } else { false } } }
-
   /// Reads the field; absent means that the whole text is one word.
   init(_ node: JSONNode?) throws {
-    guard let node else { return }
-    steps = try Self.steps(node)
-    let misplaced = steps.dropLast().contains { if case .byteLevel = $0 { true } else { false } }
-    if misplaced { throw node.unsupported("ByteLevel in front of other steps", supported: "ByteLevel at the end") }
+    if let node { steps = try Self.steps(node) }
   }
 
   private static func steps(_ node: JSONNode) throws -> [Step] {
@@ -35,56 +38,72 @@ struct PreTokenizer: Sendable {
         throw node.malformed("unknown prepend_scheme \"\(scheme)\"")
       }
       let splits = try node["split"]?.bool() ?? true
-      return [.metaspace(replacement: try node.required("replacement").bytes(), prefix: prefix, splits: splits)]
-    case "Split": return [.split(try pattern(node))]
-    case let other: throw node.unsupported(other, supported: "ByteLevel, Metaspace, Split and Sequence")
+      let mark = try node.required("replacement")
+      if try mark.bytes().isEmpty { throw mark.malformed("a character belongs here") }
+      return [.metaspace(replacement: try mark.bytes(), prefix: prefix, splits: splits)]
+    case "Split":
+      let pattern = try TextPattern(try node.required("pattern"))
+      return [.split(pattern, isInverted: try node["invert"]?.bool() ?? false, try behavior(try node.required("behavior")))]
+    case "Digits":
+      let isIndividual = try node["individual_digits"]?.bool() ?? false
+      return [.split(.characters(.numeric), isInverted: false, isIndividual ? .isolated : .contiguous)]
+    case "Punctuation":
+      return [.split(.characters(.punctuation), isInverted: false, try node["behavior"].map(behavior) ?? .isolated)]
+    case "Whitespace": return [.split(.words, isInverted: true, .removed)]
+    case "WhitespaceSplit": return [.split(.characters(.whitespace), isInverted: false, .removed)]
+    case "CharDelimiterSplit":
+      let delimiter = try node.required("delimiter")
+      let scalars = try delimiter.string().unicodeScalars
+      guard scalars.count == 1, let scalar = scalars.first else { throw delimiter.malformed("one character belongs here") }
+      return [.split(.characters(.exactly(scalar)), isInverted: false, .removed)]
+    case let other:
+      throw node.unsupported(
+        other,
+        supported: "ByteLevel, CharDelimiterSplit, Digits, Metaspace, Punctuation, Split, Whitespace, WhitespaceSplit, Sequence")
     }
   }
 
-  private static func pattern(_ node: JSONNode) throws -> PreTokenizerPattern {
-    let pattern = try node.required("pattern")
-    guard let spelling = try pattern["Regex"]?.string() else {
-      throw pattern.unsupported("a plain string", supported: "the patterns of GPT-2, Llama 3 and Qwen2")
+  private static func behavior(_ node: JSONNode) throws -> SplitBehavior {
+    let name = try node.string()
+    guard let behavior = SplitBehavior(rawValue: name) else {
+      throw node.unsupported("\"\(name)\"", supported: SplitBehavior.allCases.map(\.rawValue).joined(separator: ", "))
     }
-    guard let known = PreTokenizerPattern(spelling: spelling) else {
-      throw pattern.unsupported("\"\(spelling)\"", supported: "the patterns of GPT-2, Llama 3 and Qwen2")
-    }
-    // These patterns leave nothing between their matches, so both ways to say "keep the matches" mean the same.
-    let behavior = try node.required("behavior").string()
-    let inverted = try node["invert"]?.bool() ?? false
-    guard behavior == "Isolated" || (behavior == "Removed" && inverted) else {
-      throw node.unsupported("behavior \(behavior)", supported: "Isolated")
-    }
-    return known
+    return behavior
   }
 
-  /// Divides a stretch of normalised text.
+  /// Divides a stretch of normalised text into words as the vocabulary spells them.
   ///
   /// - Parameter isStart: whether the stretch begins the whole text.
-  func split(_ text: ArraySlice<UInt8>, isStart: Bool) -> [ArraySlice<UInt8>] {
-    var words = [text]
-    for step in steps {
-      words = words.flatMap { word -> [ArraySlice<UInt8>] in
-        switch step {
-        case .split(let pattern): return pattern.split(word)
-        case .byteLevel(let addsPrefixSpace, let splits):
-          let prefixed = addsPrefixSpace && word.first != 0x20 ? [0x20] + word : word
-          return splits ? PreTokenizerPattern.gpt2.split(prefixed) : [prefixed]
-        case .metaspace(let mark, let prefix, let splits):
-          var marked = replacing([0x20], in: word, with: mark)
-          let isWanted = prefix == .always || (prefix == .first && isStart && word.startIndex == text.startIndex)
-          if isWanted, !marked.starts(with: mark) { marked = mark + marked }
-          return splits ? Self.divide(marked, inFrontOf: mark) : [marked[...]]
-        }
-      }
-    }
-    return words
+  /// - Throws: `LanguageError.encodingFailed` where a regular expression takes too many steps.
+  func split(_ text: ArraySlice<UInt8>, isStart: Bool) throws -> [ArraySlice<UInt8>] {
+    var words = text.isEmpty ? [] : [Word(text: text, isStart: isStart)]
+    for step in steps { words = try words.flatMap { try Self.apply(step, to: $0) } }
+    return words.map(\.text)
   }
 
-  /// Cuts in front of every mark.
-  private static func divide(_ text: [UInt8], inFrontOf mark: [UInt8]) -> [ArraySlice<UInt8>] {
-    var starts = [0]
-    for position in text.indices.dropFirst() where text[position...].starts(with: mark) { starts.append(position) }
-    return zip(starts, starts.dropFirst() + [text.count]).map { text[$0..<$1] }
+  private static func apply(_ step: Step, to word: Word) throws -> [Word] {
+    switch step {
+    case .split(let pattern, let isInverted, let behavior):
+      var pieces = try pattern.pieces(of: word.text)
+      if isInverted { for index in pieces.indices { pieces[index].isMatch.toggle() } }
+      return parts(of: word, behavior.words(pieces))
+    case .byteLevel(let addsPrefixSpace, let splits):
+      let text = addsPrefixSpace && word.text.first != 0x20 ? [0x20] + word.text : word.text
+      let words = splits ? PreTokenizerPattern.gpt2.split(text) : [text]
+      return words.map { part in
+        let isStart = word.isStart && part.startIndex == text.startIndex
+        return Word(text: part.flatMap { ByteLevelAlphabet.spellings[Int($0)] }[...], isStart: isStart)
+      }
+    case .metaspace(let mark, let prefix, let splits):
+      var marked = replacing([0x20], in: word.text, with: mark)
+      if prefix == .always || prefix == .first && word.isStart, !marked.starts(with: mark) { marked = mark + marked }
+      let whole = Word(text: marked[...], isStart: word.isStart)
+      return splits
+        ? parts(of: whole, SplitBehavior.mergedWithNext.words(try TextPattern.literal(mark).pieces(of: whole.text))) : [whole]
+    }
+  }
+
+  private static func parts(of word: Word, _ ranges: [Range<Int>]) -> [Word] {
+    ranges.map { Word(text: word.text[$0], isStart: word.isStart && $0.lowerBound == word.text.startIndex) }
   }
 }

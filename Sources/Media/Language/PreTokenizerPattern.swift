@@ -22,8 +22,8 @@ enum PreTokenizerPattern: Sendable, Equatable {
   }
 
   /// Recognises a regular expression by its spelling.
-  init?(spelling: String) {
-    guard let known = Self.spellings.first(where: { $0.0.utf8.elementsEqual(spelling.utf8) }) else { return nil }
+  init?(spelling: [UInt8]) {
+    guard let known = Self.spellings.first(where: { $0.0.utf8.elementsEqual(spelling) }) else { return nil }
     self = known.1
   }
 

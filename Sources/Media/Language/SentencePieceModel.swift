@@ -48,7 +48,7 @@ final class SentencePieceModel: @unchecked Sendable {
 
   private static func load(_ model: [UInt8], path: String) throws -> OpaquePointer {
     var handle: OpaquePointer?
-    do throws(Failure) {
+    do throws(LibraryFailure) {
       try checked { csp_load(model, model.count, &handle, $0, $1) }
     } catch {
       let problem = "not a SentencePiece model (\(error.message))"
@@ -73,25 +73,13 @@ final class SentencePieceModel: @unchecked Sendable {
   func encode(_ text: [UInt8]) throws -> [Int] {
     var ids: UnsafeMutablePointer<Int32>?
     var count = 0
-    do throws(Failure) {
+    do throws(LibraryFailure) {
       try checked { csp_encode(handle, text, text.count, &ids, &count, $0, $1) }
     } catch {
       throw LanguageError.encodingFailed(reason: error.message)
     }
     defer { csp_free_ids(ids) }
     return UnsafeBufferPointer(start: ids, count: count).map(Int.init)
-  }
-}
-
-private struct Failure: Error { let message: String }
-
-/// Runs a C function that returns 0 or writes a message.
-private func checked(_ body: (UnsafeMutablePointer<CChar>?, Int) -> Int32) throws(Failure) {
-  var message = [CChar](repeating: 0, count: 512)
-  if body(&message, message.count) != 0 {
-    // One line, because it becomes part of a one-line message.
-    let bytes = message.prefix { $0 != 0 }.map { $0 == 0x0A ? 0x20 : UInt8(bitPattern: $0) }
-    throw Failure(message: String(decoding: bytes, as: UTF8.self))
   }
 }
 

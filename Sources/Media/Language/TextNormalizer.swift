@@ -1,14 +1,18 @@
 /// The `normalizer` of a tokenizer.json: steps that change the text before it is divided.
 struct TextNormalizer: Sendable {
-  enum Step: Sendable {
-    /// Canonical composition (Unicode NFC).
-    case nfc
+  private enum Step: Sendable {
+    case form(UnicodeForm)
+    case lowercase
+    /// Drops combining marks.
+    case stripAccents
+    /// Drops whitespace at the ends.
+    case strip(left: Bool, right: Bool)
     /// Puts bytes in front of any text that is not empty.
     case prepend([UInt8])
-    case replace([UInt8], with: [UInt8])
+    case replace(TextPattern, with: [UInt8])
   }
 
-  var steps: [Step] = []
+  private var steps: [Step] = []
 
   /// Reads the field; absent means no steps.
   init(_ node: JSONNode?) throws {
@@ -17,26 +21,41 @@ struct TextNormalizer: Sendable {
 
   private static func steps(_ node: JSONNode) throws -> [Step] {
     switch try node.type() {
-    case "NFC": return [.nfc]
+    case "Sequence": return try node.required("normalizers").elements().flatMap { try steps($0) }
+    case "Lowercase": return [.lowercase]
+    case "StripAccents": return [.stripAccents]
+    case "Strip":
+      return [.strip(left: try node["strip_left"]?.bool() ?? true, right: try node["strip_right"]?.bool() ?? true)]
     case "Prepend": return [.prepend(try node.required("prepend").bytes())]
     case "Replace":
-      let pattern = try node.required("pattern")
-      guard let text = pattern["String"] else {
-        throw pattern.unsupported("a regular expression", supported: "a plain string")
-      }
-      return [.replace(try text.bytes(), with: try node.required("content").bytes())]
-    case "Sequence": return try node.required("normalizers").elements().flatMap { try steps($0) }
-    case let other: throw node.unsupported(other, supported: "NFC, Prepend, Replace and Sequence")
+      return [.replace(try TextPattern(try node.required("pattern")), with: try node.required("content").bytes())]
+    case let other:
+      if let form = UnicodeForm(rawValue: other) { return [.form(form)] }
+      let forms = UnicodeForm.allCases.map(\.rawValue).joined(separator: ", ")
+      throw node.unsupported(other, supported: forms + ", Lowercase, Prepend, Replace, Strip, StripAccents, Sequence")
     }
   }
 
-  func apply(_ text: [UInt8]) -> [UInt8] {
+  /// - Throws: `LanguageError.encodingFailed` where a regular expression takes too many steps, or memory runs out.
+  func apply(_ text: [UInt8]) throws -> [UInt8] {
     var text = text
     for step in steps {
       switch step {
-      case .nfc: text = CanonicalComposition.compose(text)
+      case .form(let form): text = try form.apply(to: text)
+      case .lowercase:
+        // Character by character, so that a sigma at the end of a word is like any other.
+        text = text[...].scalars.flatMap { $0.scalar.properties.lowercaseMapping.utf8 }
+      case .stripAccents:
+        text = text[...].scalars.filter { !$0.scalar.isMark }.flatMap { text[$0.range] }
+      case .strip(let left, let right):
+        var scalars = text[...].scalars[...]
+        if left { scalars = scalars.drop { $0.scalar.properties.isWhitespace } }
+        while right, scalars.last?.scalar.properties.isWhitespace == true { scalars.removeLast() }
+        text =
+          scalars.first.flatMap { first in scalars.last.map { Array(text[first.range.lowerBound..<$0.range.upperBound]) } } ?? []
       case .prepend(let prefix): if !text.isEmpty { text = prefix + text }
-      case .replace(let pattern, let replacement): text = replacing(pattern, in: text, with: replacement)
+      case .replace(let pattern, let replacement):
+        text = replacing(try pattern.pieces(of: text[...]).filter(\.isMatch).map(\.range), in: text[...], with: replacement)
       }
     }
     return text
