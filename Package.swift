@@ -96,13 +96,16 @@ let package = Package(
       name: "TestSupport", dependencies: [.product(name: "Subprocess", package: "swift-subprocess")], path: "Tests/TestSupport"),
     .target(
       name: "EvaluationLayouts", dependencies: ["Evaluation", "Imaging", "TestSupport"], path: "Tests/EvaluationLayouts"),
-    .target(name: "GoldenModels", dependencies: ["LLaVA", "TestSupport"], path: "Tests/GoldenModels"),
+    .target(name: "GoldenModels", dependencies: ["Compression", "LLaVA", "TestSupport", "Torch"], path: "Tests/GoldenModels"),
     .testTarget(name: "BasicsTests", dependencies: ["Basics", "TestSupport"]),
     .testTarget(name: "TorchTests", dependencies: ["Torch", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "LanguageTests", dependencies: ["Language", "TestSupport"], exclude: ["Resources"]),
     .testTarget(
-      name: "CompressionTests", dependencies: ["Compression", "LLaVA", "Imaging", "GoldenModels", "TestModels", "TestSupport"]),
+      name: "CompressionTests",
+      dependencies: [
+        "Answering", "Compression", "Distillation", "LLaVA", "Imaging", "GoldenModels", "TestModels", "TestSupport",
+      ]),
     .testTarget(name: "LabTests", dependencies: ["Lab", "Training", "TestSupport"]),
     .testTarget(
       name: "ShapesTests", dependencies: ["Shapes", "Evaluation", "Imaging", "Language", "Training", "TestSupport"]),

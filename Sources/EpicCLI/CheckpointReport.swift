@@ -47,7 +47,7 @@ struct CheckpointReport: Encodable {
     vision = Vision(
       hiddenSize: c.vision.hiddenSize, layers: c.vision.layers, computedLayers: c.vision.computedLayers, heads: c.vision.heads,
       intermediateSize: c.vision.intermediateSize, imageSize: c.vision.imageSize, patchSize: c.vision.patchSize,
-      visualTokens: c.vision.tokens)
+      visualTokens: c.pictureLayout.count)
     language = Text(
       family: c.text.family.rawValue, hiddenSize: c.text.hiddenSize, layers: c.text.layers, heads: c.text.heads,
       keyValueHeads: c.text.keyValueHeads, headDimension: c.text.headDimension, intermediateSize: c.text.intermediateSize,

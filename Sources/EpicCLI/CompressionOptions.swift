@@ -7,7 +7,7 @@ import LLaVA
 struct CompressionOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Strategy that chooses: \(CompressorRegistry.standard.names.joined(separator: ", ")). dart unless given.", valueName: "name"
+      "Strategy that chooses: \(ReducerRegistry.standard.names.joined(separator: ", ")). dart unless given.", valueName: "name"
     ))
   var compressor: String?
 
@@ -19,12 +19,20 @@ struct CompressionOptions: ParsableArguments {
 
   @OptionGroup var place: CutOptions
 
+  @Option(help: .reduce)
+  var reduce: String?
+
   func validate() throws {
+    let short = [
+      ("keep", keep != nil), ("ratio", ratio != nil), ("compressor", compressor != nil), ("layer", place.layer != nil),
+      ("then-layer", place.thenLayer != nil),
+    ]
+    if reduce != nil, let other = short.first(where: \.1) {
+      throw ValidationError("--reduce and --\(other.0) both say what is dropped; give one of them")
+    }
     if keep != nil, ratio != nil { throw ValidationError("--keep and --ratio say the same thing; give one of them") }
-    if keep == nil, ratio == nil {
-      for (name, given) in [
-        ("compressor", compressor != nil), ("layer", place.layer != nil), ("then-layer", place.thenLayer != nil),
-      ] where given {
+    if reduce == nil, keep == nil, ratio == nil {
+      for (name, given) in short where given {
         throw ValidationError("--\(name) needs --keep or --ratio: how many visual tokens stay")
       }
     }
@@ -34,6 +42,7 @@ struct CompressionOptions: ParsableArguments {
   /// What was asked for, or nil where nothing is to be dropped.
   var plan: CompressionPlan? {
     get throws {
+      if let reduce { return try checkOption("--reduce") { try CompressionPlan(reduce) } }
       guard let amount = keep.map(CompressionPlan.Amount.keep) ?? ratio.map(CompressionPlan.Amount.ratio) else { return nil }
       return try place.plan(compressor ?? "dart", amount)
     }
@@ -42,8 +51,26 @@ struct CompressionOptions: ParsableArguments {
   /// The plan, checked against a model.
   func plan(for configuration: LLaVAConfiguration) throws -> CompressionPlan? {
     guard let plan = try plan else { return nil }
-    try place.check(plan, configuration)
+    if reduce != nil {
+      _ = try checkOption("--reduce") { try configuration.tokens(of: plan) }
+    } else {
+      try place.check(plan, configuration)
+    }
+    try noteWhatRatioLeaves(plan, configuration)
     return plan
+  }
+
+  /// A strategy's own formula may leave more or less than a ratio says: DART never drops its pivots.
+  private func noteWhatRatioLeaves(_ plan: CompressionPlan, _ configuration: LLaVAConfiguration) throws {
+    let total = configuration.pictureLayout.count
+    for stage in plan.stages {
+      guard case .ratio(let ratio) = stage.amount else { continue }
+      let (left, asked) = (try stage.count(of: total), Int((1 - ratio) * Double(total)))
+      if left == asked { continue }
+      printError(
+        "note: ratio \(ratio) leaves \(left) of \(total) visual tokens by \(stage.name ?? "the strategy")'s formula, not \(asked); --keep sets the number itself"
+      )
+    }
   }
 
   /// The plan, checked against a checkpoint before its weights are read.
@@ -76,7 +103,7 @@ struct CutOptions: ParsableArguments {
   func plan(_ compressor: String, _ amount: CompressionPlan.Amount) throws -> CompressionPlan {
     var cuts = [CompressionPlan.Cut(layer: layer ?? 2, amount)]
     if let thenLayer, let thenKeep { cuts.append(CompressionPlan.Cut(layer: thenLayer, .keep(thenKeep))) }
-    return try named { try CompressionPlan(CompressorRegistry.standard.strategy(compressor), cuts: cuts) }
+    return try named { try CompressionPlan(ReducerRegistry.standard.reducer(compressor), cuts: cuts, name: compressor) }
   }
 
   /// Whether a model has the layers and images enough tokens.
@@ -84,8 +111,7 @@ struct CutOptions: ParsableArguments {
   /// - Throws: `ValidationError` that names the option.
   func check(_ plan: CompressionPlan, _ configuration: LLaVAConfiguration) throws {
     try named {
-      _ = try plan.tokensSeen(ofImage: configuration.vision.tokens, layers: configuration.text.layers)
-      _ = try plan.shrunk(configuration.vision.grid)
+      _ = try configuration.tokens(of: plan)
     }
   }
 
@@ -97,7 +123,7 @@ struct CutOptions: ParsableArguments {
       let option =
         switch error {
         case .unknownStrategy: "compressor: "
-        case .layerOrder, .secondCutOfPool: "then-layer: "
+        case .siteOrder, .secondCutBeforeDecoder: "then-layer: "
         case .keepGrows: "then-keep: "
         case .layer(let found, _): found == layer ?? 2 ? "" : "then-"
         case .option(_, let found, _): found == thenKeep ? "then-" : ""
@@ -105,6 +131,19 @@ struct CutOptions: ParsableArguments {
         }
       throw ValidationError("--\(option)\(error)")
     }
+  }
+}
+
+extension ArgumentHelp {
+  /// What `--reduce` says in all commands.
+  static var reduce: ArgumentHelp {
+    ArgumentHelp(
+      "A plan in full: stages strategy:tokens@site with commas between them, such as dart:64@2,dart:16@15.",
+      discussion: """
+        Tokens are a number, a share (11%) or ratio=0.889. A site is a number of decoder layers, features, tower, tower.12 or picture. \
+        A strategy's options follow the tokens, dart:64:image-pivots=8@2. Options are, with their usual values: \
+        \(ReducerRegistry.standard.optionLines.joined(separator: ". ")).
+        """, valueName: "plan")
   }
 }
 

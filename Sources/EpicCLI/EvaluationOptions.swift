@@ -79,8 +79,9 @@ struct BenchmarkChoice: ParsableArguments {
 struct PlanChoice: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Strategies, a list: \(CompressorRegistry.standard.names.joined(separator: ", ")).", valueName: "name,name"))
-  var compressor = CommaList(["dart"])
+      "Strategies, a list: \(ReducerRegistry.standard.names.joined(separator: ", ")); dart unless given.", valueName: "name,name")
+  )
+  var compressor: CommaList<String>?
 
   @Option(help: ArgumentHelp("Visual tokens to keep: a list, 192,128,64; the paper's budgets unless given.", valueName: "n,n"))
   var keep: CommaList<Int>?
@@ -88,23 +89,34 @@ struct PlanChoice: ParsableArguments {
   @Option(help: ArgumentHelp("Drop after this many decoder layers; pool and downsample work before all.", valueName: "k"))
   var layer = 2
 
+  @Option(parsing: .singleValue, help: .reduce)
+  var reduce: [String] = []
+
   @Flag(name: .customLong("no-full"), help: "Leave out the row without compression, and with it all differences to it.")
   var leavesOutFull = false
 
   func validate() throws {
-    for name in compressor.values { _ = try checkOption("--compressor") { try CompressorRegistry.standard.strategy(name) } }
+    for name in compressor?.values ?? [] { _ = try checkOption("--compressor") { try ReducerRegistry.standard.reducer(name) } }
     if let bad = keep?.values.first(where: { $0 < 0 }) { throw ValidationError("--keep is \(bad), expected 0 or more") }
+    for text in reduce { _ = try checkOption("--reduce") { try CompressionPlan(text) } }
     if layer < 1 { throw ValidationError("--layer is \(layer), expected 1 or more") }
   }
 
   /// The plans, checked against a model.
   func plans(for configuration: LLaVAConfiguration) throws -> [AnswerPlan] {
-    let budgets = keep?.values ?? Profile.budgets(configuration.vision.tokens)
+    let budgets = keep?.values ?? Profile.budgets(configuration.pictureLayout.count)
+    // Plans in full stand for themselves unless strategies or budgets are named beside them.
+    let strategies = compressor?.values ?? (reduce.isEmpty || keep != nil ? ["dart"] : [])
+    var found: [AnswerPlan]
     do {
-      return try AnswerPlan.all(
-        compressor.values, keep: budgets, layer: layer, for: configuration, includesFull: !leavesOutFull)
+      found = try AnswerPlan.all(strategies, keep: budgets, layer: layer, for: configuration, includesFull: !leavesOutFull)
     } catch let error as CompressionError {
       throw ValidationError("--\(error)")
     }
+    for text in reduce {
+      let plan = try checkOption("--reduce") { try AnswerPlan(CompressionPlan(text), for: configuration) }
+      if !found.contains(where: { $0.id == plan.id }) { found.append(plan) }
+    }
+    return found
   }
 }

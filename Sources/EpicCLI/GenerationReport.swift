@@ -40,7 +40,9 @@ struct GenerationReport: Encodable {
 extension Answer {
   /// For each picture the tokens that the last cut left; nil where the plan drops none in the decoder.
   func keptIndices(images: Int, _ plan: CompressionPlan?) -> [[Int]]? {
-    guard case .drop = plan?.strategy else { return nil }
+    guard let plan, !plan.stages.contains(where: { $0.site.decoderLayer == nil && !$0.reducer.keepsPositions }) else {
+      return nil
+    }
     let all = Array(0..<(images == 0 ? 0 : result.visualTokens / images))
     return result.cuts.last?.keptIndices ?? Array(repeating: all, count: images)
   }

@@ -30,14 +30,14 @@ struct OverlayFile {
 
   /// Draws all pictures side by side.
   func write(_ answer: Answer, _ pictures: [RGBImage], _ pipeline: LLaVAPipeline, _ plan: CompressionPlan?) throws {
-    let vision = pipeline.model.configuration.vision
-    let view = pipeline.preprocessor.magnified(by: max(1, (Self.comfortableSize + vision.imageSize - 1) / vision.imageSize))
+    let side = pipeline.preprocessor.imageSize
+    let view = pipeline.preprocessor.magnified(by: max(1, (Self.comfortableSize + side - 1) / side))
+    let grid = try pipeline.model.pictureLayout.grid()
+    let merged = plan?.stages.first { $0.site.decoderLayer == nil && !$0.reducer.keepsPositions }
     let drawings = try pictures.enumerated().map { index, picture in
       let overlay =
-        switch plan?.strategy {
-        case .pool, .shrink: TokenOverlay(vision.grid, pooledTo: answer.result.keptVisualTokens / pictures.count)
-        case .drop, nil: TokenOverlay(vision.grid, keptIndices: answer.result.cuts.map { $0.keptIndices[index] })
-        }
+        try merged.map { TokenOverlay(grid, pooledTo: try $0.count(of: grid.count)) }
+        ?? TokenOverlay(grid, keptIndices: answer.result.cuts.map { $0.keptIndices[index] })
       return try overlay.drawn(on: view.resizedPixels(picture))
     }
     try RGBImage.sideBySide(drawings).writePNG(to: url)

@@ -75,7 +75,7 @@ struct ProfileReport: Encodable {
   init(model: String, _ configuration: LLaVAConfiguration, _ place: CutOptions, text: Double?) throws {
     self.model = model
     layers = configuration.text.layers
-    visualTokens = configuration.vision.tokens
+    visualTokens = configuration.pictureLayout.count
     layer = place.layer ?? 2
     thenLayer = place.thenLayer
     thenKeep = place.thenKeep

@@ -1,5 +1,6 @@
 import Evaluation
 import EvaluationLayouts
+import Compression
 import Foundation
 import LLaVA
 import TestModels
@@ -22,7 +23,7 @@ import Testing
     let pipeline = try LLaVAPipeline.load(from: folder)
     let plans = try [
       AnswerPlan(fullOf: pipeline.model.configuration),
-      AnswerPlan("dart", keep: 4, layer: 1, for: pipeline.model.configuration),
+      AnswerPlan(CompressionPlan("dart:4@1"), for: pipeline.model.configuration),
     ]
     var settings = EvaluationSettings()
     settings.maximumNewTokens = 2

@@ -36,14 +36,16 @@ import Torch
     let tokens = configuration.vision.tokens
     var plans: [AnswerPlan] = Bool.random(using: &random) ? [AnswerPlan(fullOf: configuration)] : []
     for _ in 0..<Int.random(in: 1...7, using: &random) {
-      let name = CompressorRegistry.standard.names.randomElement(using: &random) ?? "dart"
+      let name = ReducerRegistry.standard.names.randomElement(using: &random) ?? "dart"
       let layer = Int.random(in: 1...configuration.text.layers, using: &random)
       let shrinks = name == "downsample" || name == "pool"
       let classToken = configuration.vision.featureSelection == .full ? 1 : 0
       let keep =
         shrinks
         ? [1, 2, 4, 6].randomElement(using: &random).map { $0 + classToken } ?? 1 : Int.random(in: 0...tokens, using: &random)
-      let plan = try AnswerPlan(name, keep: keep, layer: layer, for: configuration)
+      let cut = CompressionPlan.Cut(layer: layer, .keep(keep))
+      let reducer = try ReducerRegistry.standard.reducer(name)
+      let plan = try AnswerPlan(CompressionPlan(reducer, cuts: [cut], name: name), for: configuration)
       if !plans.contains(where: { $0.id == plan.id }) { plans.append(plan) }
     }
     return plans

@@ -26,27 +26,23 @@ import Torch
     let hidden = try Tensor.randn([rows, 16], generator: generator).to(device)
     let queries = try Tensor.randn([rows, 4, 6], generator: generator).to(device)
     let keys = try Tensor.randn([rows, 2, 6], generator: generator).to(device)
-    let norm: (Tensor) throws -> Tensor = { try $0 * 0.5 }
-    let batch = BatchRows(hidden: hidden, keys: keys, norm: norm)
-    var (start, found) = (0, [VisualTokens]())
-    for sample in samples {
-      func own(_ t: Tensor) throws -> Tensor { try t.narrow(0, from: start, length: sample.length) }
-      let state = try DecoderRows(
-        hidden: own(hidden), queries: own(queries), keys: own(keys).transposed(0, 1), norm: norm, batch: batch, start: start)
-      let visual = sample.images.map(\.span)
-      for image in sample.images {
-        found.append(
-          VisualTokens(sample: state, span: image.span, visual: visual, promptEnd: sample.promptEnd, grid: image.grid))
+    let lengths = samples.map(\.length)
+    let trace = AttentionTrace(
+      queries: queries, rowKeys: keys, keys: try keys.split(lengths).map { try $0.transposed(0, 1) })
+    let batch = SiteRows(hidden: hidden, lengths: lengths, traces: [0: trace], lastLayer: 0) { try $0 * 0.5 }
+    return samples.enumerated().flatMap { index, sample in
+      sample.images.map { image in
+        VisualTokens(
+          site: .decoder(layer: 1), rows: batch, sample: index, span: image.span, visual: sample.images.map(\.span),
+          promptEnd: sample.promptEnd, layout: TokenLayout(image.grid))
       }
-      start += sample.length
     }
-    return found
   }
 
   @Test(arguments: UInt64(0)..<100) func dartChoosesTheSame(_ seed: UInt64) throws {
     var random = SplitMix(seed: seed)
     let images = try Self.images(&random, seed)
-    let batch = try #require(images.first?.sample.batch)
+    try #require(!images.isEmpty)
     let dart = try DART(
       imagePivots: Int.random(in: 1...4, using: &random), textPivots: Int.random(in: 0...4, using: &random),
       semantics: seed % 2 == 0 ? .corrected : .reference, order: seed % 3 == 0 ? .imageThenText : .ascending)
@@ -54,18 +50,18 @@ import Torch
       // Few different counts, so that several images have the same.
       TokenChoice([1, 3, 5, 8][Int.random(in: 0...3, using: &random)], of: image, generator: try Generator(seed: seed))
     }
-    let together = try dart.keep(choices, in: batch).map { try $0.array(Int.self) }
-    let alone = try choices.map { try dart.keep($0.count, of: $0.tokens, generator: $0.generator).array(Int.self) }
+    let together = try dart.reduce(choices).map { try $0.kept?.array(Int.self) }
+    let alone = try choices.map { try dart.reduce($0).kept?.array(Int.self) }
     #expect(together == alone)
   }
 
   @Test(.enabled(if: Device.cudaCount > 0, "needs a GPU"), arguments: UInt64(0)..<20)
   func aGPUChoosesAsTheCPU(_ seed: UInt64) throws {
-    func kept(on device: Device) throws -> [[Int]] {
+    func kept(on device: Device) throws -> [[Int]?] {
       var random = SplitMix(seed: seed)
       let images = try Self.images(&random, seed, on: device)
-      return try DART().keep(images.map { TokenChoice(6, of: $0, generator: try Generator(seed: seed)) }).map {
-        try $0.array(Int.self)
+      return try DART().reduce(images.map { TokenChoice(6, of: $0, generator: try Generator(seed: seed)) }).map {
+        try $0.kept?.array(Int.self)
       }
     }
     #expect(try kept(on: .cuda(0)) == kept(on: .cpu))

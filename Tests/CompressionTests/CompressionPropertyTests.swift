@@ -1,3 +1,4 @@
+import GoldenModels
 import Language
 import TestSupport
 import Testing
@@ -39,10 +40,10 @@ import Torch
         #expect(spans.map(\.count) == before[sample].map(\.count))
         #expect(after.lengths[sample] == batch.lengths[sample] - dropped.count)
       }
-      #expect(try after.positions.array(Int.self) == expected)
-      #expect(after.originalLengths == batch.lengths)
+      #expect(try after.positions.rotary.reshaped([-1]).array(Int.self) == expected)
+      #expect(after.positions.next == batch.lengths)
       // Spans say where the kept tokens lie now: their positions are those of the kept indices.
-      let positions = try after.positions.split(after.lengths).map { try $0.array(Int.self) }
+      let positions = try after.positions.rotary.reshaped([-1]).split(after.lengths).map { try $0.array(Int.self) }
       for sample in before.indices {
         for image in before[sample].indices {
           let first = batch.visual[sample][image].lowerBound
@@ -57,15 +58,15 @@ import Torch
     try inference {
       let batch = try c.batch()
       for amount in [CompressionPlan.Amount.ratio(0), .keep(c.imageTokens)] {
-        let plan = try CompressionPlan(c.strategy, cuts: [.init(layer: c.cuts[0].layer, amount)])
+        let plan = try CompressionPlan(c.reducer, cuts: [.init(layer: c.cuts[0].layer, amount)])
         let counts = batch.visual.map { $0.map(\.count) }
         // DART's formula may leave a few tokens out at ratio 0 where its pivots do not divide the image; then it is not this test's.
-        if c.strategy.count(ratio: 0, of: c.imageTokens) < c.imageTokens, amount == .ratio(0) { continue }
+        if c.reducer.count(ratio: 0, of: c.imageTokens) < c.imageTokens, amount == .ratio(0) { continue }
         let cuts = try plan.resolve(imageTokens: counts, layers: c.layers)
         let plain = try c.model.logits(batch).array(Float.self)
         #expect(try c.model.decoder.logits(c.run(batch, cuts).batch.hidden).array(Float.self) == plain)
         // And where a cut is made that drops nothing.
-        let forced = [CompressionPlan.ResolvedCut(layer: c.cuts[0].layer, counts: counts)]
+        let forced = [CompressionPlan.ResolvedStage(plan.stages[0], counts: counts)]
         #expect(try c.model.decoder.logits(c.run(batch, forced).batch.hidden).array(Float.self) == plain)
       }
     }
@@ -78,7 +79,7 @@ import Torch
       let (together, kept) = try c.run(c.batch(), cuts)
       let pieces = try together.hidden.split(together.lengths)
       for sample in c.prompts.indices {
-        let own = cuts.map { CompressionPlan.ResolvedCut(layer: $0.layer, counts: [$0.counts[sample]]) }
+        let own = cuts.map { CompressionPlan.ResolvedStage($0.stage, counts: [$0.counts[sample]]) }
         let (alone, left) = try c.run(c.alone(sample), own, samples: [sample])
         for (a, b) in zip(kept, left) {
           #expect(
@@ -96,7 +97,7 @@ import Torch
       let batch = try c.batch()
       let (after, kept) = try c.run(batch, c.resolved())
       let masked = try MaskedDecoder(c.model).run(batch, kept)
-      let rows = after.positions
+      let rows = try after.positions.rotary.selected(0, 0)
       #expect(try distance(after.hidden, masked.rows(rows)) < 2e-4)
     }
   }
@@ -125,7 +126,8 @@ import Torch
       let cuts = try c.resolved()
       let (_, inferred) = try c.run(c.batch(), cuts)
       let sample = try c.model.splice([prompt + answer], features: c.features, labels: [labels])
-      #expect(sample.promptEnds == [c.features[0].map { _ in sample.lengths[0] - answer.count }])
+      #expect(
+        sample.images[0].map { $0.promptEnd ?? sample.lengths[0] } == c.features[0].map { _ in sample.lengths[0] - answer.count })
       let (_, trained) = try c.run(sample, cuts)
       for (a, b) in zip(inferred, trained) {
         #expect(try a.patches[0].map { try $0?.array(Int.self) } == b.patches[0].map { try $0?.array(Int.self) }, "\(c.name)")

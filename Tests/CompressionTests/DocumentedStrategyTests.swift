@@ -8,11 +8,11 @@ import Torch
 
 // Strategy begins
 /// Keeps the tokens that differ most from the mean of their image.
-struct Distinct: TokenCompressor {
-  func keep(_ count: Int, of tokens: VisualTokens, generator: Generator) throws -> Tensor {
-    let rows = try tokens.hidden().to(.float32)
+struct Distinct: TokenReducer {
+  func reduce(_ choice: TokenChoice) throws -> Reduction {
+    let rows = try choice.tokens.hidden().to(.float32)
     let distances = try (rows - rows.mean(0)).norm(2, -1)
-    return try distances.top(count).indices
+    return .keep(try distances.top(choice.count).indices)
   }
 }
 // Strategy ends
@@ -25,11 +25,11 @@ struct Distinct: TokenCompressor {
     let request = GenerationRequest(ids: [1, imagePlaceholderID, 7, 8, 9], pixels: pixels)
 
     // Use begins
-    var registry = CompressorRegistry.standard
-    registry["distinct"] = { _ in .drop(Distinct()) }
+    var registry = ReducerRegistry.standard
+    registry["distinct"] = .init { _ in Distinct() }
 
     var options = GenerationOptions()
-    options.compression = try CompressionPlan(registry.strategy("distinct"), cuts: [.init(layer: 2, .keep(6))])
+    options.compression = try CompressionPlan("distinct:6@2", registry: registry)
     let (results, _) = try model.generate([request], options)
     print(results[0].cuts[0].keptIndices)  // of each image
     // Use ends
@@ -44,10 +44,12 @@ struct Distinct: TokenCompressor {
   /// The same choice by plain arithmetic, on the rows that the first two layers leave.
   private func expected(_ model: LLaVAModel, _ pixels: Tensor) throws -> [Int] {
     try inference {
-      let visual = try model.visualTokens(of: [GenerationRequest(ids: [1, imagePlaceholderID, 7, 8, 9], pixels: pixels)])
+      let visual = try model.visualTokens(pixels)
       let text = try model.decoder.embedding.embedding(Tensor([1, 7, 8, 9]))
-      let hidden = try concatenate([text.narrow(0, from: 0, length: 1), visual[0][0], text.narrow(0, from: 1, length: 3)])
-      let batch = PackedBatch(hidden: hidden, positions: try Tensor.arange(0, 20), lengths: [20], visual: [[1..<17]])
+      let hidden = try concatenate([
+        text.narrow(0, from: 0, length: 1), visual.selected(0, 0), text.narrow(0, from: 1, length: 3),
+      ])
+      let batch = PackedBatch(hidden: hidden, positions: try Positions(.arange(0, 20), next: [20]), lengths: [20])
       let width = model.configuration.text.hiddenSize
       let values = try model.decoder.run(layers: 0..<2, batch).hidden.array(Float.self)
       let rows = (1..<17).map { Array(values[$0 * width..<($0 + 1) * width]) }

@@ -1,25 +1,29 @@
-import Compression
 import Foundation
 import Testing
 import Torch
 
+@testable import Compression
 @testable import LLaVA
 
 /// Plain down-sampling: the grid, the interpolated positions, and what the tower then sees.
 @Suite struct DownsampleTests {
+  private func shrunk(_ grid: TokenGrid, to count: Int) throws -> TokenGrid {
+    try CompressionPlan.Stage(Downsample(), .keep(count)).resized(TokenLayout(grid), to: count)
+  }
+
   @Test func gridsAreTheMostNearlySquareOnes() throws {
     let grid = TokenGrid(rows: 24, columns: 24)
     let expected = [
       576: (24, 24), 256: (16, 16), 192: (12, 16), 128: (8, 16), 64: (8, 8), 36: (6, 6), 18: (3, 6), 9: (3, 3), 2: (1, 2),
     ]
     for (count, sides) in expected {
-      let found = try Downsample().shrunk(grid, to: count)
+      let found = try shrunk(grid, to: count)
       #expect(found.rows == sides.0 && found.columns == sides.1, "\(count)")
     }
-    let withClass = try Downsample().shrunk(TokenGrid(rows: 24, columns: 24, hasClassToken: true), to: 65)
+    let withClass = try shrunk(TokenGrid(rows: 24, columns: 24, hasClassToken: true), to: 65)
     #expect(withClass.rows == 8 && withClass.count == 65)
-    #expect(throws: CompressionError.noGrid(37, usable: [36, 40])) { try Downsample().shrunk(grid, to: 37) }
-    #expect(throws: CompressionError.noGrid(0, usable: [1])) { try Downsample().shrunk(grid, to: 0) }
+    #expect(throws: CompressionError.noGrid(37, usable: [36, 40])) { try shrunk(grid, to: 37) }
+    #expect(throws: CompressionError.noGrid(0, usable: [1])) { try shrunk(grid, to: 0) }
   }
 
   /// Keys' cubic convolution with a = -0.75 at half-pixel centres, edges repeated, written out.
@@ -49,14 +53,17 @@ import Torch
 
   @Test func theDecoderSeesAsManyTokensAndAFlatPictureStaysFlat() throws {
     let model = try LLaVAModel.random(.preset("tiny"), seed: 3)
-    let plan = try CompressionPlan(.shrink(Downsample()), cuts: [.init(layer: 2, .keep(6))])
-    #expect(try plan.tokensSeen(ofImage: 16, layers: 4) == [6, 6, 6, 6])
+    let plan = try CompressionPlan(Downsample(), layer: 2, .keep(6))
+    #expect(try model.configuration.tokens(of: plan).decoder == [6, 6, 6, 6])
     try inference {
       let pixels = try Tensor.randn([2, 3, 56, 56], generator: Generator(seed: 1))
-      #expect(try model.visualTokens(pixels, plan).shape == [2, 6, 64])
+      func rows(_ plan: CompressionPlan) throws -> Tensor {
+        try stack(model.encode([PictureRequest(ids: [], pixels: pixels, plan: plan)])[0].map(\.rows))
+      }
+      #expect(try rows(plan).shape == [2, 6, 64])
       // All patches: the tower as it is, bit for bit.
-      let whole = try CompressionPlan(.shrink(Downsample()), cuts: [.init(layer: 2, .keep(16))])
-      #expect(try model.visualTokens(pixels, whole).array(Float.self) == model.visualTokens(pixels).array(Float.self))
+      let whole = try CompressionPlan(Downsample(), layer: 2, .keep(16))
+      #expect(try rows(whole).array(Float.self) == model.visualTokens(pixels).array(Float.self))
       // A picture of one colour is that colour at any size; its average is kept otherwise.
       let small = try pixels.resizedBicubic(28, 42, antialias: true)
       #expect(try abs(small.mean().item() - pixels.mean().item()) < 0.02)

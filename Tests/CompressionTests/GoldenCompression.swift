@@ -120,13 +120,14 @@ struct GoldenCompression {
 }
 
 /// Keeps what it was told to, as recorded.
-struct Recorded: TokenCompressor {
+struct Recorded: TokenReducer {
   let indices: [Int]
-  func keep(_ count: Int, of tokens: VisualTokens, generator: Generator) throws -> Tensor { try Tensor(indices) }
+  func reduce(_ choice: TokenChoice) throws -> Reduction { .keep(try Tensor(indices)) }
 }
 
 /// DART whose pivots take turns in the order in which CPython walks a set of their rows, for records that do not name the order.
-struct ReferenceOrderedDART: TokenCompressor {
+struct ReferenceOrderedDART: TokenReducer {
+  var needs: ReducerNeeds { dart.needs }
   func count(ratio: Double, of total: Int) -> Int { dart.count(ratio: ratio, of: total) }
   private let imagePivots, textPivots: Int
   private let dart: DART
@@ -136,11 +137,10 @@ struct ReferenceOrderedDART: TokenCompressor {
     dart = try DART(imagePivots: imagePivots, textPivots: textPivots)
   }
 
-  func keep(_ count: Int, of tokens: VisualTokens, generator: Generator) throws -> Tensor {
-    let (image, text) = try dart.pivots(count, of: tokens)
-    let rows = try image.array(Int.self).map { $0 + tokens.span.lowerBound } + text.array(Int.self)
-    let ordered = try DART(imagePivots: imagePivots, textPivots: textPivots, order: .given(Self.setOrder(rows)))
-    return try ordered.keep(count, of: tokens, generator: generator)
+  func reduce(_ choice: TokenChoice) throws -> Reduction {
+    let (image, text) = try dart.pivots(choice.count, of: choice.tokens)
+    let rows = try image.array(Int.self).map { $0 + choice.tokens.span.lowerBound } + text.array(Int.self)
+    return try DART(imagePivots: imagePivots, textPivots: textPivots, order: .given(Self.setOrder(rows))).reduce(choice)
   }
 
   /// The order of `list(set(rows))` in CPython 3.11 for distinct small integers inserted one by one.

@@ -1,4 +1,5 @@
 import Foundation
+import GoldenModels
 import LLaVA
 import Language
 import TestSupport
@@ -13,7 +14,7 @@ import Torch
 
   init() throws { golden = try GoldenCompression() }
 
-  private func compressor(_ c: GoldenCompression.Case, _ order: DART.PivotOrder? = nil) throws -> any TokenCompressor {
+  private func compressor(_ c: GoldenCompression.Case, _ order: DART.PivotOrder? = nil) throws -> any TokenReducer {
     switch c.method {
     case "dart":
       try DART(
@@ -29,13 +30,13 @@ import Torch
     let kept: [Int]
   }
 
-  private func run(_ c: GoldenCompression.Case, _ model: LLaVAModel, _ compressor: any TokenCompressor) throws -> Run {
+  private func run(_ c: GoldenCompression.Case, _ model: LLaVAModel, _ compressor: any TokenReducer) throws -> Run {
     try inference {
       let batch = try golden.batch(model)
       #expect(batch.visual == [[c.imageStart..<c.imageStart + c.imageLength]])
       let plan = try CompressionPlan(compressor, layer: c.layer, .ratio(c.ratio))
       let cuts = try plan.resolve(imageTokens: [[c.imageLength]], layers: model.configuration.text.layers)
-      let (after, kept) = try model.decode(batch, cuts: cuts, compressor, generators: [Generator(seed: 0)])
+      let (after, kept) = try model.decode(batch, cuts, generators: [Generator(seed: 0)])
       let indices = try kept.last?.patches[0][0]?.array(Int.self) ?? Array(0..<c.imageLength)
       return Run(batch: after, kept: indices.map { $0 + c.imageStart })
     }
@@ -81,9 +82,9 @@ import Torch
     let model = try golden.model(name)
     try inference {
       let batch = try golden.batch(model)
-      let (rows, trace) = try model.decoder.runTracing(layers: 0..<layer, batch)
       let probe = Probe()
-      _ = try model.compress(rows, #require(trace), counts: [[1]], probe, generators: [Generator(seed: 0)])
+      let stages = try model.resolve(CompressionPlan(probe, layer: layer, .keep(1)), images: [1])
+      _ = try model.decode(batch, stages, generators: [Generator(seed: 0)])
       let tokens = try #require(probe.seen)
       func expected(_ method: String, _ key: String) throws -> Tensor {
         try golden.tensors.tensor("inputs/\(name)/\(method)/K\(layer)/\(key)")
@@ -92,18 +93,19 @@ import Torch
         try a.requireShape(b.shape.map(Optional.some), "evidence")
         return try (a - b).abs().max().item()
       }
-      #expect(try distance(tokens.sample.normalized(0..<tokens.sample.count), expected("dart", "hidden_normed")) < 1e-4)
+      #expect(
+        try distance(tokens.rows.normalized(.arange(0, tokens.rows.count(of: 0))), expected("dart", "hidden_normed")) < 1e-4)
       // The record repeats each key-value head for the query heads that share it.
       let repeats = Double(model.configuration.text.heads / model.configuration.text.keyValueHeads)
       let norms = try expected("dart", "keys").abs().sum(2).sum(0) / repeats
-      #expect(try distance(tokens.sample.keyNorms(), norms) < 1e-3)
-      let row = try tokens.sample.attention(of: tokens.sample.count - 1)
+      #expect(try distance(tokens.rows.keyNorms(), norms) < 1e-3)
+      let row = try tokens.rows.attention(of: tokens.rows.count(of: 0) - 1, in: 0)
       #expect(try distance(row, expected("fastv", "attention_mean_last_row")) < 1e-5)
       if golden.tensors.entries["inputs/\(name)/fastv/K\(layer)/attention"] != nil {
         // Any other row: the whole map, causal.
         let map = try expected("fastv", "attention").mean(0)
-        for index in [0, tokens.span.lowerBound, tokens.sample.count / 2] {
-          #expect(try distance(tokens.sample.attention(of: index), map.selected(0, index)) < 1e-5)
+        for index in [0, tokens.span.lowerBound, tokens.rows.count(of: 0) / 2] {
+          #expect(try distance(tokens.rows.attention(of: index, in: 0), map.selected(0, index)) < 1e-5)
         }
       }
     }
@@ -113,9 +115,9 @@ import Torch
     for c in try Fixtures.some(golden.index.cases.filter { $0.method == "dart" && $0.ratio > 0 }) {
       let model = try golden.model(c.model)
       try inference {
-        let (rows, trace) = try model.decoder.runTracing(layers: 0..<c.layer, golden.batch(model))
         let probe = Probe()
-        _ = try model.compress(rows, #require(trace), counts: [[1]], probe, generators: [Generator(seed: 0)])
+        let stages = try model.resolve(CompressionPlan(probe, layer: c.layer, .keep(1)), images: [1])
+        _ = try model.decode(golden.batch(model), stages, generators: [Generator(seed: 0)])
         let tokens = try #require(probe.seen)
         let dart = try DART(
           imagePivots: #require(c.imagePivotCount), textPivots: #require(c.textPivotCount), semantics: .reference)
@@ -137,9 +139,10 @@ import Torch
       options.stopsAtEnd = false
       options.compression = try CompressionPlan(dart, layer: decoding.layer, .ratio(decoding.ratio))
       let ids = Array(golden.index.input_ids.prefix(decoding.promptLength))
-      let cache = try KeyValueCache(model.configuration.text, capacity: 0, .float32, on: .cpu)
+      var caches: [KeyValueCache]? = [try KeyValueCache(model.configuration.text, .float32, on: .cpu)]
       let request = GenerationRequest(ids: ids, pixels: try golden.pixels(model))
-      let result = try model.generate([request], options, caches: [cache]).results[0]
+      let result = try model.generate([request], options, caches: &caches).results[0]
+      let cache = try #require(caches?.first)
       #expect(result.tokens == decoding.greedy)
       let decoded = decoding.greedy.count - 1
       let layers = 0..<model.configuration.text.layers
@@ -158,10 +161,11 @@ import Torch
 }
 
 /// Looks and keeps the first tokens.
-private final class Probe: TokenCompressor, @unchecked Sendable {
+private final class Probe: TokenReducer, @unchecked Sendable {
   var seen: VisualTokens?
-  func keep(_ count: Int, of tokens: VisualTokens, generator: Generator) throws -> Tensor {
-    seen = tokens
-    return try Tensor.arange(0, count)
+  var needs: ReducerNeeds { ReducerNeeds(queries: true, keys: true) }
+  func reduce(_ choice: TokenChoice) throws -> Reduction {
+    seen = choice.tokens
+    return .keep(try Tensor.arange(0, choice.count))
   }
 }

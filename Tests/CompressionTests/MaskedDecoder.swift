@@ -1,3 +1,4 @@
+import GoldenModels
 import Torch
 
 @testable import LLaVA
@@ -13,7 +14,7 @@ struct MaskedDecoder {
   }
 
   /// [rows, hiddenSize] after all layers; rows that were dropped hold whatever they hold.
-  func run(_ batch: PackedBatch, _ kept: [KeptVisualTokens]) throws -> Tensor {
+  func run(_ batch: PackedBatch, _ kept: [KeptTokens]) throws -> Tensor {
     var x = batch.hidden
     let rows = batch.lengths[0]
     for layer in 0..<model.configuration.text.layers {
@@ -44,7 +45,7 @@ struct MaskedDecoder {
     }
     let normed = try norm(x, "input_layernorm")
     let rotary = try RotaryEmbedding(c, on: .cpu)
-    let angles = try rotary.angles(.arange(0, x.size(0)), length: x.size(0), .float32)
+    let angles = try rotary.angles(.arange(0, x.size(0)).unsqueezed(0), length: x.size(0), .float32)
     func heads(_ name: String, _ count: Int) throws -> Tensor {
       try normed.matmul(weight("self_attn." + name).transposed(0, 1)).reshaped([-1, count, c.headDimension])
     }

@@ -1,4 +1,5 @@
 import Compression
+import GoldenModels
 import Language
 import TestSupport
 import Torch
@@ -7,19 +8,13 @@ import Torch
 
 /// A random small model, a packed batch of unequal samples with no image, one or several, and a random plan.
 struct RandomCase {
-  static let strategies = CompressorRegistry.standard.names.filter { name in
-    // One that cannot be made stays, and fails where it is used.
-    switch Result(catching: { try CompressorRegistry.standard.strategy(name) }) {
-    case .success(.drop), .failure: true
-    case .success: false
-    }
-  }
+  static let strategies = ["dart", "fastv", "random", "uniform"]
 
   let model: LLaVAModel
   let prompts: [[Int]]
   let features: [[Tensor]]
   let name: String
-  let strategy: CompressionStrategy
+  let reducer: any TokenReducer
   let cuts: [CompressionPlan.Cut]
   var random: SplitMix
 
@@ -50,10 +45,10 @@ struct RandomCase {
       try ids.filter { $0 == imagePlaceholderID }.map { _ in try Tensor.randn(shape, generator: generator) }
     }
     name = Self.strategies[seed % Self.strategies.count]
-    var options = CompressorRegistry.Options()
-    options.imagePivots = Int.random(in: 1...4, using: &random)
-    options.textPivots = Int.random(in: 0...4, using: &random)
-    strategy = try CompressorRegistry.standard.strategy(name, options)
+    let pivots = [
+      "image-pivots": "\(Int.random(in: 1...4, using: &random))", "text-pivots": "\(Int.random(in: 0...4, using: &random))",
+    ]
+    reducer = try ReducerRegistry.standard.reducer(name, name == "dart" ? pivots : [:])
     cuts = Self.randomCuts(configuration.text.layers, configuration.vision.tokens, &random)
     self.random = random
   }
@@ -73,9 +68,9 @@ struct RandomCase {
 
   func batch(labels: [[Int]]? = nil) throws -> PackedBatch { try model.splice(prompts, features: features, labels: labels) }
 
-  func resolved() throws -> [CompressionPlan.ResolvedCut] {
+  func resolved() throws -> [CompressionPlan.ResolvedStage] {
     let images = features.map { $0.map { $0.size(0) } }
-    return try CompressionPlan(strategy, cuts: cuts).resolve(imageTokens: images, layers: layers)
+    return try CompressionPlan(reducer, cuts: cuts).resolve(imageTokens: images, layers: layers)
   }
 
   /// One generator a sample, the same ones for the same samples.
@@ -83,12 +78,10 @@ struct RandomCase {
     try (samples ?? Array(prompts.indices)).map { try Generator(seed: 1000 + UInt64($0)) }
   }
 
-  var compressor: (any TokenCompressor)? { if case .drop(let compressor) = strategy { compressor } else { nil } }
-
-  func run(_ batch: PackedBatch, _ cuts: [CompressionPlan.ResolvedCut], samples: [Int]? = nil) throws -> (
-    batch: PackedBatch, kept: [KeptVisualTokens]
+  func run(_ batch: PackedBatch, _ cuts: [CompressionPlan.ResolvedStage], samples: [Int]? = nil) throws -> (
+    batch: PackedBatch, kept: [KeptTokens]
   ) {
-    try model.decode(batch, cuts: cuts, compressor, generators: generators(samples))
+    try model.decode(batch, cuts, generators: generators(samples))
   }
 
   /// Sample `index` alone.
@@ -101,11 +94,11 @@ func distance(_ a: Tensor, _ b: Tensor) throws -> Double {
 }
 
 /// Keeps what each image of each cut is recorded to have kept, in the order in which it is asked.
-final class Replay: TokenCompressor, @unchecked Sendable {
-  private var records: [[Int]]
+final class Replay: TokenReducer, @unchecked Sendable {
+  var records: [[Int]]
 
   /// - Parameter records: indices into the image's tokens as they are at the cut.
   init(_ records: [[Int]]) { self.records = records }
 
-  func keep(_ count: Int, of tokens: VisualTokens, generator: Generator) throws -> Tensor { try Tensor(records.removeFirst()) }
+  func reduce(_ choice: TokenChoice) throws -> Reduction { .keep(try Tensor(records.removeFirst())) }
 }

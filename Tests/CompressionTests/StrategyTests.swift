@@ -12,15 +12,18 @@ import Torch
   {
     let rows = before + grid.count + after
     let generator = try Generator(seed: seed)
-    let state = DecoderRows(
-      hidden: try .randn([rows, 8], generator: generator), queries: try .randn([rows, 4, 6], generator: generator),
-      keys: try .randn([2, rows, 6], generator: generator), norm: { $0 })
+    let hidden = try Tensor.randn([rows, 8], generator: generator)
+    let trace = AttentionTrace(
+      queries: try .randn([rows, 4, 6], generator: generator), rowKeys: nil,
+      keys: [try .randn([2, rows, 6], generator: generator)])
+    let state = SiteRows(hidden: hidden, lengths: [rows], traces: [1: trace], lastLayer: 1)
     let span = before..<before + grid.count
-    return VisualTokens(sample: state, span: span, visual: [span], promptEnd: promptEnd ?? rows, grid: grid)
+    return VisualTokens(site: .decoder(layer: 2), rows: state, span: span, promptEnd: promptEnd, layout: TokenLayout(grid))
   }
 
-  private func kept(_ compressor: any TokenCompressor, _ count: Int, _ tokens: VisualTokens, seed: UInt64 = 0) throws -> [Int] {
-    try compressor.keep(count, of: tokens, generator: Generator(seed: seed)).array(Int.self)
+  private func kept(_ reducer: any TokenReducer, _ count: Int, _ tokens: VisualTokens, seed: UInt64 = 0) throws -> [Int] {
+    let found = try reducer.reduce(TokenChoice(count, of: tokens, generator: Generator(seed: seed)))
+    return try #require(found.kept).array(Int.self)
   }
 
   // MARK: Counts
@@ -49,8 +52,10 @@ import Torch
     let dart = try DART(
       imagePivots: Int.random(in: 1...4, using: &random), textPivots: Int.random(in: 0...4, using: &random))
     let count = Int.random(in: 1..<grid.count, using: &random)
-    let norms = try tokens.sample.keyNorms().array(Float.self)
-    let hidden = try (0..<tokens.sample.count).map { try tokens.sample.hidden.selected(0, $0).array(Float.self).map(Double.init) }
+    let norms = try tokens.rows.keyNorms().array(Float.self)
+    let hidden = try (0..<tokens.rows.count(of: 0)).map {
+      try tokens.rows.hidden.selected(0, $0).array(Float.self).map(Double.init)
+    }
     func cosine(_ a: Int, _ b: Int) -> Double {
       let dot = zip(hidden[a], hidden[b]).map(*).reduce(0, +)
       func length(_ v: [Double]) -> Double { v.map { $0 * $0 }.reduce(0, +).squareRoot() }
@@ -58,7 +63,7 @@ import Torch
     }
     let image = tokens.span.sorted { norms[$0] > norms[$1] }.prefix(min(dart.imagePivots, count))
     // Without text after the image, the text before it.
-    let texts = after > 0 ? Array(tokens.span.upperBound..<tokens.sample.count) : Array(0..<3)
+    let texts = after > 0 ? Array(tokens.span.upperBound..<tokens.rows.count(of: 0)) : Array(0..<3)
     let text = texts.sorted { norms[$0] > norms[$1] }.prefix(dart.textPivots)
     let pivots = (Array(image) + text).sorted()
     var expected = Set(image)
@@ -75,8 +80,7 @@ import Torch
   @Test func anImageWithoutAnyTextIsNoTrouble() throws {
     let tokens = try tokens(TokenGrid(rows: 3, columns: 3), before: 0, after: 0, seed: 1)
     for name in ["dart", "fastv", "random", "uniform"] {
-      guard case .drop(let compressor) = try CompressorRegistry.standard.strategy(name) else { continue }
-      #expect(try Set(kept(compressor, 4, tokens)).count == 4, "\(name)")
+      #expect(try Set(kept(ReducerRegistry.standard.reducer(name), 4, tokens)).count == 4, "\(name)")
     }
   }
 
@@ -86,8 +90,8 @@ import Torch
     let grid = TokenGrid(rows: 3, columns: 4)
     let (promptEnd, rows) = (17, 21)
     let tokens = try tokens(grid, promptEnd: promptEnd, seed: seed)
-    let corrected = try tokens.sample.attention(of: promptEnd - 1).array(Float.self)
-    let reference = try tokens.sample.attention(of: rows - 1).array(Float.self)
+    let corrected = try tokens.rows.attention(of: promptEnd - 1, in: 0).array(Float.self)
+    let reference = try tokens.rows.attention(of: rows - 1, in: 0).array(Float.self)
     for (semantics, scores) in [(CompressionSemantics.corrected, corrected), (.reference, reference)] {
       let best = tokens.span.sorted { scores[$0] > scores[$1] }.prefix(5)
       #expect(try Set(kept(FastV(semantics: semantics), 5, tokens).map { $0 + 3 }) == Set(best))
@@ -142,10 +146,11 @@ import Torch
 
   @Test func aSecondUniformCutTakesTheNearestThatAreLeft() throws {
     let grid = TokenGrid(rows: 6, columns: 6)
-    let state = try tokens(grid, seed: 0).sample
+    let state = try tokens(grid, seed: 0).rows
     // Left: the four corners and the middle (2, 2).
     let left = VisualTokens(
-      sample: state, span: 3..<8, visual: [3..<8], promptEnd: 9, patches: try Tensor([0, 5, 14, 30, 35]), grid: grid)
+      site: .decoder(layer: 2), rows: state, span: 3..<8, promptEnd: 9, patches: try Tensor([0, 5, 14, 30, 35]),
+      layout: TokenLayout(grid))
     #expect(try kept(Uniform(), 1, left) == [2])
     #expect(try Set(kept(Uniform(), 4, left)).count == 4)
   }
@@ -156,27 +161,36 @@ import Torch
     let cells = Int.random(in: 1...3, using: &random)
     let grid = TokenGrid(rows: side * cells, columns: side * cells)
     let features = try Tensor.randn([2, grid.count, 5], generator: Generator(seed: UInt64(seed)))
-    let pooled = try AveragePool().pool(features, grid, to: cells * cells)
+    func pool(_ count: Int) throws -> Tensor {
+      try stack(
+        (0..<2).map { image in
+          let rows = SiteRows(hidden: try features.selected(0, image), lengths: [grid.count])
+          let tokens = VisualTokens(site: .tower(layer: nil), rows: rows, span: 0..<grid.count, layout: TokenLayout(grid))
+          return try AveragePool().reduce(TokenChoice(count, of: tokens, generator: Generator(seed: 0))).applied(
+            to: tokens.hidden())
+        })
+    }
+    let pooled = try pool(cells * cells)
     let images = try features.transposed(1, 2).reshaped([2, 5, grid.rows, grid.columns])
     let expected = try Operator("aten::avg_pool2d")(.tensor(images), .ints([side, side])).reshaped([2, 5, -1]).transposed(1, 2)
     #expect(try distance(pooled, expected) < 1e-6)
     // Any number keeps the mean of all patches, each weighted by the area that it stands for.
     let count = Int.random(in: 1...grid.patches, using: &random)
     let areas = grid.regions(count).map { Float($0.rows.count * $0.columns.count) / Float(grid.patches) }
-    let total = try Tensor(areas, [1, count]).matmul(AveragePool().pool(features, grid, to: count))
+    let total = try Tensor(areas, [1, count]).matmul(pool(count))
     #expect(try distance(total, features.mean(1, keepingDimension: true)) < 1e-5)
   }
 
   // MARK: Plans and names
 
   @Test func plansAreChecked() throws {
-    func drop(_ cuts: CompressionPlan.Cut...) throws -> CompressionPlan { try CompressionPlan(.drop(Uniform()), cuts: cuts) }
+    func drop(_ cuts: CompressionPlan.Cut...) throws -> CompressionPlan { try CompressionPlan(Uniform(), cuts: cuts) }
     for bad in [
       { try drop(.init(layer: 2, .ratio(-0.1))) }, { try drop(.init(layer: 2, .ratio(1.1))) },
       { try drop(.init(layer: 2, .ratio(.nan))) }, { try drop(.init(layer: 2, .keep(-1))) },
       { try drop(.init(layer: 2, .keep(9)), .init(layer: 2, .keep(4))) },
       { try drop(.init(layer: 2, .keep(4)), .init(layer: 3, .keep(9))) },
-      { try CompressionPlan(.pool(AveragePool()), cuts: [.init(layer: 2, .keep(9)), .init(layer: 3, .keep(4))]) },
+      { try CompressionPlan(AveragePool(), cuts: [.init(layer: 2, .keep(9)), .init(layer: 3, .keep(4))]) },
     ] as [() throws -> CompressionPlan] {
       #expect(throws: CompressionError.self) { try bad() }
     }
@@ -194,11 +208,11 @@ import Torch
       try drop(.init(layer: 1, .ratio(0.9)), .init(layer: 2, .keep(8))).resolve(imageTokens: [[16]], layers: 4)
     }
     let two = try drop(.init(layer: 1, .keep(16)), .init(layer: 3, .keep(0))).resolve(imageTokens: [[16, 16], []], layers: 4)
-    #expect(two == [.init(layer: 3, counts: [[0, 0], []])], "a cut that drops nothing is left out")
+    #expect(two.map(\.layer) == [3] && two.map(\.counts) == [[[0, 0], []]], "a cut that drops nothing is left out")
   }
 
   @Test func unknownNamesListTheKnownOnes() throws {
-    let error = #expect(throws: CompressionError.self) { try CompressorRegistry.standard.strategy("drat") }
+    let error = #expect(throws: CompressionError.self) { try ReducerRegistry.standard.reducer("drat") }
     #expect(error?.description == "there is no strategy drat; known are dart, downsample, fastv, pool, random, uniform")
     #expect(throws: CompressionError.self) { try DART(imagePivots: 0) }
     #expect(throws: CompressionError.self) { try DART(textPivots: -1) }

@@ -126,8 +126,8 @@ import Torch
         id == imagePlaceholderID ? [Int](repeating: ShapesTokenizer.imageTokenID, count: 144) : [id]
       }
       #expect(found[index].ids == ids)
-      let features = try pipeline.model.visualTokens(of: [request])
-      let logits = try pipeline.model.logits(pipeline.model.splice([request.ids], features: features))
+      let segments = try pipeline.model.encode([PictureRequest(ids: request.ids, pixels: pixels)])
+      let logits = try pipeline.model.logits(pipeline.model.splice([request.ids], segments))
       let last = try logits.narrow(0, from: logits.size(0) - 1, length: 1).reshaped([-1]).array(Float.self)
       let difference = zip(last, found[index].logits).map { abs($0 - $1) }.max() ?? .infinity
       #expect(difference < 2e-3, "\(item.question.text)")

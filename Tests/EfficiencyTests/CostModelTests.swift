@@ -9,7 +9,7 @@ import Torch
 /// Figures published by others, and counts written down in another way.
 @Suite struct CostModelTests {
   private func plan(_ cuts: (Int, Int)...) throws -> CompressionPlan {
-    try CompressionPlan(.drop(Uniform()), cuts: cuts.map { CompressionPlan.Cut(layer: $0.0, .keep($0.1)) })
+    try CompressionPlan(Uniform(), cuts: cuts.map { CompressionPlan.Cut(layer: $0.0, .keep($0.1)) })
   }
 
   /// EPIC's Table 2 and the curve of its Figure 5, read off by pixels and so good to 0.03 TFLOPs.
@@ -49,7 +49,7 @@ import Torch
     let model = try TestModel.tiny(seed: 2)
     var costs = CostModel(model.configuration)
     costs.elementBytes = 4
-    let strategy = try CompressorRegistry.standard.strategy(name)
+    let strategy = try ReducerRegistry.standard.reducer(name)
     let single = [[CompressionPlan.Cut(layer: 1, .keep(5))], [.init(layer: 3, .keep(0))], [.init(layer: 4, .ratio(0.5))]]
     let cuts = name == "pool" ? single : single + [[.init(layer: 1, .keep(9)), .init(layer: 2, .keep(4))]]
     for cuts in cuts {
@@ -86,7 +86,7 @@ import Torch
   @Test func timingsHoldTheChoice() throws {
     let model = try TestModel.tiny(seed: 2)
     let request = GenerationRequest(ids: [1, -200, 7, 8, 9], pixels: try Tensor.zeros([1, 3, 56, 56]))
-    let plans = [try plan((1, 4)), try CompressionPlan(.pool(AveragePool()), cuts: [.init(layer: 0, .keep(4))])]
+    let plans = [try plan((1, 4)), try CompressionPlan(AveragePool(), cuts: [.init(layer: 0, .keep(4))])]
     let (full, timings) = try PrefillTiming.measure(model, request, plans, rounds: 3)
     #expect(full.seconds > 0 && full.speedup == 1 && full.selectionShare == 0)
     #expect(timings[0].selectionShare > 0 && timings[0].selectionShare < 1 && timings[0].speedup > 0)

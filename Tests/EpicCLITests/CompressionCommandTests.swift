@@ -62,7 +62,7 @@ import Torch
     options.maximumNewTokens = 6
     options.seed = 3
     options.compression = try CompressionPlan(
-      CompressorRegistry.standard.strategy(name), cuts: [CompressionPlan.Cut(layer: 1, .keep(5))])
+      ReducerRegistry.standard.reducer(name), cuts: [CompressionPlan.Cut(layer: 1, .keep(5))])
     let house = try RGBImage(contentsOf: place.url.appending(path: "house.png"), orientation: .honoured)
     let turns = [Turn(.user, LLaVAPipeline.withImageTags("What is it?", images: 2)), Turn(.assistant, "")]
     let expected = try pipeline.answer(pipeline.request(turns, images: [house, house]), options).result

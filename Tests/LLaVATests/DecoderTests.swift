@@ -40,10 +40,16 @@ import Torch
   }
 
   private func sample(_ index: Int, of batch: PackedBatch) throws -> PackedBatch {
-    let (start, length) = (batch.starts[index], batch.lengths[index])
+    try piece(0..<batch.lengths[index], of: batch, index)
+  }
+
+  private func piece(_ rows: Range<Int>, of batch: PackedBatch, _ index: Int = 0) throws -> PackedBatch {
+    let start = batch.starts[index] + rows.lowerBound
+    let positions = Positions(
+      rotary: try batch.positions.rotary.narrow(1, from: start, length: rows.count), next: [rows.upperBound])
     return PackedBatch(
-      hidden: try batch.hidden.narrow(0, from: start, length: length),
-      positions: try batch.positions.narrow(0, from: start, length: length), lengths: [length], visual: [batch.visual[index]])
+      hidden: try batch.hidden.narrow(0, from: start, length: rows.count), positions: positions, lengths: [rows.count],
+      images: [batch.images[index]])
   }
 
   private func close(_ a: Tensor, _ b: Tensor, _ tolerance: Double = 2e-5) throws -> Bool {
@@ -82,20 +88,18 @@ import Torch
         let alone = try sample(index, of: c.batch)
         let whole = try c.model.decoder.run(layers: layers, alone).hidden
         // Too small on purpose: it must grow.
-        let cache = try KeyValueCache(c.model.configuration.text, capacity: 1, .float32, on: .cpu)
+        var caches = [try KeyValueCache(c.model.configuration.text, capacity: 1, .float32, on: .cpu)]
         var rows: [Tensor] = []
         var start = 0
         while start < alone.lengths[0] {
           let length = Int.random(in: 1...(alone.lengths[0] - start), using: &random)
-          let piece = PackedBatch(
-            hidden: try alone.hidden.narrow(0, from: start, length: length),
-            positions: try alone.positions.narrow(0, from: start, length: length), lengths: [length], visual: [[]])
-          rows.append(try c.model.decoder.run(layers: layers, piece, caches: [cache]).hidden)
-          cache.advance(by: length)
+          let piece = try piece(start..<start + length, of: alone)
+          rows.append(try c.model.decoder.run(layers: layers, piece, caches: &caches).hidden)
           start += length
         }
         #expect(try close(concatenate(rows), whole))
-        #expect(cache.nextPosition == alone.lengths[0] && cache.count(layer: 0) == alone.lengths[0])
+        let cache = caches[0]
+        #expect(cache.count(layer: 0) == alone.lengths[0])
         #expect(cache.usedByteCount <= cache.byteCount)
       }
     }
@@ -126,7 +130,7 @@ import Torch
     let c = try make(seed)
     let every = c.batch.lengths.indices.filter { ($0 + seed) % 2 == 0 }
     let kept = every.isEmpty ? [0] : every
-    let some = try c.batch.keepingSamples(kept)
+    let some = try c.batch.picking(kept.map { Pick(sample: $0, reductions: c.batch.images[$0].map { _ in nil }) })
     #expect(some.lengths == kept.map { c.batch.lengths[$0] } && some.visual == kept.map { c.batch.visual[$0] })
     try inference {
       let alone = try kept.map { try c.model.logits(sample($0, of: c.batch)) }
@@ -163,15 +167,10 @@ import Torch
       #expect(try (wanted - found).abs().max().item() < 0.1 * scale)
       // One row at a time, through the cache: the kernels for few rows and one row.
       let alone = try sample(0, of: rounded.batch)
-      let cache = try KeyValueCache(rounded.model.configuration.text, capacity: 64, .bfloat16, on: .cpu)
+      var caches = [try KeyValueCache(rounded.model.configuration.text, capacity: 64, .bfloat16, on: .cpu)]
       let layers = 0..<rounded.model.configuration.text.layers
       for row in 0..<alone.lengths[0] {
-        let piece = PackedBatch(
-          hidden: try alone.hidden.narrow(0, from: row, length: 1),
-          positions: try alone.positions.narrow(0, from: row, length: 1),
-          lengths: [1], visual: [[]])
-        let hidden = try rounded.model.decoder.run(layers: layers, piece, caches: [cache]).hidden
-        cache.advance(by: 1)
+        let hidden = try rounded.model.decoder.run(layers: layers, piece(row..<row + 1, of: alone), caches: &caches).hidden
         let logits = try rounded.model.decoder.logits(hidden).to(.float32)
         #expect(try (logits.selected(0, 0) - wanted.selected(0, row)).abs().max().item() < 0.1 * scale)
       }

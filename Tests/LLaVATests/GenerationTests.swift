@@ -35,10 +35,10 @@ import Torch
   /// Greedy decoding by running the whole text anew for every token.
   private func slow(_ model: LLaVAModel, _ request: GenerationRequest, _ count: Int) throws -> [Int] {
     try inference {
-      let features = try model.visualTokens(of: [request])
+      let segments = try model.encode([PictureRequest(ids: [], pixels: request.pixels)])
       var ids = request.ids
       for _ in 0..<count {
-        let logits = try model.logits(model.splice([ids], features: features))
+        let logits = try model.logits(model.splice([ids], segments))
         ids.append(Int(try logits.selected(0, logits.size(0) - 1).argmax().item()))
       }
       return Array(ids.suffix(count))
@@ -99,14 +99,17 @@ import Torch
   @Test func decodingTakesNoMemoryForTheCache() throws {
     let model = try model(2)
     let request = try requests(2)[0]
-    let cache = try KeyValueCache(model.configuration.text, capacity: 30, .float32, on: .cpu)
-    let before = cache.byteCount
-    _ = try model.generate([request], options(), caches: [cache])
+    var caches: [KeyValueCache]? = [try KeyValueCache(model.configuration.text, capacity: 30, .float32, on: .cpu)]
+    let before = caches?[0].byteCount
+    _ = try model.generate([request], options(), caches: &caches)
+    var cache = try #require(caches?.first)
     // 20 of the prompt and 9 of 10 new tokens: the last one has not passed through the decoder.
     #expect(cache.nextPosition == 29 && cache.byteCount == before)
     #expect(cache.usedByteCount == 2 * 4 * 2 * 16 * 4 * 29, "keys and values, layers, heads, width, bytes, tokens")
-    #expect(cache.truncate(to: 20) && cache.count(layer: 3) == 20)
-    #expect(!cache.truncate(to: 21))
+    let isShorter = cache.truncate(to: 20)
+    #expect(isShorter && cache.count(layer: 3) == 20)
+    let isLonger = cache.truncate(to: 21)
+    #expect(!isLonger)
   }
 
   @Test func theContextIsNeverExceeded() throws {
@@ -133,7 +136,8 @@ import Torch
     let wrongSize = GenerationRequest(ids: [imagePlaceholderID], pixels: try Tensor.zeros([1, 3, 28, 28]))
     #expect(throws: TorchError.self) { try model.generate([wrongSize], options()) }
     #expect(throws: GenerationError.self) { try model.generate([GenerationRequest(ids: [1])], options { $0.topP = 0 }) }
-    #expect(throws: GenerationError.self) { try model.generate([GenerationRequest(ids: [1])], options(), caches: []) }
+    var none: [KeyValueCache]? = []
+    #expect(throws: GenerationError.self) { try model.generate([GenerationRequest(ids: [1])], options(), caches: &none) }
     for labels in [[], [[-100, 5, 6]], [[-100], [5]]] {
       #expect(throws: PromptError.self) { try model.splice([[1, 2]], features: [[]], labels: labels) }
     }
@@ -157,7 +161,7 @@ import Torch
     var options = GenerationOptions()
     options.temperature = 1
     change(&options)
-    var sampler = try Sampler(options, sample: 0, prompt: [], on: .cpu)
+    var sampler = try Sampler(options, prompt: [], on: .cpu)
     var counts = [Double](repeating: 0, count: logits.count)
     let scores = try Tensor(logits)
     for _ in 0..<count { counts[try #require(try sampler.next(scores))] += 1 }
@@ -187,12 +191,12 @@ import Torch
   @Test func repetitionIsPunishedOnce() throws {
     var options = GenerationOptions()
     options.repetitionPenalty = 2
-    var sampler = try Sampler(options, sample: 0, prompt: [0, imagePlaceholderID], on: .cpu)
+    var sampler = try Sampler(options, prompt: [0, imagePlaceholderID], on: .cpu)
     // 3 / 2 < 2, so token 1 wins; then 2 / 2 < 1.5 = 3 / 2.
     #expect(try sampler.next(Tensor([3, 2, -1] as [Float])) == 1)
     #expect(try sampler.next(Tensor([3, 2, -1] as [Float])) == 0)
     // Negative scores are multiplied: -1 · 2 < -1.5.
-    var negative = try Sampler(options, sample: 0, prompt: [0], on: .cpu)
+    var negative = try Sampler(options, prompt: [0], on: .cpu)
     #expect(try negative.next(Tensor([-1, -1.5, -9] as [Float])) == 1)
   }
 

@@ -69,7 +69,7 @@ import Torch
           #expect(try distance(features, expected.tensor("\(prompt.id)/vision_features")) < 5e-5)
           #expect(try distance(model.projector(features), expected.tensor("\(prompt.id)/projected_features")) < 5e-5)
         }
-        let batch = try model.splice([prompt.ids], features: model.visualTokens(of: [request]))
+        let batch = try model.splice([prompt.ids], model.encode([PictureRequest(ids: [], pixels: request.pixels)]))
         #expect(batch.lengths == [prompt.expanded_length])
         let logits = try model.logits(batch).narrow(1, from: 0, length: index.config.vocab)
         #expect(try distance(logits, expected.tensor("\(prompt.id)/logits")) < 5e-5, "\(prompt.id)")
@@ -82,7 +82,7 @@ import Torch
     for prompt in try Fixtures.some(index.prompts.filter { expected.entries["\($0.id)/hidden_0"] != nil }) {
       try inference {
         let request = GenerationRequest(ids: prompt.ids, pixels: try pixels(prompt.images))
-        let start = try model.splice([prompt.ids], features: model.visualTokens(of: [request]))
+        let start = try model.splice([prompt.ids], model.encode([PictureRequest(ids: [], pixels: request.pixels)]))
         let layers = model.configuration.text.layers
         for depth in 0...layers {
           var hidden = try model.decoder.run(layers: 0..<depth, start).hidden
@@ -147,11 +147,12 @@ import Torch
         let requests = try zip(rows(ids), batch.images).map { ids, image in
           GenerationRequest(ids: ids, pixels: ids.contains(imagePlaceholderID) ? try pixels([image ?? ""]) : nil)
         }
-        let packed = try model.splice(requests.map(\.ids), features: model.visualTokens(of: requests), labels: rows(labels))
+        let packed = try model.splice(
+          requests.map(\.ids), model.encode(requests.map { PictureRequest(ids: [], pixels: $0.pixels) }), labels: rows(labels))
         var targets = try #require(packed.labels).array(Int.self)
         // The next token's label; the last row of a sample predicts nothing.
         targets = Array(targets.dropFirst()) + [ignoredLabel]
-        for last in packed.lastRowIndices { targets[last] = ignoredLabel }
+        for (start, length) in zip(packed.starts, packed.lengths) { targets[start + length - 1] = ignoredLabel }
         let loss = try model.logits(packed).narrow(1, from: 0, length: index.config.vocab).crossEntropy(Tensor(targets))
         #expect(abs(try loss.item() - batch.loss) < 1e-5)
       }

@@ -146,7 +146,9 @@ struct TransformersVariant: Sendable {
     let described = try prompts.map { name, ids, count in
       let request = GenerationRequest(ids: ids, pixels: try images(count))
       if let pixels = request.pixels { items.append(SafetensorsItem("\(name)/pixels", pixels)) }
-      let logits = try inference { try model.logits(model.splice([ids], features: model.visualTokens(of: [request]))) }
+      let logits = try inference {
+        try model.logits(model.splice([ids], model.encode([PictureRequest(ids: ids, pixels: request.pixels)])))
+      }
       items.append(SafetensorsItem("\(name)/logits", logits))
       let greedy = longPrompt ? [] : try model.generate([request], options).results[0].tokens
       return TransformersManifest.Prompt(name: name, ids: ids, greedy: greedy)

@@ -113,7 +113,7 @@ import Testing
       var configuration = TrainingConfiguration()
       for change in [
         "data.template=alpaca", "data.max-length=9000", "batch.tokens=100", "curriculum.name=spiral",
-        "compression.compressor=pool",
+        "compression.compressor=drat",
         "optimizer.tower-learning-rate=1e-6",
       ] { try configuration.set(change) }
       _ = try configuration.resolved(for: .preset("base"))
@@ -122,7 +122,7 @@ import Testing
     for fragment in [
       "model is missing", "output is missing", "data.file is missing", "alpaca",
       "data.max-length is 9000, expected at most the model's 4096",
-      "batch.tokens is 100", "steps is missing", "spiral", "pool", "optimizer.tower-learning-rate is given",
+      "batch.tokens is 100", "steps is missing", "spiral", "drat", "optimizer.tower-learning-rate is given",
     ] { #expect(found.contains(fragment), "\(fragment) in \(found)") }
     #expect(throws: ConfigurationProblem.self) { try resolved("curriculum.name=fixed", "curriculum.stages=3") }
     #expect(throws: ConfigurationProblem.self) { try resolved("curriculum.name=layer", "preset=epic-code") }

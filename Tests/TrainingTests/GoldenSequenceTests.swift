@@ -80,8 +80,8 @@ import Torch
         let loss = try distill(part, stages: [stage], tokens: supervised)
         try loss.total.backward()
         total += try loss.total.item()
-        crossEntropy += try loss.crossEntropySum.item() / Double(supervised)
-        divergence += try loss.divergenceSum.item() / Double(supervised)
+        crossEntropy += try loss.students[0].crossEntropySum.item() / Double(supervised)
+        divergence += try loss.students[0].divergenceSum.item() / Double(supervised)
       }
       let norm = try optimizer.step(factor: 1 - Double(number) / Double(sequence.steps.count))
       try optimizer.clearGradients()

@@ -80,13 +80,11 @@ struct BenchTrain: AsyncParsableCommand {
     if !(learningRate.isFinite && learningRate >= 0) {
       throw ValidationError("--learning-rate is \(learningRate), expected 0 or more")
     }
-    _ = try tokenCompressor()
+    _ = try reducer()
   }
 
-  private func tokenCompressor() throws -> any TokenCompressor {
-    guard case .drop(let strategy) = try checkOption("--compressor", { try CompressorRegistry.standard.strategy(compressor) })
-    else { throw ValidationError("--compressor is \(compressor), expected one that drops tokens in the decoder") }
-    return strategy
+  private func reducer() throws -> any TokenReducer {
+    try checkOption("--compressor") { try ReducerRegistry.standard.reducer(compressor) }
   }
 
   func run() async throws {
@@ -100,7 +98,7 @@ struct BenchTrain: AsyncParsableCommand {
       ?? LLaVAModel.random(configuration, seed: seed, dtype: dtype, device: device)
     var options = DistillationOptions()
     options.recomputesActivations = recompute
-    let distill = try DistillationStep(llava, tokenCompressor(), options)
+    let distill = try DistillationStep(llava, reducer(), options)
     var rates = AdamWOptions()
     rates.learningRates = [.projector: learningRate, .decoder: learningRate]
     let optimizer = try AdamW(llava.parameters.trained(rates), rates)

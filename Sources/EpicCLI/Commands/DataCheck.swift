@@ -67,7 +67,7 @@ struct DataCheck: AsyncParsableCommand {
     var templateName = template
     if let model {
       let configuration = try CheckpointReader(URL(fileURLWithPath: model)).configuration
-      options.visualTokens = configuration.vision.tokens
+      options.visualTokens = configuration.pictureLayout.count
       templateName = templateName ?? configuration.templateName
     }
     if let templateName { options.template = try ConversationTemplate.named(templateName) }

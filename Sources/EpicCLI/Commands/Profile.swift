@@ -59,7 +59,7 @@ struct Profile: AsyncParsableCommand {
 
   func run() async throws {
     let configuration = try LLaVAConfiguration.of(preset: preset, checkpoint: model)
-    let budgets = keep?.values ?? Self.budgets(configuration.vision.tokens)
+    let budgets = keep?.values ?? Self.budgets(configuration.pictureLayout.count)
     let plans = try compressor.values.flatMap { name in
       try budgets.map { keep in
         let plan = try place.plan(name, .keep(keep))

@@ -125,7 +125,7 @@ struct DemoPictures {
     var options = GenerationOptions()
     options.maximumNewTokens = 16
     options.compression = try strategy.map {
-      try CompressionPlan(CompressorRegistry.standard.strategy($0), cuts: [CompressionPlan.Cut(layer: layer, .keep(keep))])
+      try CompressionPlan(ReducerRegistry.standard.reducer($0), cuts: [CompressionPlan.Cut(layer: layer, .keep(keep))])
     }
     let answers = try pipelines.map { pipeline in
       let turns = [Turn(.user, LLaVAPipeline.withImageTags(choice.question.prompt, images: 1)), Turn(.assistant, "")]
@@ -136,10 +136,10 @@ struct DemoPictures {
       let score = try choice.benchmark.score([choice.question.id: text], missing: .leaveOut)
       return PictureGallery.Answer(model: side.name, text: text, isRight: score.samples.first?.value ?? 0 >= 0.5)
     }
-    let vision = pipelines[1].model.configuration.vision
-    let overlay = TokenOverlay(vision.grid, keptIndices: answers[1].result.cuts.map { $0.keptIndices[0] })
+    let grid = try pipelines[1].model.pictureLayout.grid()
+    let overlay = TokenOverlay(grid, keptIndices: answers[1].result.cuts.map { $0.keptIndices[0] })
     let drawn = try overlay.drawn(on: shown)
-    let title = strategy.map { "\($0), \(keep) of \(vision.tokens)" } ?? "all \(vision.tokens)"
+    let title = strategy.map { "\($0), \(keep) of \(grid.count)" } ?? "all \(grid.count)"
     return (PictureGallery.View(title: title, image: name, answers: said), try drawn.jpegData(quality: 90))
   }
 }

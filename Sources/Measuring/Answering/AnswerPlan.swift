@@ -1,75 +1,74 @@
 import Compression
 import LLaVA
 
-/// One way to answer: a strategy and how many visual tokens it leaves, or all of them.
+/// One way to answer: a plan of compression, or all visual tokens.
 public struct AnswerPlan: Sendable {
   /// The name that stands for no compression.
   public static let fullName = "full"
 
-  /// The strategy's name; ``fullName`` where all tokens stay.
+  /// The name in tables: the strategy's for a plan of one stage, the spelling for others, ``fullName`` where all tokens stay.
   public let strategy: String
-  /// Visual tokens that are left of a picture.
+  /// Visual tokens that are left of a picture behind all stages.
   public let keep: Int
-  /// Decoder layers before tokens are dropped; nil where there are fewer from the start, or all stay.
+  /// Decoder layers before the first cut; nil where there is none in the decoder.
   public let layer: Int?
   /// What the model is told; nil where all tokens stay.
   public let compression: CompressionPlan?
+  /// "full", "dart-64-after-2", "pool-64" or "dart-64-after-2+dart-16-after-15": the name in journals and file names.
+  public let id: String
 
   /// All tokens stay.
   public init(fullOf configuration: LLaVAConfiguration) {
     strategy = Self.fullName
-    keep = configuration.vision.tokens
+    keep = configuration.pictureLayout.count
     layer = nil
     compression = nil
+    id = Self.fullName
   }
 
-  /// A strategy that leaves `keep` tokens.
+  /// A plan.
   ///
-  /// - Parameter layer: decoder layers before tokens are dropped; strategies that work before the decoder ignore it.
-  /// - Throws: `CompressionError` for an unknown strategy, more tokens than a picture has, or a layer that the decoder has not.
-  public init(
-    _ name: String, keep: Int, layer: Int, for configuration: LLaVAConfiguration, registry: CompressorRegistry = .standard
-  ) throws {
-    let chosen = try registry.strategy(name)
-    let plan = try CompressionPlan(chosen, cuts: [CompressionPlan.Cut(layer: layer, .keep(keep))])
-    _ = try plan.resolve(imageTokens: [[configuration.vision.tokens]], layers: configuration.text.layers)
-    _ = try plan.shrunk(configuration.vision.grid)
-    strategy = name
-    self.keep = keep
-    if case .drop = chosen { self.layer = layer } else { self.layer = nil }
+  /// - Throws: `CompressionError` where it does not fit the model.
+  public init(_ plan: CompressionPlan, for configuration: LLaVAConfiguration) throws {
+    let tokens = try configuration.tokens(of: plan)
+    strategy = plan.stages.count == 1 ? plan.stages[0].name ?? "\(type(of: plan.stages[0].reducer))" : plan.description
+    keep = tokens.last
+    layer = plan.stages.compactMap(\.site.decoderLayer).first
     compression = plan
+    id = plan.stages.map(Self.id).joined(separator: "+")
   }
 
-  /// Every strategy with every budget.
+  /// Every strategy with every budget, each with one cut.
   ///
   /// A budget of all tokens is no compression, whatever the strategy, so all of these are one plan.
   ///
-  /// - Parameter includesFull: begin with the plan that keeps everything, whether or not a budget says so.
-  /// - Throws: as `init(_:keep:layer:for:registry:)`.
+  /// - Parameters:
+  ///   - layer: decoder layers before tokens are dropped; strategies that work before the decoder ignore it.
+  ///   - includesFull: begin with the plan that keeps everything, whether or not a budget says so.
+  /// - Throws: `CompressionError` for an unknown strategy, more tokens than a picture has, or a layer that the decoder has not.
   public static func all(
     _ strategies: [String], keep budgets: [Int], layer: Int, for configuration: LLaVAConfiguration, includesFull: Bool = true,
-    registry: CompressorRegistry = .standard
+    registry: ReducerRegistry = .standard
   ) throws -> [AnswerPlan] {
     var plans: [AnswerPlan] = []
     let full = AnswerPlan(fullOf: configuration)
     if includesFull || budgets.contains(full.keep) { plans.append(full) }
     for name in strategies {
+      let reducer = try registry.reducer(name)
       for keep in budgets {
-        let plan = try AnswerPlan(name, keep: keep, layer: layer, for: configuration, registry: registry)
+        let cut = CompressionPlan.Cut(layer: layer, .keep(keep))
+        let plan = try AnswerPlan(CompressionPlan(reducer, cuts: [cut], name: name), for: configuration)
         if keep < full.keep, !plans.contains(where: { $0.id == plan.id }) { plans.append(plan) }
       }
     }
     return plans
   }
 
-  /// "full", "dart-64-after-2" or "pool-64": the name in journals and file names.
-  public var id: String {
-    if compression == nil { return Self.fullName }
-    return "\(strategy)-\(keep)" + (layer.map { "-after-\($0)" } ?? "")
-  }
-
-  /// What chooses tokens between two decoder layers; nil for other plans.
-  var compressor: (any TokenCompressor)? {
-    if case .drop(let compressor) = compression?.strategy { compressor } else { nil }
+  private static func id(of stage: CompressionPlan.Stage) -> String {
+    let name = (stage.name ?? "\(type(of: stage.reducer))").replacing(":", with: "-").replacing("=", with: "-")
+    let amount = stage.amount.description.replacing("=", with: "-")
+    if let layer = stage.site.decoderLayer { return "\(name)-\(amount)-after-\(layer)" }
+    let isUsual = stage.site.kind == stage.reducer.sites.first && stage.site != .tower(layer: 0)
+    return "\(name)-\(amount)" + (isUsual && !"\(stage.site)".contains(".") ? "" : "-at-\(stage.site)")
   }
 }

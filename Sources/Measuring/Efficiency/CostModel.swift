@@ -44,11 +44,10 @@ public struct CostModel: Sendable {
   /// - Parameter plan: what is dropped; nil for nothing.
   /// - Throws: `CompressionError` for a plan that does not fit the model.
   public func trueCost(text: Double, _ plan: CompressionPlan?) throws -> PrefillCost {
-    let tokens = try visualTokensOfLayers(plan).map { text + Double($0) }
-    let projected = try plan?.positions(ofImage: configuration.vision.tokens) ?? configuration.vision.tokens
-    let patches = try plan?.shrunk(configuration.vision.grid)?.patches ?? configuration.vision.patches
+    let planned = try tokens(plan)
+    let tokens = planned.decoder.map { text + Double($0) }
     return PrefillCost(
-      tower: tower(patches: patches), projector: projector(tokens: Double(projected)),
+      tower: tower(planned), projector: projector(tokens: Double(planned.projector)),
       decoder: tokens.reduce(0) { $0 + decoderLayer(tokens: $1) },
       head: 2 * Double(configuration.text.hiddenSize * configuration.text.vocabularySize),
       kvCacheBytes: kvCacheBytesPerTokenAndLayer * tokens.reduce(0, +))
@@ -60,7 +59,7 @@ public struct CostModel: Sendable {
   ///
   /// - Throws: as `trueCost`.
   public func paperCost(text: Double = paperText, _ plan: CompressionPlan?) throws -> PrefillCost {
-    let total = Double(configuration.vision.tokens)
+    let total = Double(configuration.pictureLayout.count)
     let visual = try visualTokensOfLayers(plan).map(Double.init)
     let tokens = visual.map { (text + total) * $0 / total }
     let last = tokens.last ?? 0
@@ -73,18 +72,22 @@ public struct CostModel: Sendable {
   /// Visual tokens in each decoder layer.
   ///
   /// - Throws: as `trueCost`.
-  public func visualTokensOfLayers(_ plan: CompressionPlan?) throws -> [Int] {
-    let (total, layers) = (configuration.vision.tokens, configuration.text.layers)
-    return try plan?.tokensSeen(ofImage: total, layers: layers) ?? Array(repeating: total, count: layers)
-  }
+  public func visualTokensOfLayers(_ plan: CompressionPlan?) throws -> [Int] { try tokens(plan).decoder }
 
-  /// FLOPs of the layers of the tower that are computed, and of its patch embedding.
-  private func tower(patches: Int) -> Double {
+  /// Visual tokens wherever they cost something.
+  private func tokens(_ plan: CompressionPlan?) throws -> PlannedTokens { try configuration.tokens(of: plan) }
+
+  /// FLOPs of the layers of the tower that are computed, and of its patch embedding; a class token goes through all layers.
+  private func tower(_ planned: PlannedTokens) -> Double {
     let vision = configuration.vision
-    let (width, tokens) = (Double(vision.hiddenSize), Double(patches + 1))
-    let layer = 2 * tokens * (4 * width * width + 2 * width * Double(vision.intermediateSize)) + 4 * tokens * tokens * width
+    let width = Double(vision.hiddenSize)
+    let others = Double(1 + vision.patches - configuration.pictureLayout.count)
+    let layers = planned.tower.reduce(0.0) { sum, visual in
+      let tokens = Double(visual) + others
+      return sum + 2 * tokens * (4 * width * width + 2 * width * Double(vision.intermediateSize)) + 4 * tokens * tokens * width
+    }
     let patch = Double(vision.channels * vision.patchSize * vision.patchSize)
-    return Double(vision.computedLayers) * layer + 2 * Double(patches) * patch * width
+    return layers + 2 * Double(planned.patches) * patch * width
   }
 
   private func projector(tokens: Double) -> Double {

@@ -34,11 +34,11 @@ public struct PrefillTiming: Sendable, Hashable {
     for round in 0...max(1, rounds) {
       for (index, side) in sides.enumerated() {
         options.compression = side?.plan
-        let before = side?.compressor?.seconds ?? 0
+        let before = side?.seconds ?? 0
         let prefill = try model.generate([request], options).timings.prefill
         if round == 0 { continue }
         seconds[index].append(prefill)
-        choosing[index].append((side?.compressor?.seconds ?? 0) - before)
+        choosing[index].append((side?.seconds ?? 0) - before)
       }
     }
     let found = sides.indices.map { index in
@@ -52,17 +52,21 @@ public struct PrefillTiming: Sendable, Hashable {
 
   private struct TimedPlan {
     let plan: CompressionPlan
-    let compressor: TimedCompressor?
+    private let reducers: [TimedReducer]
+
+    /// Seconds of all choices so far.
+    var seconds: Double { reducers.reduce(0) { $0 + $1.seconds } }
 
     init(_ plan: CompressionPlan) throws {
-      guard case .drop(let base) = plan.strategy else {
-        self.plan = plan
-        compressor = nil
-        return
+      var timed: [TimedReducer] = []
+      // What is done before the decoder is not part of the time that the choice is a share of.
+      let stages = plan.stages.map { stage in
+        guard stage.site.decoderLayer != nil else { return stage }
+        timed.append(TimedReducer(stage.reducer))
+        return CompressionPlan.Stage(timed[timed.count - 1], at: stage.site, stage.amount, name: stage.name)
       }
-      let timed = TimedCompressor(base)
-      self.plan = try CompressionPlan(.drop(timed), cuts: plan.cuts)
-      compressor = timed
+      reducers = timed
+      self.plan = try CompressionPlan(stages: stages)
     }
   }
 }

@@ -1,21 +1,96 @@
 import Torch
 
-/// Which strategy drops how many visual tokens, and where.
+/// Which strategies leave how many visual tokens, and where: stages in the order in which a picture passes them.
+///
+/// Plans have a spelling, `dart:64@2,dart:16@15`; see `init(_:registry:)`.
 public struct CompressionPlan: Sendable {
-  /// How much of an image stays.
+  /// How much of an image is left.
   public enum Amount: Sendable, Hashable {
     /// Exactly this many tokens.
     case keep(Int)
+    /// This share of the image's tokens, to the nearest number.
+    case share(Double)
     /// What the strategy's own formula leaves when this share of the image's tokens is dropped.
     case ratio(Double)
   }
 
-  /// A place where tokens are dropped.
+  /// A strategy at a site.
+  public struct Stage: Sendable {
+    /// Chooses what is left.
+    public let reducer: any TokenReducer
+    /// Where it works.
+    public let site: Site
+    /// What is left of the image as it was before any stage.
+    public let amount: Amount
+    /// How the strategy and its options are spelled; nil for one that has no name.
+    public let name: String?
+    /// The same for all copies of a stage, so that images that are to lose tokens by one strategy can be shown to it together.
+    package let identity: Identity
+
+    package final class Identity: Sendable {}
+
+    /// A stage of its parts.
+    ///
+    /// - Parameter site: nil for the first that the strategy names, in the decoder after `layer` layers.
+    public init(_ reducer: any TokenReducer, at site: Site? = nil, layer: Int = 2, _ amount: Amount, name: String? = nil) {
+      self.reducer = reducer
+      self.site = site ?? reducer.sites.first.map { Self.site($0, layer: layer) } ?? .decoder(layer: layer)
+      self.amount = amount
+      self.name = name
+      identity = Identity()
+    }
+
+    /// The same stage elsewhere, or with another amount.
+    package func with(_ site: Site, _ amount: Amount) -> Stage { Stage(self, site, amount) }
+
+    private init(_ other: Stage, _ site: Site, _ amount: Amount) {
+      (reducer, self.site, self.amount, name, identity) = (other.reducer, site, amount, other.name, other.identity)
+    }
+
+    private static func site(_ kind: Site.Kind, layer: Int) -> Site {
+      switch kind {
+      case .picture: .picture
+      case .tower: .tower(layer: nil)
+      case .features: .features
+      case .decoder: .decoder(layer: layer)
+      }
+    }
+
+    /// Tokens that are left of an image.
+    ///
+    /// - Parameter total: the image's tokens before any stage.
+    /// - Throws: `CompressionError.keep` where more are to be kept than there are.
+    public func count(of total: Int) throws -> Int {
+      switch amount {
+      case .ratio(let ratio): return min(total, max(0, reducer.count(ratio: ratio, of: total)))
+      case .share(let share): return min(total, Int((share * Double(total)).rounded()))
+      case .keep(let keep):
+        if keep > total { throw CompressionError.keep(keep, available: total) }
+        return keep
+      }
+    }
+  }
+
+  /// A stage with numbers in place of rules.
+  public struct ResolvedStage: Sendable {
+    /// What is done, and where.
+    public let stage: Stage
+    /// Tokens that are left of each image of each sample.
+    public let counts: [[Int]]
+
+    /// Decoder layers before it; nil before the decoder.
+    public var layer: Int? { stage.site.decoderLayer }
+
+    /// A stage and its numbers.
+    public init(_ stage: Stage, counts: [[Int]]) {
+      self.stage = stage
+      self.counts = counts
+    }
+  }
+
+  /// A place in the decoder where tokens are dropped.
   public struct Cut: Sendable, Hashable {
     /// Decoder layers before the cut, whose input keeps all tokens.
-    ///
-    /// Tokens are dropped from the input of the layer with this index. 0 is before the decoder, where only pooling works; the number of
-    /// layers is after all of them, where nothing depends on the cut any more.
     public let layer: Int
     /// What stays of the image as it was before any cut.
     public let amount: Amount
@@ -27,125 +102,90 @@ public struct CompressionPlan: Sendable {
     }
   }
 
-  /// A cut with numbers in place of rules.
-  public struct ResolvedCut: Sendable, Hashable {
-    /// Decoder layers before the cut.
-    public let layer: Int
-    /// Tokens that stay of each image of each sample.
-    public let counts: [[Int]]
-  }
+  /// In the order in which a picture passes them.
+  public let stages: [Stage]
 
-  /// Chooses what stays.
-  public let strategy: CompressionStrategy
-  /// From shallow to deep.
-  public let cuts: [Cut]
-
-  /// A plan with cuts from shallow to deep.
+  /// A plan of stages.
   ///
-  /// Pooling and shrinking take one cut and make it before the decoder, whatever its layer.
-  ///
-  /// - Throws: `CompressionError` for ratios outside 0...1, negative counts, and cuts out of order.
-  public init(_ strategy: CompressionStrategy, cuts: [Cut]) throws {
-    self.strategy = strategy
-    switch strategy {
-    case .drop:
-      self.cuts = cuts
-      for (first, second) in zip(cuts, cuts.dropFirst()) {
-        if second.layer <= first.layer { throw CompressionError.layerOrder(first: first.layer, second: second.layer) }
-        if case .keep(let more) = first.amount, case .keep(let fewer) = second.amount, fewer > more {
-          throw CompressionError.keepGrows(first: more, second: fewer)
-        }
+  /// - Throws: `CompressionError` for ratios outside 0...1, negative counts, sites at which a strategy does not work, and stages out of
+  ///   order.
+  public init(stages: [Stage]) throws {
+    self.stages = stages
+    for (first, second) in zip(stages, stages.dropFirst()) {
+      if second.site <= first.site { throw CompressionError.siteOrder(first: first.site, second: second.site) }
+      if let cut = first.site.decoderLayer, let layer = second.reducer.needs.decoderLayers.first(where: { $0 < cut }) {
+        throw CompressionError.unavailable(
+          "queries and keys of decoder layer \(layer)", hint: "a cut before drops tokens behind it; leave that cut out")
       }
-    case .pool, .shrink:
-      if cuts.count > 1 { throw CompressionError.secondCutOfPool }
-      self.cuts = cuts.map { Cut(layer: 0, $0.amount) }
+      if case .keep(let more) = first.amount, case .keep(let fewer) = second.amount, fewer > more {
+        throw CompressionError.keepGrows(first: more, second: fewer)
+      }
     }
-    for cut in cuts {
-      if case .ratio(let ratio) = cut.amount, !(0...1).contains(ratio) { throw CompressionError.ratio(ratio) }
-      if case .keep(let keep) = cut.amount, keep < 0 {
-        throw CompressionError.option(name: "keep", value: keep, expected: "0 or more")
+    for stage in stages {
+      if !stage.reducer.sites.contains(stage.site.kind) {
+        throw CompressionError.site(
+          stage.site, strategy: stage.name ?? "\(type(of: stage.reducer))", allowed: stage.reducer.sites)
+      }
+      switch stage.amount {
+      case .ratio(let ratio): if !(0...1).contains(ratio) { throw CompressionError.ratio(ratio) }
+      case .share(let share): if !(0...1).contains(share) { throw CompressionError.share(share) }
+      case .keep(let keep):
+        if keep < 0 { throw CompressionError.option(name: "keep", value: keep, expected: "0 or more") }
       }
     }
   }
 
-  /// A plan with one cut of a strategy that drops tokens.
+  /// A plan in which one strategy works once or several times.
   ///
-  /// - Throws: as `init(_:cuts:)`.
-  public init(_ compressor: any TokenCompressor, layer: Int, _ amount: Amount) throws {
-    try self.init(.drop(compressor), cuts: [Cut(layer: layer, amount)])
+  /// One that does not work in the decoder takes one cut and makes it where it works, whatever the cut's layer.
+  ///
+  /// - Throws: as `init(stages:)`.
+  public init(_ reducer: any TokenReducer, cuts: [Cut], name: String? = nil) throws {
+    if cuts.count > 1, reducer.sites.first != .decoder { throw CompressionError.secondCutBeforeDecoder }
+    try self.init(stages: cuts.map { Stage(reducer, layer: $0.layer, $0.amount, name: name) })
   }
 
-  /// The plan's numbers for a batch; cuts that drop nothing are left out, as if they had not been asked for.
+  /// A plan with one cut in the decoder.
+  ///
+  /// - Throws: as `init(stages:)`.
+  public init(_ reducer: any TokenReducer, layer: Int, _ amount: Amount) throws {
+    try self.init(reducer, cuts: [Cut(layer: layer, amount)])
+  }
+
+  /// All that the strategies need.
+  public var needs: ReducerNeeds { stages.reduce(ReducerNeeds()) { $0.union($1.reducer.needs) } }
+
+  /// False where what is left of a picture follows from the picture alone.
+  public var readsPrompt: Bool { stages.contains { $0.reducer.readsPrompt } }
+
+  /// The plan's numbers for a batch; stages that drop nothing are left out, as if they had not been asked for.
   ///
   /// - Parameters:
-  ///   - imageTokens: visual tokens of each image of each sample.
+  ///   - imageTokens: visual tokens of each image of each sample, before any stage.
   ///   - layers: decoder layers of the model.
-  /// - Throws: `CompressionError` for a layer outside 1...layers, more kept tokens than an image has, and a cut that leaves more than
-  ///   the one before it.
-  public func resolve(imageTokens: [[Int]], layers: Int) throws -> [ResolvedCut] {
+  ///   - towerLayers: layers of the tower that are computed; nil where the plan has been checked against them.
+  /// - Throws: `CompressionError` for a layer that the model has not, more kept tokens than an image has, and a stage that leaves more
+  ///   than the one before it.
+  public func resolve(imageTokens: [[Int]], layers: Int, towerLayers: Int? = nil) throws -> [ResolvedStage] {
     var before = imageTokens
-    var found: [ResolvedCut] = []
-    for cut in cuts {
-      if case .drop = strategy, !(1...layers).contains(cut.layer) { throw CompressionError.layer(cut.layer, allowed: 1...layers) }
+    var found: [ResolvedStage] = []
+    for stage in stages {
+      if let layer = stage.site.decoderLayer, !(1...layers).contains(layer) {
+        throw CompressionError.layer(layer, allowed: 1...layers)
+      }
+      if case .tower(let layer?) = stage.site, let towerLayers, layer > towerLayers {
+        throw CompressionError.towerLayer(layer, allowed: 0...towerLayers)
+      }
       let counts = try zip(imageTokens, before).map { originals, remaining in
         try zip(originals, remaining).map { original, remaining in
-          let count = try count(cut.amount, of: original)
+          let count = try stage.count(of: original)
           if count > remaining { throw CompressionError.keepGrows(first: remaining, second: count) }
           return count
         }
       }
-      if counts != before { found.append(ResolvedCut(layer: cut.layer, counts: counts)) }
+      if counts != before { found.append(ResolvedStage(stage, counts: counts)) }
       before = counts
     }
     return found
-  }
-
-  /// Visual tokens of an image of `total` tokens that each decoder layer sees, from the first layer to the last.
-  ///
-  /// - Throws: as `resolve`.
-  public func tokensSeen(ofImage total: Int, layers: Int) throws -> [Int] {
-    let cuts = try resolve(imageTokens: [[total]], layers: layers)
-    return (0..<layers).map { layer in cuts.last { $0.layer <= layer }?.counts[0][0] ?? total }
-  }
-
-  /// The positions that an image of `total` tokens takes in the decoder: pooling and shrinking shorten it, dropping tokens leaves gaps.
-  ///
-  /// - Throws: `CompressionError.keep` where more are to be kept than there are.
-  public func positions(ofImage total: Int) throws -> Int {
-    if case .drop = strategy { return total }
-    return try cuts.first.map { try count($0.amount, of: total) } ?? total
-  }
-
-  /// Features [images, grid.count, width] pooled as the plan says; nil where its strategy drops tokens in the decoder, or nothing is to
-  /// be pooled.
-  ///
-  /// - Throws: `CompressionError.keep` where more are to be kept than there are, `.badSelection` where the pooler breaks its promise.
-  public func pooled(_ features: Tensor, _ grid: TokenGrid) throws -> Tensor? {
-    let count = try positions(ofImage: grid.count)
-    guard case .pool(let pooler) = strategy, count < grid.count else { return nil }
-    let found = try pooler.pool(features, grid, to: count)
-    guard found.shape == [features.size(0), count, features.size(2)] else {
-      throw CompressionError.badSelection(
-        strategy: "\(type(of: pooler))", reason: "gave features of shape \(found.shape) where \(count) an image were asked for")
-    }
-    return found
-  }
-
-  /// The patches that the tower sees where the strategy shrinks the picture; nil where it does not, or all patches stay.
-  ///
-  /// - Throws: `CompressionError.keep` where more are to be kept than there are, `.noGrid` where no grid has the number.
-  public func shrunk(_ grid: TokenGrid) throws -> TokenGrid? {
-    guard case .shrink(let shrinker) = strategy, let cut = cuts.first else { return nil }
-    let count = try count(cut.amount, of: grid.count)
-    return count == grid.count ? nil : try shrinker.shrunk(grid, to: count)
-  }
-
-  private func count(_ amount: Amount, of total: Int) throws -> Int {
-    switch amount {
-    case .ratio(let ratio): return min(total, strategy.count(ratio: ratio, of: total))
-    case .keep(let keep):
-      if keep > total { throw CompressionError.keep(keep, available: total) }
-      return keep
-    }
   }
 }

@@ -1,52 +1,79 @@
 import Torch
 
-/// One image at a cut: its tokens, and what a strategy can look at to choose among them.
+/// One image at a site: its tokens, and what a strategy can look at to choose among them.
 public struct VisualTokens {
-  /// The sample that the image belongs to; what is asked of it is computed then, once for all images.
-  public let sample: DecoderRows
+  /// Where the choice is made.
+  public let site: Site
+  /// The rows of all samples; what is asked of them is computed then, once for all images.
+  public let rows: SiteRows
+  /// The sample that the image belongs to, by its number among these.
+  public let sample: Int
   /// The sample's rows that hold the image's tokens now.
   public let span: Range<Int>
-  /// Where the tokens lie in the image, [count] int64 indices into `grid`; nil while all are there.
+  /// Where the tokens lie in the image, [count] int64 indices into `layout`; nil while all are there.
   public let patches: Tensor?
   /// The image's tokens before any was dropped.
-  public let grid: TokenGrid
+  public let layout: TokenLayout
+  /// Queries and keys of the tower's layers that the strategy needs, by the numbers under which it named them.
+  public let tower: [Int: TowerTrace]
   /// The sample's rows that hold images now, this one's included.
   let visual: [Range<Int>]
   /// Rows before the answer to the prompt that the image belongs to.
   let promptEnd: Int
+  private let text: (() throws -> Tensor)?
 
-  /// An image at a cut.
+  /// An image at a site.
   ///
   /// - Parameters:
-  ///   - visual: rows of all images of the sample.
-  ///   - promptEnd: the first row after the image that belongs to an answer, or the number of rows.
+  ///   - visual: rows of all images of the sample; the image's own unless given.
+  ///   - promptEnd: the first row after the image that belongs to an answer; nil for the number of rows.
+  ///   - text: embeddings of the prompt's text tokens, [tokens, width], where they are at hand.
   public init(
-    sample: DecoderRows, span: Range<Int>, visual: [Range<Int>], promptEnd: Int, patches: Tensor? = nil, grid: TokenGrid
+    site: Site, rows: SiteRows, sample: Int = 0, span: Range<Int>, visual: [Range<Int>]? = nil, promptEnd: Int? = nil,
+    patches: Tensor? = nil, layout: TokenLayout, tower: [Int: TowerTrace] = [:], text: (() throws -> Tensor)? = nil
   ) {
+    self.site = site
+    self.rows = rows
     self.sample = sample
     self.span = span
-    self.visual = visual
-    self.promptEnd = promptEnd
+    self.visual = visual ?? [span]
+    self.promptEnd = promptEnd ?? rows.count(of: sample)
     self.patches = patches
-    self.grid = grid
+    self.layout = layout
+    self.tower = tower
+    self.text = text
   }
 
   /// Tokens of the image now.
   public var count: Int { span.count }
   /// Where they are.
-  public var device: Device { sample.hidden.device }
+  public var device: Device { rows.hidden.device }
+  /// The first of the image's rows among the rows of all samples.
+  public var firstRow: Int { rows.starts[sample] + span.lowerBound }
 
-  /// The tokens as the layer before the cut left them, [count, hiddenSize].
-  public func hidden() throws -> Tensor { try sample.hidden.narrow(0, from: span.lowerBound, length: count) }
+  /// The tokens as the layer before the site left them, [count, width].
+  public func hidden() throws -> Tensor { try rows.hidden.narrow(0, from: firstRow, length: count) }
 
-  /// L1 norms of the tokens' keys in the layer before the cut, [count] float32.
-  public func keyNorms() throws -> Tensor { try sample.keyNorms().narrow(0, from: span.lowerBound, length: count) }
+  /// L1 norms of the tokens' keys in the decoder layer before the cut, [count] float32.
+  ///
+  /// - Throws: `CompressionError.unavailable` where the strategy's needs do not name keys.
+  public func keyNorms() throws -> Tensor { try rows.keyNorms().narrow(0, from: firstRow, length: count) }
 
-  /// What the prompt's last row pays to each token in the layer before the cut: [count] float32, softmax over all that it sees,
-  /// mean over heads.
-  public func attention(_ semantics: CompressionSemantics = .corrected) throws -> Tensor {
-    let row = semantics == .corrected ? promptEnd - 1 : sample.count - 1
-    return try sample.attention(of: row).narrow(0, from: span.lowerBound, length: count)
+  /// What the prompt's last row pays to each token in the decoder layer before the cut, or in another one of the strategy's needs:
+  /// [count] float32, softmax over all that it sees, mean over heads.
+  ///
+  /// - Throws: `CompressionError.unavailable` where the strategy's needs do not name queries and keys.
+  public func attention(_ semantics: CompressionSemantics = .corrected, layer: Int? = nil) throws -> Tensor {
+    let row = semantics == .corrected ? promptEnd - 1 : rows.count(of: sample) - 1
+    return try rows.attention(of: row, in: sample, layer: layer).narrow(0, from: span.lowerBound, length: count)
+  }
+
+  /// Embeddings of the prompt's text tokens, [tokens, width of the decoder].
+  ///
+  /// - Throws: `CompressionError.unavailable` where the strategy's needs do not name text.
+  public func textEmbeddings() throws -> Tensor {
+    guard let text else { throw CompressionError.unavailable("text embeddings", hint: "name them in the strategy's needs") }
+    return try text()
   }
 
   /// The sample's text rows that follow the image, ascending.
@@ -55,7 +82,7 @@ public struct VisualTokens {
   public func textRows(_ semantics: CompressionSemantics = .corrected) -> [Int] {
     func text(_ rows: Range<Int>) -> [Int] { rows.filter { row in !visual.contains { $0.contains(row) } } }
     switch semantics {
-    case .reference: return text(span.upperBound..<max(span.upperBound, sample.count))
+    case .reference: return text(span.upperBound..<max(span.upperBound, rows.count(of: sample)))
     case .corrected:
       let after = text(span.upperBound..<max(span.upperBound, promptEnd))
       return after.isEmpty ? text(0..<promptEnd) : after

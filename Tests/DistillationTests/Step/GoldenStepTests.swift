@@ -72,7 +72,7 @@ import Torch
   }
 
   /// Keeps what it was told to, call by call: the student's tokens of each sample, then the teacher's.
-  private final class Recorded: TokenCompressor {
+  private final class Recorded: TokenReducer {
     private let calls: Mutex<[[Int]]>
     private let counts: [Double: Int]
 
@@ -82,9 +82,7 @@ import Torch
     }
 
     func count(ratio: Double, of total: Int) -> Int { counts[ratio] ?? -1 }
-    func keep(_ count: Int, of tokens: VisualTokens, generator: Generator) throws -> Tensor {
-      try Tensor(calls.withLock { $0.removeFirst() })
-    }
+    func reduce(_ choice: TokenChoice) throws -> Reduction { .keep(try Tensor(calls.withLock { $0.removeFirst() })) }
   }
 
   private func samples(_ model: LLaVAModel, _ prefix: String) throws -> [TrainingSample] {

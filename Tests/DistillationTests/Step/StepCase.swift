@@ -11,12 +11,14 @@ struct StepCase {
   static let strategies = ["dart", "fastv", "random", "uniform"]
 
   let model: LLaVAModel
-  let compressor: any TokenCompressor
+  let compressor: any TokenReducer
   let samples: [TrainingSample]
   let stages: [Stage]
   let options: DistillationOptions
 
-  init(_ seed: Int, layer: Int? = nil, samples count: Int? = nil, dtype: DType = .float32) throws {
+  init(
+    _ seed: Int, layer: Int? = nil, samples count: Int? = nil, dtype: DType = .float32, positions: DivergencePositions? = nil
+  ) throws {
     var random = SplitMix(seed: UInt64(seed))
     var configuration = try LLaVAConfiguration.preset("tiny")
     configuration.vision.imageSize = 14 * Int.random(in: 3...5, using: &random)
@@ -27,8 +29,7 @@ struct StepCase {
     for parameter in model.parameters.parameters {
       try parameter.tensor.requiringGradient(parameter.group != .tower || trainsTower)
     }
-    guard case .drop(let found) = try CompressorRegistry.standard.strategy(Self.strategies[seed % 4]) else { fatalError("pools") }
-    compressor = found
+    compressor = try ReducerRegistry.standard.reducer(Self.strategies[seed % 4])
     let generator = try Generator(seed: UInt64(seed))
     let size = configuration.vision.imageSize
     samples = try (0..<(count ?? Int.random(in: 1...4, using: &random))).map { index in
@@ -66,7 +67,28 @@ struct StepCase {
     options.scalesByTemperature = Bool.random(using: &random)
     options.draws = Bool.random(using: &random) ? .nested : .independent
     options.chunkRows = Int.random(in: 2...9, using: &random)
+    if let positions { options.divergencePositions = positions }
     self.options = options
+  }
+
+  private init(_ other: StepCase, _ model: LLaVAModel) {
+    (self.model, compressor, samples, stages, options) = (model, other.compressor, other.samples, other.stages, other.options)
+  }
+
+  /// The same with low-rank adapters, which learn beside the projector.
+  func withAdapters(seed: UInt64) throws -> StepCase {
+    var lora = LoRAOptions()
+    (lora.rank, lora.alpha) = (3, 6)
+    let adapted = try model.addingLoRA(lora, seed: seed)
+    let generator = try Generator(seed: seed)
+    for parameter in adapted.parameters.parameters {
+      // Adapters begin at zero on one side, where half of the gradients would be none.
+      if parameter.group == .adapter {
+        try parameter.tensor.copyInPlace(from: .randn(parameter.tensor.shape, generator: generator) * 0.1)
+      }
+      try parameter.tensor.requiringGradient(parameter.group == .adapter || parameter.group == .projector)
+    }
+    return StepCase(self, adapted)
   }
 
   /// Loss and gradients of the step, the weights' gradients left empty.

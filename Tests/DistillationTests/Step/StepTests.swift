@@ -10,11 +10,14 @@ import Torch
 /// What the step computes, what it leaves out, and what it refuses.
 @Suite struct StepTests {
   /// Counts how often it is asked to choose.
-  private final class Counting: TokenCompressor, @unchecked Sendable {
+  private final class Counting: TokenReducer, @unchecked Sendable {
     private(set) var choices = 0
-    func keep(_ count: Int, of tokens: VisualTokens, generator: Generator) throws -> Tensor {
+    private(set) var kept: [Set<Int>] = []
+    func reduce(_ choice: TokenChoice) throws -> Reduction {
       choices += 1
-      return try RandomChoice().keep(count, of: tokens, generator: generator)
+      let found = try RandomChoice().reduce(choice)
+      kept.append(Set(try #require(found.kept).array(Int.self)))
+      return found
     }
   }
 
@@ -36,7 +39,7 @@ import Torch
       let loss = try DistillationStep(c.model, counting, options)(samples, stages: [stage])
       #expect(counting.choices == choices)
       #expect(loss.teacherSamples == (weight == 0 ? 0 : 1), "text alone needs no teacher")
-      #expect(try (loss.divergenceSum.item() == 0) == (weight == 0))
+      #expect(try (loss.divergence() == 0) == (weight == 0))
       #expect(try abs(loss.total.item() - ((1 - weight) * loss.crossEntropy() + weight * loss.divergence())) < 1e-6)
     }
   }
@@ -57,7 +60,7 @@ import Torch
     let (c, samples) = try mixed(1)
     let same = Stage(layer: 2, studentRatio: 0.5, teacherRatio: 0.5)
     for (compressor, draws, teachers) in [
-      (FastV() as any TokenCompressor, TokenDraws.independent, 0), (RandomChoice(), .independent, 1),
+      (FastV() as any TokenReducer, TokenDraws.independent, 0), (RandomChoice(), .independent, 1),
       (RandomChoice(), .nested, 0),
     ] {
       var options = DistillationOptions()
@@ -68,18 +71,14 @@ import Torch
 
   @Test func nestedDrawsKeepTheStudentsTokensForTheTeacher() throws {
     let (c, samples) = try mixed(2)
-    let cut = try Cut(samples, [stage], DistillationStep(c.model, RandomChoice()))
-    let batch = try c.model.splice(
-      samples.map(\.ids),
-      features: samples.map { try $0.images.map { try c.model.visualTokens($0.unsqueezed(0)).selected(0, 0) } })
-    let (shared, trace) = try c.model.decoder.runTracing(layers: 0..<2, batch)
-    func kept(_ counts: [[Int]], _ generators: [Generator]) throws -> Set<Int> {
-      let rows = try c.model.compress(shared, #require(trace), counts: counts, RandomChoice(), generators: generators)
-      return try Set(#require(rows.patches[0][0]).array(Int.self))
+    for draws in [TokenDraws.nested, .independent] {
+      let counting = Counting()
+      var options = DistillationOptions()
+      options.draws = draws
+      _ = try DistillationStep(c.model, counting, options)(samples, stages: [stage])
+      let (student, teacher) = (counting.kept.prefix(counting.choices / 2), counting.kept.suffix(counting.choices / 2))
+      #expect(zip(student, teacher).allSatisfy { $0.isSubset(of: $1) } == (draws == .nested))
     }
-    let student = try kept(cut.student, cut.studentGenerators())
-    #expect(try student.isSubset(of: kept(cut.teacher, cut.teacherGenerators(.nested))))
-    #expect(try !student.isSubset(of: kept(cut.teacher, cut.teacherGenerators(.independent))))
   }
 
   @Test func frozenPartsReceiveNoGradient() throws {
@@ -114,9 +113,14 @@ import Torch
     let diverges = [true, false, true, true, true, true, false]
     var options = DistillationOptions(.code)
     (options.divergenceWeight, options.temperature, options.chunkRows, options.measuresGradients) = (0.25, temperature, 3, true)
-    let found = try ConsistencyLoss(
-      options: options, head: head, targets: targets, diverges: diverges, crossEntropyCount: 6, divergenceCount: 5)(
-        student, teacher)
+    var loss = ConsistencyLoss(options: options, head: head, norm: { $0 }, crossEntropyCount: 6, divergenceCount: 5)
+    loss.parts = [
+      ConsistencyLoss.Part(
+        student: student, teacher: teacher, targets: targets, diverges: diverges, crossEntropyWeight: 0.75,
+        divergenceWeight: 0.25,
+        recordsGradients: true)
+    ]
+    let found = try loss(supervisedTokens: 6, divergencePositions: 5, teacherSamples: 1, checks: [])
     let logits = try student.matmul(head.transposed(0, 1))
     let compared = try Tensor([0, 2, 3, 4])
     let p = try (logits.rows(compared) / temperature).logSoftmax()

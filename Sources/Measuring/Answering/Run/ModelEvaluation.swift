@@ -114,7 +114,6 @@ public final class ModelEvaluation {
   ///
   /// - Throws: `EvaluationError`; `CompressionError`.
   public func results() throws -> ModelResults {
-    let vision = pipeline.model.configuration.vision
     let scored = try finished.map { run, scorer in try (run: run, scores: scores(run, scorer)) }
     let lengths = finished.flatMap { run, _ in run.textTokens }
     let costs = try plans.map { try cost($0, lengths) }
@@ -147,7 +146,7 @@ public final class ModelEvaluation {
     }
     return ModelResults(
       name: name, fingerprint: fingerprint, dtype: "\(pipeline.model.dtype)", device: "\(pipeline.model.device)",
-      visualTokens: vision.tokens, layers: pipeline.model.configuration.text.layers,
+      visualTokens: pipeline.model.pictureLayout.count, layers: pipeline.model.configuration.text.layers,
       textTokens: lengths.isEmpty ? 0 : Double(lengths.reduce(0, +)) / Double(lengths.count),
       benchmarks: scored.map { summary($0.run, $0.scores, refusals[$0.run.benchmark.definition.name] ?? []) }, rows: rows)
   }

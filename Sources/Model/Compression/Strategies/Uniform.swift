@@ -4,7 +4,7 @@ import Torch
 ///
 /// The grid is divided into as many rectangles as tokens are kept, and the token in the middle of each stays. At a second cut the
 /// nearest remaining token stands for the middle.
-public struct Uniform: TokenCompressor {
+public struct Uniform: TokenReducer {
   /// A strategy that looks at positions alone.
   public init() {}
 
@@ -12,15 +12,16 @@ public struct Uniform: TokenCompressor {
   public var readsPrompt: Bool { false }
 
   /// The middle of each rectangle; a class token always stays.
-  public func keep(_ count: Int, of tokens: VisualTokens, generator: Generator) throws -> Tensor {
-    let grid = tokens.grid
+  public func reduce(_ choice: TokenChoice) throws -> Reduction {
+    let (count, tokens) = (choice.count, choice.tokens)
+    let grid = try tokens.layout.grid()
     let first = grid.hasClassToken ? 1 : 0
     let centres = grid.regions(count - first).map { region in
       (row: middle(region.rows), column: middle(region.columns))
     }
     let wanted = Array(0..<first) + centres.map { first + $0.row * grid.columns + $0.column }
-    guard let patches = tokens.patches else { return try Tensor(wanted, on: tokens.device) }
-    return try Tensor(nearest(wanted, in: patches.array(Int.self), grid), on: tokens.device)
+    guard let patches = tokens.patches else { return .keep(try Tensor(wanted, on: tokens.device)) }
+    return .keep(try Tensor(nearest(wanted, in: patches.array(Int.self), grid), on: tokens.device))
   }
 
   private func middle(_ range: Range<Int>) -> Int { (range.lowerBound + range.upperBound - 1) / 2 }

@@ -1,3 +1,4 @@
+import Compression
 import Imaging
 
 /// Everything that says what a LLaVA model is, apart from its weights.
@@ -79,5 +80,17 @@ extension LLaVAConfiguration {
     case "llava-1.5-13b": return make((1024, 24, 16, 4096), (5120, 40, 40, 40, 13_824, 32_064))
     default: throw ConfigurationError.unknownPreset(name, known: presetNames)
     }
+  }
+}
+
+extension LLaVAConfiguration {
+  /// The tokens of a picture, before anything is computed.
+  public var pictureLayout: TokenLayout { TokenLayout(vision.grid) }
+
+  /// What a plan makes of one picture; nil for all tokens.
+  ///
+  /// - Throws: `CompressionError` where the plan does not fit the model.
+  public func tokens(of plan: CompressionPlan?) throws -> PlannedTokens {
+    try CompressionPlan.tokens(plan, layout: pictureLayout, towerLayers: vision.computedLayers, layers: text.layers)
   }
 }

@@ -85,37 +85,67 @@ extension LLaVAModel {
   /// Answers a batch of prompts of any lengths, greedily or by sampling.
   ///
   /// - Parameters:
-  ///   - requests: the samples; each may hold several images or none.
-  ///   - caches: one for each sample, to continue from and to be continued later; `nil` makes them. A cache that holds tokens already
-  ///     has the request's ids continue them.
+  ///   - requests: the samples; each may hold several images or none. Sample i starts its random numbers from `options.seed + i`.
   ///   - receive: is given each new token of a sample as it comes, end-of-answer tokens excepted.
   /// - Returns: the answers in order and the time that the stages took.
   /// - Throws: `GenerationError`, `PromptError`, `CompressionError`, `TorchError`, and what `receive` throws.
   public func generate(
-    _ requests: [GenerationRequest], _ options: GenerationOptions = GenerationOptions(), caches: [KeyValueCache]? = nil,
+    _ requests: [GenerationRequest], _ options: GenerationOptions = GenerationOptions(),
+    receive: (_ sample: Int, _ token: Int) throws -> GenerationStep = { _, _ in .proceed }
+  ) throws -> (results: [GenerationResult], timings: GenerationTimings) {
+    var caches: [KeyValueCache]?
+    return try generate(requests, options, caches: &caches, receive: receive)
+  }
+
+  /// The same from caches.
+  ///
+  /// - Parameter caches: one for each sample, to continue from; ids of a request continue what its cache holds. Nil makes them. Comes back
+  ///   with what they hold in the end; the last token of an answer has not passed through the decoder. Is nil where an error is thrown.
+  public func generate(
+    _ requests: [GenerationRequest], _ options: GenerationOptions = GenerationOptions(), caches: inout [KeyValueCache]?,
     receive: (_ sample: Int, _ token: Int) throws -> GenerationStep = { _, _ in .proceed }
   ) throws -> (results: [GenerationResult], timings: GenerationTimings) {
     try options.validate()
-    return try inference {
-      var run = try GenerationRun(self, requests, options, caches)
-      try run.generate(receive)
-      return (run.results, run.timings)
+    if let caches, caches.count != requests.count {
+      throw GenerationError.cacheCount(caches: caches.count, samples: requests.count)
     }
+    var scheduler = Scheduler(self)
+    var given = caches.take()?[...]
+    let ids = requests.enumerated().map { sample, request in
+      var own = options
+      own.seed &+= UInt64(sample)
+      return scheduler.add(request, own, cache: given?.popFirst())
+    }
+    given = nil
+    while !scheduler.isIdle {
+      for event in try scheduler.step() {
+        switch event {
+        case .failed(_, let error): throw error
+        case .finished: break
+        case .token(let id, let token):
+          switch try receive(id - ids[0], token) {
+          case .proceed: break
+          case .stop: scheduler.end(id, .stop)
+          case .cancel: scheduler.end(id, .cancelled)
+          }
+        }
+      }
+    }
+    let timings = scheduler.timings
+    let ends = ids.compactMap { scheduler.remove($0) }
+    caches = ends.compactMap(\.cache)
+    return (ends.map(\.result), timings)
   }
 
-  /// Visual tokens of each request's images, [tokens, hiddenSize] each; all images go through the tower together.
+  /// Whether a request fits the model, before its pictures are looked at.
   ///
-  /// - Parameter compression: pools them to fewer where its strategy does so.
-  public func visualTokens(of requests: [GenerationRequest], _ compression: CompressionPlan? = nil) throws -> [[Tensor]] {
-    let pixels = requests.compactMap(\.pixels)
-    guard !pixels.isEmpty else { return requests.map { _ in [] } }
-    let features = try visualTokens(concatenate(pixels), compression)
-    var next = 0
-    return try requests.map { request in
-      try (0..<(request.pixels?.size(0) ?? 0)).map { _ in
-        defer { next += 1 }
-        return try features.selected(0, next)
-      }
+  /// - Throws: `PromptError`.
+  func check(_ request: GenerationRequest, past: Int = 0) throws {
+    let images = request.pixels?.size(0) ?? 0
+    try SplicePlan.check(request.ids, images, configuration.text.vocabularySize)
+    let tokens = past + request.ids.count - images
+    if tokens >= configuration.text.maximumPositions {
+      throw PromptError.tooLong(tokens: tokens + images * pictureLayout.count, maximum: configuration.text.maximumPositions)
     }
   }
 }

@@ -8,10 +8,10 @@ struct Sampler {
   private let generator: Generator?
   private var seen: Set<Int>
 
-  /// A sampler for sample number `sample`, whose prompt holds the given token ids.
-  init(_ options: GenerationOptions, sample: Int, prompt: [Int], on device: Device) throws {
+  /// A sampler of a sequence whose prompt holds the given token ids.
+  init(_ options: GenerationOptions, prompt: [Int], on device: Device) throws {
     self.options = options
-    generator = options.temperature > 0 ? try Generator(seed: options.seed &+ UInt64(sample), on: device) : nil
+    generator = options.temperature > 0 ? try Generator(seed: options.seed, on: device) : nil
     seen = options.repetitionPenalty == 1 ? [] : Set(prompt.filter { $0 >= 0 })
   }
 

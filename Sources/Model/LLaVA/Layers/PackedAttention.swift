@@ -26,6 +26,15 @@ struct PackedAttention: Sendable {
       let pieces: [Int]
     }
 
+    /// Rows at the end of each sample, which see all its columns; nil for other rows.
+    init?(rows: [[Range<Int>]], of lengths: [Int], columns: [Int]) {
+      guard zip(rows, lengths).allSatisfy({ $0.count == 1 && $0[0].upperBound == $1 }) else { return nil }
+      func starts(_ counts: [Int]) -> [Int32] { counts.reduce(into: [0]) { $0.append(($0.last ?? 0) + Int32($1)) } }
+      queryStarts = starts(rows.map { $0[0].count })
+      keyStarts = starts(columns)
+      self.columns = nil
+    }
+
     /// - Parameters:
     ///   - lengths: rows of each sample, which all have keys.
     ///   - runs: rows of each sample that attend, ascending; a run sees the sample's columns up to its own last one.
@@ -43,6 +52,23 @@ struct PackedAttention: Sendable {
       (queryStarts, keyStarts) = (queries, keys)
       columns = pieces.elementsEqual(sizes.indices) ? nil : Columns(sizes: sizes, pieces: pieces)
     }
+  }
+
+  /// For rows that continue caches, whose keys and values lie apart and are then put end to end; nil where only the way sample by sample
+  /// is open.
+  ///
+  /// - Parameters:
+  ///   - rows: those of each sample that attend; one run that ends with the sample's last row.
+  ///   - columns: what each sample sees, its own rows included.
+  init?(
+    rows: [[Range<Int>]], of lengths: [Int], columns: [Int], headDimension: Int, _ dtype: DType, on device: Device
+  ) throws {
+    guard device != .cpu, dtype == .bfloat16 || dtype == .float16, headDimension % 8 == 0, headDimension <= 256,
+      let layout = Layout(rows: rows, of: lengths, columns: columns)
+    else { return nil }
+    self.layout = layout
+    queryStarts = try Tensor(layout.queryStarts, on: device)
+    keyStarts = try Tensor(layout.keyStarts, on: device)
   }
 
   /// For keys and queries of this width and dtype; nil where only the way sample by sample is open.

@@ -26,14 +26,15 @@ public struct RotaryEmbedding: Sendable {
     standard = try Tensor(Self.frequencies(configuration, length: 0).map { Float($0) }, on: device)
   }
 
-  /// Angles for int64 positions [T] of sequences whose longest has `length` tokens (dynamic scaling depends on it).
+  /// Angles for int64 positions [1, T], of one axis, of sequences whose longest has `length` tokens (dynamic scaling depends on it).
   public func angles(_ positions: Tensor, length: Int, _ dtype: DType) throws -> Angles {
-    try withoutGradient {
+    try positions.requireShape([1, nil], "rotary positions")
+    return try withoutGradient {
       var frequencies = standard
       if case .dynamic = configuration.ropeScaling, length > configuration.maximumPositions {
         frequencies = try Tensor(Self.frequencies(configuration, length: length).map { Float($0) }, on: device)
       }
-      let half = try positions.to(.float32).unsqueezed(1) * frequencies.unsqueezed(0)
+      let half = try positions.reshaped([-1, 1]).to(.float32) * frequencies.unsqueezed(0)
       let full = try concatenate([half, half], 1).unsqueezed(1)
       return Angles(cosine: try full.cos().to(dtype), sine: try full.sin().to(dtype))
     }

@@ -6,10 +6,8 @@ import Torch
 public struct LLaVAModel: Sendable {
   /// What the model is, apart from its weights.
   public let configuration: LLaVAConfiguration
-  /// Pixels to patch features.
-  public let tower: VisionTower
-  /// Patch features to decoder inputs.
-  public let projector: Projector
+  /// From pictures to decoder inputs.
+  public let encoder: CLIPEncoder
   /// The language model.
   public let decoder: LlamaDecoder
   /// The single list of all weights.
@@ -30,53 +28,64 @@ public struct LLaVAModel: Sendable {
     let root = ParameterScope(source, lora: lora)
     self.configuration = configuration
     self.lora = lora
-    tower = try VisionTower(root / "tower", configuration.vision)
-    projector = try Projector(root / "projector", configuration)
+    encoder = CLIPEncoder(
+      tower: try VisionTower(root / "tower", configuration.vision), projector: try Projector(root / "projector", configuration))
     decoder = try LlamaDecoder(root / "decoder", configuration.text)
     parameters = root.store
   }
+
+  /// Pixels to patch features.
+  public var tower: VisionTower { encoder.tower }
+  /// Patch features to decoder inputs.
+  public var projector: Projector { encoder.projector }
 
   /// Element type of the weights.
   public var dtype: DType { decoder.embedding.dtype }
   /// Where the weights are.
   public var device: Device { decoder.embedding.device }
 
-  /// Decoder inputs for images: pixels [images, channels, size, size] float32 to [images, tokens, hiddenSize].
+  /// Decoder inputs for images, all tokens of them: pixels [images, channels, height, width] float32 to [images, tokens, hiddenSize].
   ///
-  /// - Parameter compression: shrinks the picture or pools features to fewer tokens where its strategy does so; others leave all of
-  ///   them.
-  /// - Throws: `TorchError`; `CompressionError` where more tokens are to be kept than there are.
-  public func visualTokens(_ pixels: Tensor, _ compression: CompressionPlan? = nil) throws -> Tensor {
-    let features = try tower(pixels.to(device), grid: compression?.shrunk(configuration.vision.grid))
-    return try projector(compression?.pooled(features, configuration.vision.grid) ?? features)
-  }
+  /// - Throws: `TorchError` for pixels of a wrong shape.
+  public func visualTokens(_ pixels: Tensor) throws -> Tensor { try projector(tower(pixels.to(device))) }
 
   /// Puts text and images together: every image placeholder of a prompt becomes the rows of the next image.
   ///
   /// - Parameters:
   ///   - prompts: token ids of each sample, images as `imagePlaceholderID`.
-  ///   - features: each sample's images, [tokens, hiddenSize] each, in the order of their placeholders.
+  ///   - segments: each sample's images, in the order of their placeholders.
   ///   - labels: for training, each sample's labels, as long as its ids; an image's rows are never supervised.
   ///   - promptLengths: ids of each sample that belong to its first prompt, where what follows is to have no say in which visual tokens
   ///     are kept; nil for all. Labels say the same for training.
+  ///   - past: positions before each sample's first.
   /// - Throws: `PromptError` where placeholders and images differ in number, a prompt is empty, or an id is outside the vocabulary.
   public func splice(
-    _ prompts: [[Int]], features: [[Tensor]], labels: [[Int]]? = nil, promptLengths: [Int?]? = nil
+    _ prompts: [[Int]], _ segments: [[VisualSegment]], labels: [[Int]]? = nil, promptLengths: [Int?]? = nil, past: [Int]? = nil
   ) throws -> PackedBatch {
     let plan = try SplicePlan(
-      prompts, features, vocabularySize: configuration.text.vocabularySize, labels, promptLengths: promptLengths)
+      prompts, segments, vocabularySize: configuration.text.vocabularySize, labels, promptLengths, past)
     let embedded = try decoder.embedding.embedding(Tensor(plan.textIDs, on: device))
     // Split, as the gradients of pieces are put together in one pass.
     var text = try embedded.split(plan.pieces.compactMap { if case .text(let count) = $0 { count } else { nil } })[...]
     let pieces = plan.pieces.compactMap { piece in
       switch piece {
       case .text: text.popFirst()
-      case .image(let sample, let image): features[sample][image]
+      case .image(let sample, let image): segments[sample][image].rows
       }
     }
     return PackedBatch(
-      hidden: try concatenate(pieces), positions: try Tensor(plan.positions, on: device), lengths: plan.lengths,
-      visual: plan.visual, promptEnds: plan.promptEnds, labels: try plan.labels.map { try Tensor($0, on: device) })
+      hidden: try concatenate(pieces), positions: try plan.positions(segments, on: device), lengths: plan.lengths,
+      images: plan.images, labels: try plan.labels.map { try Tensor($0, on: device) })
+  }
+
+  /// The same for images of which all tokens are there: [tokens, hiddenSize] each.
+  ///
+  /// - Throws: as the other.
+  public func splice(
+    _ prompts: [[Int]], features: [[Tensor]], labels: [[Int]]? = nil, promptLengths: [Int?]? = nil
+  ) throws -> PackedBatch {
+    let segments = features.map { $0.map { VisualSegment(rows: $0, layout: configuration.pictureLayout) } }
+    return try splice(prompts, segments, labels: labels, promptLengths: promptLengths)
   }
 
   /// Scores of every vocabulary entry for every row of a batch: [T, vocabularySize].

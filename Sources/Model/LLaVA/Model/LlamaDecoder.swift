@@ -1,3 +1,4 @@
+import Compression
 import Torch
 
 /// A LLaMA-style decoder that runs any range of its layers over a packed batch.
@@ -25,60 +26,78 @@ public struct LlamaDecoder: Sendable {
     rotary = try RotaryEmbedding(c, on: embedding.device)
   }
 
-  /// Runs layers over a batch; with caches, one for each sample, the rows continue what the caches hold and are added to them.
+  /// Runs layers over a batch.
   ///
   /// - Parameters:
   ///   - asked: for each sample the rows that are wanted of the range's last layer, ascending and none of them empty; that layer then
   ///     computes queries and MLP for them only. A prefill needs each sample's last row of the decoder's last layer, a loss the rows
   ///     that it looks at.
-  ///   - recomputing: keeps only each layer's input for the gradient and computes the rest again in the backward pass; for batches
-  ///     without caches.
+  ///   - recomputing: keeps only each layer's input for the gradient and computes the rest again in the backward pass.
   /// - Returns: the batch with new `hidden`, of the rows asked for alone where there are such; all else is as it was.
   /// - Throws: `TorchError`; no layer is computed where `range` is empty.
   public func run(
-    layers range: Range<Int>, _ batch: PackedBatch, caches: [KeyValueCache]? = nil, only asked: [[Range<Int>]]? = nil,
-    recomputing: Bool = false
+    layers range: Range<Int>, _ batch: PackedBatch, only asked: [[Range<Int>]]? = nil, recomputing: Bool = false
   ) throws -> PackedBatch {
-    try run(layers: range, batch, caches, only: asked, recomputing, tracing: false).batch
+    var none: [KeyValueCache]?
+    return try run(layers: range, batch, &none, only: asked, recomputing: recomputing, tracing: false).batch
   }
 
-  /// The same, and what the last layer of the range attended with; nil where the range is empty.
-  public func runTracing(
-    layers range: Range<Int>, _ batch: PackedBatch, caches: [KeyValueCache]? = nil, only asked: [[Range<Int>]]? = nil,
-    recomputing: Bool = false
-  ) throws -> (batch: PackedBatch, trace: AttentionTrace?) {
-    try run(layers: range, batch, caches, only: asked, recomputing, tracing: true)
+  /// The same with caches, one for each sample: the rows continue what the caches hold and are added to them.
+  ///
+  /// - Throws: `GenerationError.cacheCount` where caches and samples differ in number; `TorchError`.
+  public func run(
+    layers range: Range<Int>, _ batch: PackedBatch, caches: inout [KeyValueCache], only asked: [[Range<Int>]]? = nil
+  ) throws -> PackedBatch {
+    var used: [KeyValueCache]? = caches
+    // One owner, so that nothing is copied.
+    caches = []
+    defer { caches = used ?? [] }
+    return try run(layers: range, batch, &used, only: asked, recomputing: false, tracing: false).batch
   }
 
-  private func run(
-    layers range: Range<Int>, _ batch: PackedBatch, _ caches: [KeyValueCache]?, only asked: [[Range<Int>]]?,
-    _ recomputing: Bool, tracing: Bool
+  /// The same, with what the last layer of the range attended with, where it is asked for and the range is not empty.
+  func run(
+    layers range: Range<Int>, _ batch: PackedBatch, _ caches: inout [KeyValueCache]?, only asked: [[Range<Int>]]?,
+    recomputing: Bool, tracing: Bool
   ) throws -> (batch: PackedBatch, trace: AttentionTrace?) {
+    try check(range, batch, caches)
     let asked = try asked.map { try AskedRows($0, of: batch) }
     guard !range.isEmpty else { return (try asked.map(batch.keeping) ?? batch, nil) }
-    let length = zip(batch.originalLengths, caches?.map(\.nextPosition) ?? batch.lengths.map { _ in 0 }).map(+).max() ?? 0
-    let angles = try rotary.angles(batch.positions, length: length, batch.hidden.dtype)
+    let angles = try rotary.angles(batch.positions.rotary, length: batch.positions.next.max() ?? 0, batch.hidden.dtype)
     let (all, last) = try packedAttention(batch, asked)
     var batch = batch
     var trace: AttentionTrace?
     for index in range {
       let isLast = index == range.upperBound - 1
       let (layer, lengths, rows) = (layers[index], batch.lengths, isLast ? asked : nil)
-      let run: @Sendable (Tensor) throws -> (Tensor, AttentionTrace?) = { [rotary] in
-        try layer(
-          $0, lengths, rotary, angles, index, caches, only: rows, rows == nil ? all : last, tracing: tracing && isLast)
-      }
-      let (hidden, attention) =
-        recomputing && caches == nil
-        ? try recomputingActivations(batch.hidden, weights: layer.weights) { x in
-          let (y, trace) = try run(x)
+      let packed = rows == nil ? all : last
+      let (hidden, attention): (Tensor, AttentionTrace?)
+      if recomputing && caches == nil {
+        (hidden, attention) = try recomputingActivations(batch.hidden, weights: layer.weights) { [rotary] x in
+          var none: [KeyValueCache]?
+          let (y, trace) = try layer(x, lengths, rotary, angles, index, &none, only: rows, packed, tracing: tracing && isLast)
           return (y, try trace?.detached())
-        } : try run(batch.hidden)
+        }
+      } else {
+        (hidden, attention) = try layer(
+          batch.hidden, lengths, rotary, angles, index, &caches, only: rows, packed, tracing: tracing && isLast)
+      }
       if let rows { batch = try batch.keeping(rows) }
       batch.hidden = hidden
       if isLast { trace = attention }
     }
     return (batch, trace)
+  }
+
+  private func check(_ range: Range<Int>, _ batch: PackedBatch, _ caches: [KeyValueCache]?) throws {
+    if let caches, caches.count != batch.lengths.count {
+      throw GenerationError.cacheCount(caches: caches.count, samples: batch.lengths.count)
+    }
+    guard range.lowerBound >= 0, range.upperBound <= layers.count else {
+      throw CompressionError.layer(range.lowerBound < 0 ? range.lowerBound : range.upperBound, allowed: 0...layers.count)
+    }
+    try batch.hidden.requireShape([batch.lengths.reduce(0, +), configuration.hiddenSize], "rows of a batch")
+    try batch.positions.rotary.requireShape([nil, batch.hidden.size(0)], "positions of a batch")
   }
 
   /// How all samples attend at once: with all rows, and with those asked for alone.

@@ -1,19 +1,5 @@
+import Compression
 import Torch
-
-/// What a layer attended with, for those who choose tokens by it.
-public struct AttentionTrace: Sendable {
-  /// Queries after rotary embedding, [T, heads, headDimension].
-  package let queries: Tensor
-  /// The rows' keys after rotary embedding, [T, keyValueHeads, headDimension].
-  package let rowKeys: Tensor
-  /// Each sample's keys after rotary embedding, those of its cache first, [keyValueHeads, columns, headDimension].
-  package let keys: [Tensor]
-
-  func detached() throws -> AttentionTrace {
-    AttentionTrace(
-      queries: try queries.detached(), rowKeys: try rowKeys.detached(), keys: try keys.map { try $0.detached() })
-  }
-}
 
 /// One layer of a LLaMA-style decoder.
 struct LlamaLayer: Sendable {
@@ -47,7 +33,7 @@ struct LlamaLayer: Sendable {
   /// All samples attend at once where there is a way to, and no cache holds anything yet. The trace is there where it is asked for.
   func callAsFunction(
     _ x: Tensor, _ lengths: [Int], _ rotary: RotaryEmbedding, _ angles: RotaryEmbedding.Angles, _ index: Int,
-    _ caches: [KeyValueCache]?, only asked: AskedRows? = nil, _ packed: PackedAttention? = nil, tracing: Bool
+    _ caches: inout [KeyValueCache]?, only asked: AskedRows? = nil, _ packed: PackedAttention? = nil, tracing: Bool
   ) throws -> (Tensor, AttentionTrace?) {
     let c = configuration
     let normed = try inputNorm(x)
@@ -58,7 +44,7 @@ struct LlamaLayer: Sendable {
       query(asking).reshaped([-1, c.heads, c.headDimension]), asked.map { try angles.rows($0.indices) } ?? angles)
     let isAlone = caches?.allSatisfy { $0.count(layer: index) == 0 } ?? true
     let packed = isAlone ? packed : nil
-    let seen = packed == nil || tracing || caches != nil ? try context(keys, values, lengths, index, caches) : []
+    let seen = packed == nil || tracing || caches != nil ? try context(keys, values, lengths, index, &caches) : []
     let mixed =
       if let packed { try packed(queries, keys, values) } else {
         try attention(queries, seen, lengths, asked?.ranges ?? lengths.map { [0..<$0] })
@@ -75,6 +61,13 @@ struct LlamaLayer: Sendable {
   private func attention(
     _ queries: Tensor, _ seen: [(keys: Tensor, values: Tensor)], _ lengths: [Int], _ runs: [[Range<Int>]]
   ) throws -> Tensor {
+    if let continuing = try PackedAttention(
+      rows: runs, of: lengths, columns: seen.map { $0.keys.size(1) }, headDimension: queries.size(2), queries.dtype,
+      on: queries.device)
+    {
+      return try continuing(
+        queries, concatenate(seen.map { try $0.keys.transposed(0, 1) }), concatenate(seen.map { try $0.values.transposed(0, 1) }))
+    }
     var pieces = try queries.split(runs.flatMap { $0.map(\.count) })[...]
     var mixed: [Tensor] = []
     for (sample, runs) in runs.enumerated() {
@@ -92,11 +85,14 @@ struct LlamaLayer: Sendable {
   /// What each sample's rows attend to: its part of keys and values [T, keyValueHeads, headDimension], after what its cache holds;
   /// [keyValueHeads, columns, headDimension] each.
   private func context(
-    _ keys: Tensor, _ values: Tensor, _ lengths: [Int], _ index: Int, _ caches: [KeyValueCache]?
+    _ keys: Tensor, _ values: Tensor, _ lengths: [Int], _ index: Int, _ caches: inout [KeyValueCache]?
   ) throws -> [(keys: Tensor, values: Tensor)] {
-    try zip(keys.split(lengths), values.split(lengths)).enumerated().map { sample, piece in
-      if let cache = caches?[sample] { return try cache.append(piece.0, piece.1, layer: index) }
-      return (try piece.0.transposed(0, 1), try piece.1.transposed(0, 1))
+    var found: [(keys: Tensor, values: Tensor)] = []
+    for (sample, piece) in zip(try keys.split(lengths), try values.split(lengths)).enumerated() {
+      found.append(
+        try caches?[sample].append(piece.0, piece.1, layer: index)
+          ?? (piece.0.transposed(0, 1), piece.1.transposed(0, 1)))
     }
+    return found
   }
 }

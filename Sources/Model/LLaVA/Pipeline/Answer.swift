@@ -58,19 +58,31 @@ extension LLaVAPipeline {
   ///
   /// - Parameters:
   ///   - stopStrings: end the answer beside those of the template.
-  ///   - cache: continues from what it holds.
   ///   - receive: is given each piece of text; returns false to end the answer.
   /// - Throws: as `LLaVAModel.generate`.
   public func answer(
     _ request: GenerationRequest, _ options: GenerationOptions = GenerationOptions(), stopStrings: [String] = [],
-    cache: KeyValueCache? = nil, receive: (String) -> Bool = { _ in true }
+    receive: (String) -> Bool = { _ in true }
+  ) throws -> Answer {
+    var cache: KeyValueCache?
+    return try answer(request, options, stopStrings: stopStrings, cache: &cache, receive: receive)
+  }
+
+  /// The same from a cache.
+  ///
+  /// - Parameter cache: what the answer continues from; nil makes one. Comes back with what it holds in the end, nil after an error.
+  public func answer(
+    _ request: GenerationRequest, _ options: GenerationOptions = GenerationOptions(), stopStrings: [String] = [],
+    cache: inout KeyValueCache?, receive: (String) -> Bool = { _ in true }
   ) throws -> Answer {
     var stream = AnswerStream(tokenizer, stopStrings: template.stopStrings + stopStrings)
-    let (results, timings) = try model.generate([request], options, caches: cache.map { [$0] }) { _, token in
+    var caches = cache.take().map { [$0] }
+    let (results, timings) = try model.generate([request], options, caches: &caches) { _, token in
       let (piece, stopped) = try stream.append(token)
       let wanted = receive(piece)
       return stopped ? .stop : wanted ? .proceed : .cancel
     }
+    cache = caches?.first
     let rest = try stream.finish()
     if !rest.isEmpty { _ = receive(rest) }
     return Answer(text: stream.answer.trimmingCharacters(in: .whitespacesAndNewlines), result: results[0], timings: timings)

@@ -61,41 +61,34 @@ public struct ChatSession {
       let images = whole[..<index].lazy.filter { $0 == imagePlaceholderID }.count
       return index + images * (imageTokens - 1)
     }
-    let (used, shared) = try reusable(whole, position)
+    var (used, shared) = reusable(whole, position)
     if shared > 0 {
       request.ids = Array(whole[shared...])
       request.pixels = nil
     } else {
       request.promptLength = firstPromptLength
     }
-    cache = nil
-    let answer = try pipeline.answer(request, options, cache: used, receive: receive)
-    cache = used
+    let answer = try pipeline.answer(request, options, cache: &used, receive: receive)
     // A last token that was chosen but has not passed through the decoder is not in the cache.
-    cachedIDs = whole + answer.result.tokens.prefix(max(0, used.nextPosition - position(of: whole.count)))
+    cachedIDs = whole + answer.result.tokens.prefix(max(0, (used?.nextPosition ?? 0) - position(of: whole.count)))
+    cache = used
     firstPromptLength = firstPromptLength ?? whole.count
     self.imageTokens = imageTokens
     turns += [user, Turn(.assistant, answer.text)]
     return answer
   }
 
-  /// A cache that holds the longest beginning of `ids` that the last one shares with it, and that beginning's length.
-  ///
-  /// A copy of this session may go another way with the same cache, so one that is shared is left alone.
-  private mutating func reusable(_ ids: [Int], _ position: (Int) -> Int) throws -> (KeyValueCache, Int) {
-    if isKnownUniquelyReferenced(&cache), let cache, !cachedIDs.isEmpty {
-      // At least one token must be computed, as the answer starts from its scores.
-      let shared = min(zip(cachedIDs, ids).prefix { $0 == $1 }.count, ids.count - 1)
-      let images = ids[..<shared].lazy.filter { $0 == imagePlaceholderID }.count
-      if images == imageCount, cache.truncate(to: position(shared)) { return (cache, shared) }
-    }
-    let model = pipeline.model
-    return (try KeyValueCache(model.configuration.text, capacity: 0, model.dtype, on: model.device), 0)
+  /// The cache up to the longest beginning of `ids` that it shares with them, and that beginning's length; nil where it is of no use.
+  private mutating func reusable(_ ids: [Int], _ position: (Int) -> Int) -> (KeyValueCache?, Int) {
+    // At least one token must be computed, as the answer starts from its scores.
+    let shared = min(zip(cachedIDs, ids).prefix { $0 == $1 }.count, ids.count - 1)
+    let images = ids[..<shared].lazy.filter { $0 == imagePlaceholderID }.count
+    guard images == imageCount, var used = cache.take(), used.truncate(to: position(shared)) else { return (nil, 0) }
+    return (used, shared)
   }
 
-  /// The positions that an image takes: pooling shortens it, dropping tokens does not.
+  /// The positions that an image takes: dropping tokens does not shorten it, making a smaller picture of it does.
   private func visualTokensOfAnImage() throws -> Int {
-    let tokens = pipeline.model.configuration.vision.tokens
-    return try options.compression?.positions(ofImage: tokens) ?? tokens
+    try pipeline.model.configuration.tokens(of: options.compression).positions
   }
 }

@@ -1,51 +1,75 @@
+import Compression
 import Language
 import Synchronization
 import Torch
 
-/// (1 − λ) · CE(student) + λ · KL(teacher ‖ student) over rows of final hidden states, without all their logits ever existing.
+/// Σ of weighted cross entropies and divergences of students from a teacher, over rows of hidden states, without all their logits ever
+/// existing.
 ///
 /// Rows pass in chunks. Each chunk's logits give their part of the loss and, at once, of its gradient with respect to hidden states and
 /// output layer; the backward pass only scales what is there. Logits are computed in the model's dtype and all after them in float32.
 struct ConsistencyLoss {
+  /// The rows of one student.
+  struct Part {
+    /// [rows, hiddenSize] before the final norm.
+    let student: Tensor
+    /// The same for the first of the rows; the teacher of the others is the student itself, their divergence 0.
+    let teacher: Tensor?
+    /// What each row is to predict, `ignoredLabel` for nothing, and whether it is compared with the teacher.
+    let targets: [Int], diverges: [Bool]
+    let crossEntropyWeight, divergenceWeight: Double
+    let recordsGradients: Bool
+  }
+
   let options: DistillationOptions
   /// The output layer, [vocabulary, hiddenSize].
   let head: Tensor
-  /// What each row is to predict, `ignoredLabel` for nothing, and whether it is compared with the teacher.
-  let targets: [Int], diverges: [Bool]
+  /// The norm before it.
+  let norm: (Tensor) throws -> Tensor
   /// What the sums of both terms are divided by.
   let crossEntropyCount, divergenceCount: Int
+  var parts: [Part] = []
 
-  struct Result {
-    let total, crossEntropySum, divergenceSum: Tensor
-    let gradientNorms: DistillationLoss.GradientNorms?
-  }
-
-  /// - Parameters:
-  ///   - student: [rows, hiddenSize] after the final norm.
-  ///   - teacher: the same for the first of the rows; the teacher of the others is the student itself, their divergence 0.
-  func callAsFunction(_ student: Tensor, _ teacher: Tensor?) throws -> Result {
-    let needsGradient = recordsGradients && (student.requiresGradient || head.requiresGradient)
-    var sums = try withoutGradient { try Sums(self, student, teacher, needsGradient) }
-    let ce = try sums.crossEntropy * (crossEntropyWeight / Double(max(1, crossEntropyCount)))
-    let kl = try sums.divergence * (divergenceWeight / Double(max(1, divergenceCount)))
+  func callAsFunction(
+    supervisedTokens: Int, divergencePositions: Int, teacherSamples: Int, checks: [ChoiceCheck]
+  ) throws -> DistillationLoss {
+    let students = try parts.map { try norm($0.student) }
+    let records = zip(students, parts).map { student, part in
+      recordsGradients && part.recordsGradients && (student.requiresGradient || head.requiresGradient)
+    }
+    var sums = try withoutGradient {
+      var sums = try Sums(self, on: head.device)
+      for (index, part) in parts.enumerated() {
+        try sums.add(part, students[index], part.teacher.map { try norm($0) }, needsGradient: records[index])
+      }
+      return sums
+    }
+    let values = try withoutGradient {
+      try zip(parts, sums.terms).map { part, terms in
+        try terms.crossEntropy * (part.crossEntropyWeight / Double(max(1, crossEntropyCount)))
+          + terms.divergence * (divergenceFactor(part) / Double(max(1, divergenceCount)))
+      }
+    }
+    let sum = try values.dropFirst().reduce(values[0]) { try $0 + $1 }
     let ready = OneTime(try sums.takeGradients())
-    let total = try withGradient(of: [ce + kl], for: [student, head]) { seeds in
-      guard let seed = seeds[0] else { return [nil, nil] }
+    let total = try withGradient(of: [sum], for: students + [head]) { [count = students.count] seeds in
+      guard let seed = seeds[0] else { return Array(repeating: nil, count: count + 1) }
       return try ready.take().map { gradient in
         // Asked on the CPU alone, where it saves a pass over a matrix as large as the output layer.
         if seed.device == .cpu, try seed.item() == 1 { return gradient }
         return try gradient?.multiplyInPlace(by: seed.to(gradient?.dtype ?? .float32))
       }
     }
-    return Result(
-      total: total[0], crossEntropySum: sums.crossEntropy, divergenceSum: sums.divergence,
-      gradientNorms: options.measuresGradients ? try sums.norms() : nil)
+    return DistillationLoss(
+      total: total[0],
+      students: sums.terms.map { DistillationLoss.Terms(crossEntropySum: $0.crossEntropy, divergenceSum: $0.divergence) },
+      supervisedTokens: supervisedTokens, divergencePositions: divergencePositions, teacherSamples: teacherSamples,
+      gradientNorms: options.measuresGradients ? try sums.norms() : nil, checks: checks)
   }
 
-  private var crossEntropyWeight: Double { 1 - options.divergenceWeight }
-  /// λ, with τ² where it is asked for.
-  private var divergenceWeight: Double {
-    options.divergenceWeight * (options.scalesByTemperature ? options.temperature * options.temperature : 1)
+  /// The weight of a divergence, with τ² where it is asked for.
+  private func divergenceFactor(_ part: Part) -> Double {
+    part.divergenceWeight * (options.scalesByTemperature ? options.temperature * options.temperature : 1)
   }
 }
 
@@ -71,44 +95,53 @@ extension ConsistencyLoss {
   private struct Sums {
     let loss: ConsistencyLoss
     let head: Tensor
-    let needsGradient: Bool
-    var crossEntropy, divergence: Tensor
-    var hiddenGradients: [Tensor] = []
-    var headGradient: Tensor?
-    var squares: (crossEntropy: Tensor, divergence: Tensor)
+    private let zero: Tensor
+    /// The terms' sums of each part.
+    var terms: [(crossEntropy: Tensor, divergence: Tensor)] = []
+    private var hiddenGradients: [[Tensor]] = []
+    private var headGradient: Tensor?
+    private var squares: (crossEntropy: Tensor, divergence: Tensor)
 
-    init(_ loss: ConsistencyLoss, _ student: Tensor, _ teacher: Tensor?, _ needsGradient: Bool) throws {
+    init(_ loss: ConsistencyLoss, on device: Device) throws {
       self.loss = loss
-      self.needsGradient = needsGradient
       // Without bfloat16 arithmetic products are faster in float32; the matrix is widened once for all chunks.
-      let widens = loss.head.device == .cpu && loss.head.dtype == .bfloat16 && !Runtime.hasNativeBFloat16
+      let widens = device == .cpu && loss.head.dtype == .bfloat16 && !Runtime.hasNativeBFloat16
       head = widens ? try loss.head.to(.float32) : loss.head
-      let zero = try Tensor.zeros([], on: student.device)
-      (crossEntropy, divergence, squares) = (zero, zero, (zero, zero))
+      zero = try Tensor.zeros([], on: device)
+      squares = (zero, zero)
+    }
+
+    /// Adds the rows of a student.
+    mutating func add(_ part: Part, _ student: Tensor, _ teacher: Tensor?, needsGradient: Bool) throws {
+      terms.append((zero, zero))
+      hiddenGradients.append([])
       let (rows, compared) = (student.size(0), teacher?.size(0) ?? 0)
       // Chunks end where the rows with a teacher do.
       for (range, teacher) in [(0..<compared, teacher), (compared..<rows, nil)] {
         for first in stride(from: range.lowerBound, to: range.upperBound, by: loss.options.chunkRows) {
           let chunk = first..<min(first + loss.options.chunkRows, range.upperBound)
-          try add(chunk, student, teacher)
+          try add(chunk, part, student, teacher, needsGradient)
         }
       }
     }
 
-    private mutating func add(_ chunk: Range<Int>, _ student: Tensor, _ teacher: Tensor?) throws {
+    private mutating func add(
+      _ chunk: Range<Int>, _ part: Part, _ student: Tensor, _ teacher: Tensor?, _ needsGradient: Bool
+    ) throws {
       let options = loss.options
+      let place = terms.count - 1
       func logits(_ rows: Tensor) throws -> Tensor { try rows.linear(head).to(.float32) }
       func column(_ values: [Double]) throws -> Tensor {
         try Tensor(values.map(Float.init), [values.count, 1], on: student.device)
       }
       let hidden = try student.narrow(0, from: chunk.lowerBound, length: chunk.count).to(head.dtype)
-      let predicts = loss.targets[chunk].map { $0 == ignoredLabel ? 0.0 : 1 }
-      let targets = try Tensor(loss.targets[chunk].map { max(0, $0) }, [chunk.count, 1], on: student.device)
+      let predicts = part.targets[chunk].map { $0 == ignoredLabel ? 0.0 : 1 }
+      let targets = try Tensor(part.targets[chunk].map { max(0, $0) }, [chunk.count, 1], on: student.device)
       let own = try logits(hidden)
       let logs = try own.logSoftmax()
-      crossEntropy = try crossEntropy - (logs.gathered(1, targets) * column(predicts)).sum()
+      terms[place].crossEntropy = try terms[place].crossEntropy - (logs.gathered(1, targets) * column(predicts)).sum()
       // The gradients of both terms with respect to their logarithms of probabilities: -w at the target, -w · q everywhere.
-      let weight = loss.crossEntropyWeight / Double(max(1, loss.crossEntropyCount))
+      let weight = part.crossEntropyWeight / Double(max(1, loss.crossEntropyCount))
       let atTargets = try column(predicts.map { -$0 * weight })
       guard let teacher else {
         guard needsGradient else { return }
@@ -119,11 +152,12 @@ extension ConsistencyLoss {
       let temperature = options.temperature
       let cooled = temperature == 1 ? logs : try (own * (1 / temperature)).logSoftmax()
       let otherLogs = try (temperature == 1 ? other : other * (1 / temperature)).logSoftmax()
-      let diverges = loss.diverges[chunk].map { $0 ? 1.0 : 0 }
+      let diverges = part.diverges[chunk].map { $0 ? 1.0 : 0 }
       let expected = try otherLogs.exp()
-      divergence = try divergence + ((expected * (otherLogs - cooled)).sum(-1, keepingDimension: true) * column(diverges)).sum()
+      terms[place].divergence =
+        try terms[place].divergence + ((expected * (otherLogs - cooled)).sum(-1, keepingDimension: true) * column(diverges)).sum()
       guard needsGradient else { return }
-      let share = loss.divergenceWeight / (Double(max(1, loss.divergenceCount)) * temperature)
+      let share = loss.divergenceFactor(part) / (Double(max(1, loss.divergenceCount)) * temperature)
       let everywhere = try expected.multiplyInPlace(by: column(diverges.map { -$0 * share }))
       if temperature == 1, !options.measuresGradients {
         // Both go through the same softmax.
@@ -144,7 +178,7 @@ extension ConsistencyLoss {
       }
       if let divergence = gradients.divergence { try gradients.crossEntropy.addInPlace(divergence) }
       let gradient = try gradients.crossEntropy.to(head.dtype)
-      hiddenGradients.append(try gradient.matmul(head).to(loss.head.dtype))
+      hiddenGradients[hiddenGradients.count - 1].append(try gradient.matmul(head).to(loss.head.dtype))
       guard loss.head.requiresGradient else { return }
       if let headGradient {
         try headGradient.addProductInPlace(gradient.transposed(0, 1), hidden)
@@ -153,10 +187,10 @@ extension ConsistencyLoss {
       }
     }
 
-    /// Gradients of hidden states and output layer, and no reference to them left behind.
+    /// Gradients of each part's hidden states and of the output layer, and no reference to them left behind.
     mutating func takeGradients() throws -> [Tensor?] {
       defer { (hiddenGradients, headGradient) = ([], nil) }
-      return [hiddenGradients.isEmpty ? nil : try concatenate(hiddenGradients), try headGradient?.to(loss.head.dtype)]
+      return try hiddenGradients.map { $0.isEmpty ? nil : try concatenate($0) } + [headGradient?.to(loss.head.dtype)]
     }
 
     func norms() throws -> DistillationLoss.GradientNorms {

@@ -4,6 +4,10 @@ public enum DistillationError: Error, Equatable, CustomStringConvertible {
   case option(name: String, value: String, expected: String)
   /// Neither one stage nor one for each sample.
   case stageCount(stages: Int, samples: Int)
+  /// Neither one plan nor one for each sample.
+  case planCount(plans: Int, samples: Int)
+  /// A step without anything that learns.
+  case noStudent
   /// Samples of one batch are to be cut at different layers.
   case layersDiffer([Int])
   /// A teacher that is to see less than its student.
@@ -17,6 +21,8 @@ public enum DistillationError: Error, Equatable, CustomStringConvertible {
     case .option(let name, let value, let expected): "\(name) is \(value), expected \(expected)"
     case .stageCount(let stages, let samples):
       "\(stages) stages were given for \(samples) samples; give one for all or one for each"
+    case .planCount(let plans, let samples): "\(plans) plans were given for \(samples) samples; give one for all or one for each"
+    case .noStudent: "a step needs a student; give one at least"
     case .layersDiffer(let layers):
       "the stages of one batch drop tokens at layers \(layers.map(String.init).joined(separator: ", ")); "
         + "give all of them the same layer, as samples of a batch share the layers before it"

@@ -3,8 +3,8 @@ import Language
 
 /// The supervised tokens of a batch, in runs of neighbours, and the rows whose logits they need.
 ///
-/// Worked out on the host from the batch before anything is dropped. Text is never dropped, so a run stays a run on both sides and rows
-/// of student and teacher are aligned by the tokens that they belong to: the row before a caption may be another patch on either side.
+/// Worked out on the host from the samples before anything is dropped. Text is never dropped, so a run stays a run on all sides, and rows
+/// of students and teacher are aligned by the tokens that they belong to: the row before a caption may be another patch on either side.
 struct SupervisedTokens {
   private struct Run {
     let sample: Int
@@ -17,16 +17,23 @@ struct SupervisedTokens {
   /// Images before anything was dropped.
   private let visual: [[Range<Int>]]
 
-  /// - Parameter visual: rows of each sample's images; an image's rows are never supervised.
-  init(_ samples: [TrainingSample], visual: [[Range<Int>]]) {
-    self.visual = visual
+  /// - Parameter imageTokens: rows that an image has before anything is dropped; they are never supervised.
+  init(_ samples: [TrainingSample], imageTokens: Int) {
     var runs: [Run] = []
+    var visual: [[Range<Int>]] = []
     for (index, sample) in samples.enumerated() {
-      var images = visual[index][...]
+      var images: [Range<Int>] = []
       // Of all rows; not asked of the device, which is at work on the tower.
-      let labels = zip(sample.ids, sample.labels).flatMap { id, label in
-        id == imagePlaceholderID ? Array(repeating: ignoredLabel, count: images.popFirst()?.count ?? 0) : [label]
+      var labels: [Int] = []
+      for (id, label) in zip(sample.ids, sample.labels) {
+        if id == imagePlaceholderID {
+          images.append(labels.count..<labels.count + imageTokens)
+          labels += repeatElement(ignoredLabel, count: imageTokens)
+        } else {
+          labels.append(label)
+        }
       }
+      visual.append(images)
       var first = labels.startIndex
       while let begin = labels[first...].firstIndex(where: { $0 != ignoredLabel }) {
         let end = labels[begin...].firstIndex(of: ignoredLabel) ?? labels.endIndex
@@ -34,17 +41,20 @@ struct SupervisedTokens {
         first = end
       }
     }
+    self.visual = visual
     self.runs = runs
   }
 
-  /// The rows that the loss looks at.
+  /// The rows that the loss looks at: the same ones for all students and the teacher.
   ///
-  /// - Parameter student: the batch after the student's tokens were dropped. A token that no row precedes there has no prediction.
-  func lossRows(_ student: PackedBatch, _ positions: DivergencePositions) -> LossRows {
+  /// - Parameter counts: for each way to see the samples, the tokens that are left of each image of each sample. A token that no row
+  ///   precedes in one of them has no prediction.
+  func lossRows(_ counts: [[[Int]]], _ positions: DivergencePositions) -> LossRows {
     var rows = LossRows()
+    rows.visual = visual
     for run in runs {
-      let start = run.start - dropped(before: run.start, visual[run.sample], student.visual[run.sample])
-      let reads = (start > 0 ? -1 : 0)..<(positions == .holding ? run.labels.count : run.labels.count - 1)
+      let starts = counts.map { run.start - dropped(before: run.start, visual[run.sample], $0[run.sample]) }
+      let reads = ((starts.min() ?? run.start) > 0 ? -1 : 0)..<(positions == .holding ? run.labels.count : run.labels.count - 1)
       for row in reads {
         let isRead = row + 1 < run.labels.count
         rows.samples.append(run.sample)
@@ -53,14 +63,13 @@ struct SupervisedTokens {
       }
       if !reads.isEmpty { rows.runs.append((run.sample, run.start, reads)) }
     }
-    rows.visual = visual
     return rows
   }
 }
 
 /// How many rows of images that end before `row` are no longer there.
-private func dropped(before row: Int, _ visual: [Range<Int>], _ now: [Range<Int>]) -> Int {
-  zip(visual, now).reduce(0) { $1.0.upperBound <= row ? $0 + $1.0.count - $1.1.count : $0 }
+private func dropped(before row: Int, _ visual: [Range<Int>], _ now: [Int]) -> Int {
+  zip(visual, now).reduce(0) { $1.0.upperBound <= row ? $0 + $1.0.count - $1.1 : $0 }
 }
 
 /// Rows that a loss looks at, in the order of their samples.
@@ -74,15 +83,14 @@ struct LossRows {
   fileprivate var runs: [(sample: Int, start: Int, reads: Range<Int>)] = []
   fileprivate var visual: [[Range<Int>]] = []
 
-  /// Where the rows lie in a batch that lost tokens.
-  ///
-  /// - Parameter samples: which samples the batch holds.
-  func ranges(in batch: PackedBatch, samples: [Int]) -> [[Range<Int>]] {
-    zip(samples, batch.visual).map { sample, now in
-      runs.filter { $0.sample == sample }.map { run in
-        let start = run.start - dropped(before: run.start, visual[sample], now)
-        return start + run.reads.lowerBound..<start + run.reads.upperBound
-      }
+  /// The numbers of a sample's rows.
+  func rows(of sample: Int) -> [Int] { samples.indices.filter { samples[$0] == sample } }
+
+  /// Where a sample's rows lie where its images have the rows `now`.
+  func ranges(of sample: Int, _ now: [Range<Int>]) -> [Range<Int>] {
+    runs.filter { $0.sample == sample }.map { run in
+      let start = run.start - dropped(before: run.start, visual[sample], now.map(\.count))
+      return start + run.reads.lowerBound..<start + run.reads.upperBound
     }
   }
 }

@@ -1,3 +1,4 @@
+import Compression
 import Distillation
 import LLaVA
 import Torch
@@ -123,7 +124,11 @@ extension ConfigurationKey {
     count("curriculum.stages", \.curriculum.stages, "layers that `integrated` visits"),
     share("curriculum.hold", \.curriculum.hold, "share of training at its end that keeps what was reached"),
     key("curriculum.draws", \.curriculum.draws, "a ratio for each batch, or for each sample"),
-    key("compression.compressor", \.compression.compressor, "who chooses tokens: dart, fastv, random, uniform"),
+    key(
+      "compression.compressor", \.compression.compressor,
+      "who chooses tokens at a curriculum's ratios: \(ReducerRegistry.standard.names.joined(separator: ", "))"),
+    key(
+      "compression.reduce", \.compression.reduce, "a plan for all steps in place of a curriculum, such as dart:64@2,dart:16@15"),
     key("compression.semantics", \.compression.semantics, "corrected: choose by the prompt; reference: by the answer too"),
     count("compression.image-pivots", \.compression.imagePivots, "pivots of dart in the image", from: 0),
     count("compression.text-pivots", \.compression.textPivots, "pivots of dart in the text", from: 0),

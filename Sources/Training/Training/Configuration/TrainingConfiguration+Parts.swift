@@ -34,9 +34,10 @@ extension TrainingConfiguration {
       problems.append("steps is missing: with batch.tokens the steps of an epoch are not known")
     }
 
-    found.curriculum.name = curriculum.name ?? (isPretraining ? "none" : "token")
+    found.curriculum.name = curriculum.name ?? (isPretraining || compression.reduce != nil ? "none" : "token")
     check("curriculum") { found.curriculum = try found.resolvedCurriculum(layers: model.text.layers) }
-    check("compression") { _ = try tokenCompressor() }
+    check("compression") { _ = try reducer() }
+    check("compression.reduce") { try found.fixedPlan().map { _ = try model.tokens(of: $0) } }
     found.compression.semantics = compression.semantics ?? semantics
     found.resolveLoss()
     check("distillation") { try found.distillationOptions.validate() }
@@ -96,16 +97,32 @@ extension TrainingConfiguration {
 
   /// The strategy.
   ///
-  /// - Throws: `CompressionError`; a strategy that pools cannot be trained with, as teacher and student share what comes before the cut.
-  func tokenCompressor() throws -> any TokenCompressor {
-    var options = CompressorRegistry.Options()
-    options.semantics = compression.semantics ?? semantics
-    (options.imagePivots, options.textPivots) = (compression.imagePivots, compression.textPivots)
-    guard case .drop(let compressor) = try CompressorRegistry.standard.strategy(compression.compressor, options) else {
+  /// - Throws: `CompressionError`.
+  func reducer() throws -> any TokenReducer {
+    let registry = ReducerRegistry.standard
+    let given: [ReducerOption: String] = [
+      .semantics: (compression.semantics ?? semantics).rawValue, .imagePivots: "\(compression.imagePivots)",
+      .textPivots: "\(compression.textPivots)",
+    ]
+    // The keys are options of some strategies; others have none of them.
+    let known = registry[compression.compressor]?.options ?? []
+    let options = Dictionary(uniqueKeysWithValues: known.compactMap { option in given[option].map { (option.name, $0) } })
+    return try registry.reducer(compression.compressor, options)
+  }
+
+  /// The plan with which every step trains; nil where a curriculum says it, or nothing is dropped.
+  ///
+  /// - Throws: `CompressionError`; `ConfigurationProblem` where there is a curriculum too.
+  func fixedPlan() throws -> CompressionPlan? {
+    guard let text = compression.reduce else { return nil }
+    if let name = curriculum.name, name != "none" {
       throw ConfigurationProblem.keys(
-        file: nil, ["compressor is \(compression.compressor), expected one that drops tokens in the decoder"])
+        file: nil,
+        [
+          "compression.reduce is \(text) and curriculum.name is \(name): one of them says what is dropped; set curriculum.name to none"
+        ])
     }
-    return compressor
+    return try CompressionPlan(text)
   }
 
   private mutating func resolveLoss() {

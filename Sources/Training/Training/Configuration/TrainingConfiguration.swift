@@ -88,7 +88,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
 
   /// Who chooses tokens.
   public struct CompressionChoice: Sendable, Equatable {
-    /// A strategy of `CompressorRegistry.standard` that drops tokens in the decoder.
+    /// A strategy of `ReducerRegistry.standard`.
     public var compressor = "dart"
     /// Whether it looks at the prompt alone; as `semantics` of the run where it is nil.
     public var semantics: CompressionSemantics?
@@ -96,6 +96,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
     public var imagePivots = 4
     /// Pivots of DART in the text.
     public var textPivots = 4
+    /// A plan for all steps in place of a curriculum, `dart:64@2`; nil where the curriculum says what is dropped.
+    public var reduce: String?
   }
 
   /// The loss.

@@ -27,14 +27,14 @@ public struct MemoryEstimate: Sendable, Equatable {
     weights = run.model.parameters.parameters.reduce(0) { $0 + $1.tensor.byteCount }
     gradients = run.trainedElements * bytes
     optimizer = run.optimizer.byteCount
-    let rows = configuration.batch.tokens ?? configuration.batch.samples * (c.vision.tokens + Self.text)
+    let rows = configuration.batch.tokens ?? configuration.batch.samples * (c.pictureLayout.count + Self.text)
     // Of each layer: input and its norm, q, k, v before and after rotation, attention's result, the second norm, and four of the MLP;
     // with recomputation the input alone, and one layer's rest at a time.
     let layer = 10 * c.text.hiddenSize + 4 * c.text.intermediateSize
     let kept =
       configuration.distillation.recomputesActivations ? c.text.layers * c.text.hiddenSize + layer : c.text.layers * layer
     // Probabilities of attention, where it is computed by products.
-    let sample = min(rows, c.vision.tokens + Self.text)
+    let sample = min(rows, c.pictureLayout.count + Self.text)
     let attention = configuration.distillation.recomputesActivations ? 1 : c.text.layers
     let logits = 6 * 4 * configuration.distillation.chunkRows * c.text.vocabularySize
     activations = bytes * (rows * kept + attention * c.text.heads * rows * sample) + logits

@@ -13,11 +13,14 @@ struct StepSums {
 
   /// - Parameter share: what the micro-batch's loss is multiplied by.
   mutating func add(_ found: DistillationLoss, _ stages: [Stage], _ batch: SampleBatch, share: Double) throws {
+    try found.validate()
     loss += try found.total.detached().item() * share
-    crossEntropy += try found.crossEntropySum.item()
-    divergence += try found.divergenceSum.item()
-    tokens += found.supervisedTokens
-    positions += found.divergencePositions
+    for student in found.students {
+      crossEntropy += try student.crossEntropySum.item()
+      divergence += try student.divergenceSum.item()
+    }
+    tokens += found.supervisedTokens * found.students.count
+    positions += found.divergencePositions * found.students.count
     samples += batch.samples.count
     rows += batch.rows
     layer = stages.first?.layer ?? 0

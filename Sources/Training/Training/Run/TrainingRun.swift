@@ -49,6 +49,8 @@ public final class TrainingRun {
 
   let optimizer: AdamW
   private let distill: DistillationStep
+  /// What every step drops where no curriculum says it.
+  private let fixedPlan: CompressionPlan?
   private let curriculum: (any Curriculum)?
   private let schedule: LearningRateSchedule
   private let loader: DataLoader
@@ -95,7 +97,7 @@ public final class TrainingRun {
     samples = dataset.count
     let options = TextOptions(
       template: pipeline.template, semantics: configuration.semantics == .corrected ? .corrected : .reference,
-      visualTokens: model.configuration.vision.tokens, maximumLength: configuration.data.maximumLength)
+      visualTokens: model.pictureLayout.count, maximumLength: configuration.data.maximumLength)
     let preparer = try SamplePreparer(
       dataset, tokenizer: pipeline.tokenizer, preprocessor: pipeline.preprocessor, options: options)
     steps = configuration.steps ?? Self.steps(of: configuration, samples: dataset.count)
@@ -107,7 +109,8 @@ public final class TrainingRun {
       strict: configuration.data.isStrict)
 
     curriculum = try configuration.makeCurriculum(layers: model.configuration.text.layers)
-    distill = try DistillationStep(model, configuration.tokenCompressor(), configuration.distillationOptions)
+    fixedPlan = try configuration.fixedPlan()
+    distill = try DistillationStep(model, configuration.reducer(), configuration.distillationOptions)
     schedule = try LearningRateSchedule(
       configuration.optimizer.schedule, steps: steps, warmupRatio: configuration.optimizer.warmupRatio,
       decayRatio: configuration.optimizer.decayRatio)
@@ -186,7 +189,7 @@ public final class TrainingRun {
       let isWeighted = configuration.optimizer.weighting == .tokens
       let loss: DistillationLoss
       do {
-        loss = try distill(samples, stages: stages, tokens: isWeighted ? tokens : nil)
+        loss = try self.loss(samples, stages, tokens: isWeighted ? tokens : nil)
       } catch CompressionError.notFinite {
         throw try notFinite("what the decoder computes", batches)
       }
@@ -212,6 +215,12 @@ public final class TrainingRun {
       step: step, epoch: Double(data.cursor.epoch) + Double(data.cursor.position) / Double(max(1, samples)), gradientNorm: norm,
       learningRate: factor * (rates[.decoder] ?? rates[.adapter] ?? rates[.projector] ?? rates[.tower] ?? 0), seconds: taken,
       dataSeconds: dataSeconds)
+  }
+
+  private func loss(_ samples: [TrainingSample], _ stages: [Stage], tokens: Int?) throws -> DistillationLoss {
+    guard let fixedPlan else { return try distill(samples, stages: stages, tokens: tokens) }
+    let student = Student(plans: [fixedPlan], crossEntropyWeight: 1, divergenceWeight: 0)
+    return try distill(samples, students: [student], tokens: tokens)
   }
 
   /// Where tokens are dropped: one stage for the batch, or one for each sample.

@@ -23,15 +23,17 @@ public struct VisionTower: Sendable {
       down = try Linear(p / "mlp" / "fc2", c.intermediateSize, c.hiddenSize, bias: true)
     }
 
-    func callAsFunction(_ x: Tensor, _ c: VisionConfiguration) throws -> Tensor {
+    /// - Returns: the rows, and queries and keys [images, heads, rows, headDimension].
+    func callAsFunction(_ x: Tensor, _ c: VisionConfiguration) throws -> (rows: Tensor, queries: Tensor, keys: Tensor) {
       let (images, tokens) = (x.size(0), x.size(1))
       func split(_ t: Tensor) throws -> Tensor {
         try t.reshaped([images, tokens, c.heads, c.hiddenSize / c.heads]).transposed(1, 2)
       }
       let normed = try norm1(x)
-      let mixed = try attendToAll(split(query(normed)), split(key(normed)), split(value(normed)))
+      let (queries, keys) = (try split(query(normed)), try split(key(normed)))
+      let mixed = try attendToAll(queries, keys, split(value(normed)))
       let x = try x + output(mixed.transposed(1, 2).reshaped([images, tokens, c.hiddenSize]))
-      return try x + down(activate(up(norm2(x)), c.activation))
+      return (try x + down(activate(up(norm2(x)), c.activation)), queries, keys)
     }
 
     private func activate(_ x: Tensor, _ activation: VisionConfiguration.Activation) throws -> Tensor {
@@ -70,6 +72,11 @@ public struct VisionTower: Sendable {
   /// - Parameter grid: the patches to see the pictures in, which are shrunk to as many; nil for the tower's own.
   /// - Throws: `TorchError.shapeMismatch` for pixels of another size.
   public func callAsFunction(_ pixels: Tensor, grid: TokenGrid? = nil) throws -> Tensor {
+    try features(run(embedded(pixels, grid: grid), layers: 0..<configuration.computedLayers).rows)
+  }
+
+  /// The first layer's input: class token and patches of each picture, [images, 1 + patches, hiddenSize].
+  func embedded(_ pixels: Tensor, grid: TokenGrid? = nil) throws -> Tensor {
     let c = configuration
     try pixels.requireShape([nil, c.channels, c.imageSize, c.imageSize], "image pixels")
     let images = pixels.size(0)
@@ -77,9 +84,28 @@ public struct VisionTower: Sendable {
     let patches = try linear(patchRows(pixels.to(patchEmbedding.dtype)), patchEmbedding.reshaped([c.hiddenSize, -1]), nil)
     let first = try classEmbedding.reshaped([1, 1, c.hiddenSize]).expanded([images, 1, c.hiddenSize])
     let positions = try grid.map(positions) ?? positionEmbedding
-    var x = try preNorm(concatenate([first, patches], 1) + positions)
-    for layer in layers.prefix(c.computedLayers) { x = try layer(x, c) }
-    return c.featureSelection == .full ? x : try x.narrow(1, from: 1, length: x.size(1) - 1)
+    return try preNorm(concatenate([first, patches], 1) + positions)
+  }
+
+  /// Some layers over [images, rows, hiddenSize].
+  ///
+  /// - Parameter traced: layers whose queries and keys, [images, heads, rows, headDimension], are wanted.
+  func run(
+    _ rows: Tensor, layers range: Range<Int>, traced: Set<Int> = []
+  ) throws -> (rows: Tensor, traces: [Int: (queries: Tensor, keys: Tensor)]) {
+    var x = rows
+    var traces: [Int: (queries: Tensor, keys: Tensor)] = [:]
+    for index in range {
+      let (y, queries, keys) = try layers[index](x, configuration)
+      if traced.contains(index) { traces[index] = (queries, keys) }
+      x = y
+    }
+    return (x, traces)
+  }
+
+  /// The rows that become visual tokens: without the class token unless it is one.
+  func features(_ rows: Tensor) throws -> Tensor {
+    configuration.featureSelection == .full ? rows : try rows.narrow(1, from: 1, length: rows.size(1) - 1)
   }
 
   /// Pictures of as many pixels as a grid of patches has, in float32: antialiased bicubic resampling.

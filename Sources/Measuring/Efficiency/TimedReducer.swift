@@ -1,0 +1,47 @@
+import Compression
+import Synchronization
+import Torch
+
+/// A strategy whose choices are timed, on the way that they take in production: all images of a batch together.
+///
+/// Whatever a strategy looks at is computed when it asks for it, so the time holds that too. On a GPU the choice is waited for, which
+/// costs the model the overlap that it has otherwise.
+public final class TimedReducer: TokenReducer {
+  private let base: any TokenReducer
+  private let total = Mutex(0.0)
+
+  /// Times the choices of `base`.
+  public init(_ base: any TokenReducer) { self.base = base }
+
+  /// Seconds of all choices so far.
+  public var seconds: Double { total.withLock { $0 } }
+
+  /// As `base`.
+  public var sites: [Site.Kind] { base.sites }
+  /// As `base`.
+  public var needs: ReducerNeeds { base.needs }
+  /// As `base`.
+  public var readsPrompt: Bool { base.readsPrompt }
+  /// As `base`.
+  public var keepsPositions: Bool { base.keepsPositions }
+
+  /// As `base` counts.
+  public func count(ratio: Double, of total: Int) -> Int { base.count(ratio: ratio, of: total) }
+
+  /// What `base` leaves, timed.
+  public func reduce(_ choice: TokenChoice) throws -> Reduction { try reduce([choice])[0] }
+
+  /// What `base` leaves, timed.
+  public func reduce(_ choices: [TokenChoice]) throws -> [Reduction] {
+    func wait(for tensor: Tensor?) throws {
+      guard let tensor, tensor.device != .cpu else { return }
+      _ = try tensor.reshaped([-1]).narrow(0, from: 0, length: 1).to(.cpu)
+    }
+    try wait(for: choices.first?.tokens.rows.hidden)
+    let start = ContinuousClock.now
+    let found = try base.reduce(choices)
+    try wait(for: found.last?.kept)
+    total.withLock { $0 += (ContinuousClock.now - start) / .seconds(1) }
+    return found
+  }
+}

@@ -1,0 +1,84 @@
+import Foundation
+
+extension CompressionPlan {
+  /// A plan from its spelling: stages with commas between them, each `strategy:amount[:option=value…][@site]`.
+  ///
+  /// The amount is a number of tokens (`64`), a share of them (`11%`), or the share that the strategy's own formula is to drop
+  /// (`ratio=0.889`). The site is a number of decoder layers, `features`, `tower`, `tower.12` (after that many of its layers) or
+  /// `picture`; without one the strategy works where it works first, in the decoder after 2 layers:
+  ///
+  ///     dart:64@2
+  ///     dart:64@2,dart:16@15
+  ///     pool:144@features,fastv:36@8
+  ///     dart:64:image-pivots=8:semantics=reference@2
+  ///
+  /// - Throws: `CompressionError.spelling`, which quotes the stage; what `init(stages:)` and the registry throw.
+  public init(_ text: String, registry: ReducerRegistry = .standard) throws {
+    let stages = text.split(separator: ",", omittingEmptySubsequences: false)
+    try self.init(stages: stages.map { try Stage(String($0), registry) })
+  }
+}
+
+extension CompressionPlan: CustomStringConvertible {
+  /// The plan's spelling; strategies without a name by their type.
+  public var description: String { stages.map(\.description).joined(separator: ",") }
+}
+
+extension CompressionPlan.Stage: CustomStringConvertible {
+  /// The stage's spelling.
+  public var description: String {
+    let parts = (name ?? "\(type(of: reducer))").split(separator: ":", maxSplits: 1).map(String.init)
+    return ([parts[0], "\(amount)"] + parts.dropFirst()).joined(separator: ":") + "@\(site)"
+  }
+
+  fileprivate init(_ text: String, _ registry: ReducerRegistry) throws {
+    func bad(_ reason: String) -> CompressionError { .spelling(text, reason: reason) }
+    let ends = text.split(separator: "@", omittingEmptySubsequences: false)
+    let parts = ends[0].split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+    guard ends.count <= 2, parts.count >= 2, !parts[0].isEmpty else {
+      throw bad("expected strategy:amount or strategy:amount@site")
+    }
+    guard let amount = CompressionPlan.Amount(parts[1]) else {
+      throw bad("the amount is \"\(parts[1])\", expected a number of tokens, a share such as 11%, or ratio=0.889")
+    }
+    var options: [String: String] = [:]
+    for part in parts.dropFirst(2) {
+      let pair = part.split(separator: "=", maxSplits: 1).map(String.init)
+      guard pair.count == 2 else { throw bad("\"\(part)\" is no option, expected name=value") }
+      if options.updateValue(pair[1], forKey: pair[0]) != nil { throw bad("it names \(pair[0]) twice") }
+    }
+    var site: Site?
+    if ends.count == 2 {
+      guard let found = Site(ends[1]) else {
+        throw bad("the site is \"\(ends[1])\", expected a number of decoder layers, features, tower, tower.N or picture")
+      }
+      site = found
+    }
+    let name = ([parts[0]] + options.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }).joined(separator: ":")
+    self.init(try registry.reducer(parts[0], options), at: site, amount, name: name)
+  }
+}
+
+extension CompressionPlan.Amount: CustomStringConvertible {
+  /// As plans spell it: `64`, `11%` or `ratio=0.889`.
+  public var description: String {
+    switch self {
+    case .keep(let keep): "\(keep)"
+    case .share(let share): "\(Double((share * 1e6).rounded() / 1e4))%".replacing(".0%", with: "%")
+    case .ratio(let ratio): "ratio=\(ratio)"
+    }
+  }
+
+  /// The amount of a spelling; nil where it is none.
+  public init?(_ text: String) {
+    if let keep = Int(text) {
+      self = .keep(keep)
+    } else if text.hasSuffix("%"), let share = Double(text.dropLast()) {
+      self = .share(share / 100)
+    } else if text.hasPrefix("ratio="), let ratio = Double(text.dropFirst(6)) {
+      self = .ratio(ratio)
+    } else {
+      return nil
+    }
+  }
+}

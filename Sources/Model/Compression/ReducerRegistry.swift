@@ -1,0 +1,123 @@
+/// Strategies by the names that flags, configurations and reports use.
+///
+/// A value: a program adds its own to a copy of `standard`. A strategy of this package is one file and one line here.
+public struct ReducerRegistry: Sendable {
+  /// A strategy that can be made by name.
+  public struct Entry: Sendable {
+    /// What it can be told.
+    public let options: [ReducerOption]
+    fileprivate let make: @Sendable (ReducerOptions) throws -> any TokenReducer
+
+    /// A strategy and its options.
+    public init(_ options: [ReducerOption] = [], make: @escaping @Sendable (ReducerOptions) throws -> any TokenReducer) {
+      self.options = options
+      self.make = make
+    }
+  }
+
+  private var entries: [String: Entry] = [:]
+
+  /// The strategies of this package.
+  public static let standard: ReducerRegistry = {
+    var registry = ReducerRegistry()
+    registry["dart"] = Entry([.imagePivots, .textPivots, .semantics]) {
+      try DART(imagePivots: $0.count(.imagePivots), textPivots: $0.count(.textPivots), semantics: $0.choice(.semantics))
+    }
+    registry["fastv"] = Entry([.semantics]) { FastV(semantics: try $0.choice(.semantics)) }
+    registry["random"] = Entry { _ in RandomChoice() }
+    registry["uniform"] = Entry { _ in Uniform() }
+    registry["downsample"] = Entry { _ in Downsample() }
+    registry["pool"] = Entry { _ in AveragePool() }
+    return registry
+  }()
+
+  /// A registry without strategies.
+  public init() {}
+
+  /// All names, sorted.
+  public var names: [String] { entries.keys.sorted() }
+
+  /// The strategy of a name.
+  public subscript(name: String) -> Entry? {
+    get { entries[name] }
+    set { entries[name] = newValue }
+  }
+
+  /// A strategy by name.
+  ///
+  /// - Parameter options: values by the options' names; the others are as the authors of EPIC have them.
+  /// - Throws: `CompressionError.unknownStrategy` and `.unknownOption`, which list the known ones; `.badOption`; what the strategy throws.
+  public func reducer(_ name: String, _ options: [String: String] = [:]) throws -> any TokenReducer {
+    guard let entry = entries[name] else { throw CompressionError.unknownStrategy(name, known: names) }
+    let known = entry.options.map(\.name)
+    if let unknown = options.keys.sorted().first(where: { !known.contains($0) }) {
+      throw CompressionError.unknownOption(unknown, strategy: name, known: known)
+    }
+    return try entry.make(ReducerOptions(values: options))
+  }
+
+  /// One line for each strategy with options, for help texts: `dart: image-pivots (4), …`.
+  public var optionLines: [String] {
+    names.compactMap { name in
+      let options = entries[name]?.options ?? []
+      return options.isEmpty
+        ? nil : "\(name): " + options.map { "\($0.name) (\($0.standard)): \($0.help)" }.joined(separator: "; ")
+    }
+  }
+}
+
+/// Something that a strategy can be told.
+public struct ReducerOption: Sendable, Hashable {
+  /// Its name in spellings: `image-pivots`.
+  public let name: String
+  /// The value that it has unless another is given.
+  public let standard: String
+  /// What it is, in a few words.
+  public let help: String
+
+  /// An option.
+  public init(_ name: String, standard: String, help: String) {
+    self.name = name
+    self.standard = standard
+    self.help = help
+  }
+
+  /// DART's pivots among an image's own tokens.
+  public static let imagePivots = ReducerOption("image-pivots", standard: "4", help: "pivots among the image's tokens")
+  /// DART's pivots among text tokens.
+  public static let textPivots = ReducerOption("text-pivots", standard: "4", help: "pivots among text tokens")
+  /// What strategies that look at text may look at.
+  public static let semantics = ReducerOption(
+    "semantics", standard: CompressionSemantics.corrected.rawValue,
+    help: "corrected looks at the prompt, reference at the answer too")
+}
+
+/// Values of a strategy's options.
+public struct ReducerOptions: Sendable {
+  fileprivate let values: [String: String]
+
+  /// The text of an option.
+  public func text(_ option: ReducerOption) -> String { values[option.name] ?? option.standard }
+
+  /// The value of an option that is a number.
+  ///
+  /// - Throws: `CompressionError.badOption`.
+  public func count(_ option: ReducerOption) throws -> Int {
+    guard let value = Int(text(option)) else {
+      throw CompressionError.badOption(option.name, value: text(option), expected: "a whole number")
+    }
+    return value
+  }
+
+  /// The value of an option that is one of some names.
+  ///
+  /// - Throws: `CompressionError.badOption`, which lists them.
+  public func choice<Choice: RawRepresentable & CaseIterable>(_ option: ReducerOption) throws -> Choice
+  where Choice.RawValue == String {
+    guard let value = Choice(rawValue: text(option)) else {
+      let names = Choice.allCases.map(\.rawValue).joined(separator: " or ")
+      throw CompressionError.badOption(option.name, value: text(option), expected: names)
+    }
+    return value
+  }
+}

@@ -1,0 +1,100 @@
+import Torch
+
+/// The rows of all samples at a site, end to end, and what the layer before it left behind; each thing computed when it is first asked
+/// for, once for all images.
+///
+/// Lives as long as the choice.
+public final class SiteRows {
+  /// The rows, [T, width]: the output of the layer before the site.
+  public let hidden: Tensor
+  /// First row of each sample, and the number of all.
+  public let starts: [Int]
+  private let traces: [Int: AttentionTrace]
+  private let lastLayer: Int?
+  private let norm: (Tensor) throws -> Tensor
+  private var scores: [[Int]: Tensor] = [:]
+  private var norms: Tensor?
+
+  /// Rows at a site.
+  ///
+  /// - Parameters:
+  ///   - hidden: [T, width].
+  ///   - lengths: rows of each sample.
+  ///   - traces: queries and keys of decoder layers, by index.
+  ///   - lastLayer: the layer before the site among them; nil before the decoder.
+  ///   - norm: the model's final normalisation; the rows themselves where the site has none.
+  public init(
+    hidden: Tensor, lengths: [Int], traces: [Int: AttentionTrace] = [:], lastLayer: Int? = nil,
+    norm: @escaping (Tensor) throws -> Tensor = { $0 }
+  ) {
+    self.hidden = hidden
+    starts = lengths.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1) }
+    self.traces = traces
+    self.lastLayer = lastLayer
+    self.norm = norm
+  }
+
+  /// Rows of a sample.
+  public func count(of sample: Int) -> Int { starts[sample + 1] - starts[sample] }
+
+  /// Some rows after the model's final normalisation, [indices, width] float32.
+  public func normalized(_ rows: Tensor) throws -> Tensor { try norm(hidden.rows(rows)).to(.float32) }
+
+  /// L1 norms of the rows' keys over all heads, in the layer before the site: [T] float32.
+  ///
+  /// - Throws: `CompressionError.unavailable` where the strategy has not said that it needs keys.
+  public func keyNorms() throws -> Tensor {
+    if let norms { return norms }
+    let trace = try trace(nil, "keys")
+    let found: Tensor
+    if let keys = trace.rowKeys {
+      found = try keys.to(.float32).abs().sum(2).sum(1)
+    } else {
+      found = try concatenate(
+        trace.keys.enumerated().map { sample, keys in
+          let rows = count(of: sample)
+          return try keys.narrow(1, from: keys.size(1) - rows, length: rows).to(.float32).abs().sum(2).sum(0)
+        })
+    }
+    norms = found
+    return found
+  }
+
+  /// What one row attends to in a layer: softmax of its scores over all it sees, mean over the heads, for the sample's own rows;
+  /// [rows] float32, 0 where the row does not see.
+  ///
+  /// One row of scores, O(heads · columns · headDimension); the layer's own attention stays fused.
+  ///
+  /// - Parameters:
+  ///   - row: its number in the sample.
+  ///   - layer: nil for the layer before the site.
+  /// - Throws: `CompressionError.unavailable` where the strategy has not said that it needs the layer's queries and keys.
+  public func attention(of row: Int, in sample: Int, layer: Int? = nil) throws -> Tensor {
+    let key = [layer ?? -1, sample, row]
+    if let found = scores[key] { return found }
+    let trace = try trace(layer, "queries and keys")
+    guard let queries = trace.queries else {
+      throw CompressionError.unavailable("queries of the decoder", hint: "name them in the strategy's needs")
+    }
+    let (rows, keys) = (count(of: sample), trace.keys[sample])
+    let past = keys.size(1) - rows
+    let groups = keys.size(0)
+    let (heads, width) = (queries.size(1), queries.size(2))
+    let query = try queries.selected(0, starts[sample] + row).to(.float32).reshaped([groups, heads / groups, width])
+    let seen = try keys.narrow(1, from: 0, length: past + row + 1).to(.float32)
+    let weights = try (query * (1 / Double(width).squareRoot())).matmul(seen.transposed(1, 2)).softmax(-1)
+    let mean = try weights.reshaped([heads, past + row + 1]).mean(0).narrow(0, from: past, length: row + 1)
+    let unseen = rows - row - 1
+    let found = unseen == 0 ? mean : try concatenate([mean, .zeros([unseen], on: mean.device)])
+    scores[key] = found
+    return found
+  }
+
+  private func trace(_ layer: Int?, _ what: String) throws -> AttentionTrace {
+    guard let trace = (layer ?? lastLayer).flatMap({ traces[$0] }) else {
+      throw CompressionError.unavailable(
+        "\(what) of decoder layer \((layer ?? lastLayer).map(String.init) ?? "-")", hint: "name them in the strategy's needs")
+    }
+    return trace
+  }
+}

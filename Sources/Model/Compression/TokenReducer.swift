@@ -1,0 +1,100 @@
+/// Makes fewer tokens of an image, at one or more sites on its way into the decoder.
+///
+/// A strategy is one value of this protocol, at home in one file. Training, evaluation and serving call the same one. It is asked
+/// only where some tokens are to go and some to stay: `0 < choice.count < choice.tokens.count`. Choices are made without recording
+/// gradients; they go through the rows that stay or are merged.
+public protocol TokenReducer: Sendable {
+  /// Where it can work; the first is where it works unless a plan says otherwise.
+  ///
+  /// The decoder alone where it needs queries or keys of the decoder, else decoder, features and tower.
+  var sites: [Site.Kind] { get }
+
+  /// What it looks at beside the tokens themselves; what is not named here is not computed. Nothing unless a strategy says otherwise.
+  var needs: ReducerNeeds { get }
+
+  /// False where the choice follows from picture, count and generator alone, whatever is asked about the picture.
+  ///
+  /// Who asks many questions about a picture then chooses once. True unless a strategy says otherwise; one that says false must look
+  /// at nothing behind the image.
+  var readsPrompt: Bool { get }
+
+  /// Before the decoder: true where tokens that are left keep the positions that they had, so that there are gaps, false where they are
+  /// numbered anew, as if the picture had been smaller. In the decoder positions are always kept. True unless a strategy says otherwise.
+  var keepsPositions: Bool { get }
+
+  /// How many of `total` tokens are left when the share `ratio` of them goes.
+  ///
+  /// The default is int((1 - ratio) · total) in double arithmetic, as the authors of EPIC and FastV count.
+  func count(ratio: Double, of total: Int) -> Int
+
+  /// What is left of one image.
+  ///
+  /// - Throws: what the strategy cannot work with.
+  func reduce(_ choice: TokenChoice) throws -> Reduction
+
+  /// The same for many images, in the order of the choices; one after the other unless a strategy can do better.
+  func reduce(_ choices: [TokenChoice]) throws -> [Reduction]
+}
+
+extension TokenReducer {
+  /// The decoder; features and tower too where nothing of the decoder is needed.
+  public var sites: [Site.Kind] {
+    needs.queries || needs.keys || !needs.decoderLayers.isEmpty ? [.decoder] : [.decoder, .features, .tower]
+  }
+
+  /// Nothing.
+  public var needs: ReducerNeeds { ReducerNeeds() }
+
+  /// True.
+  public var readsPrompt: Bool { true }
+
+  /// True.
+  public var keepsPositions: Bool { true }
+
+  /// int((1 - ratio) · total).
+  public func count(ratio: Double, of total: Int) -> Int { max(0, Int((1 - ratio) * Double(total))) }
+
+  /// One after the other.
+  public func reduce(_ choices: [TokenChoice]) throws -> [Reduction] { try choices.map { try reduce($0) } }
+}
+
+/// What a strategy looks at beside the rows of the image and of the text.
+public struct ReducerNeeds: Sendable, Hashable {
+  /// Queries of the decoder layer before the cut: `VisualTokens.attention`.
+  public var queries: Bool
+  /// Keys of that layer: `VisualTokens.keyNorms`, `VisualTokens.attention`.
+  public var keys: Bool
+  /// Further decoder layers whose queries and keys are looked at, by index; all before the cut.
+  public var decoderLayers: Set<Int>
+  /// Layers of the tower whose queries and keys are looked at (`VisualTokens.tower`): by index, or from the end, -1 for the last one
+  /// that is computed.
+  public var towerLayers: Set<Int>
+  /// Embeddings of the prompt's text tokens: `VisualTokens.textEmbeddings`.
+  public var text: Bool
+
+  /// What is named is needed.
+  public init(
+    queries: Bool = false, keys: Bool = false, decoderLayers: Set<Int> = [], towerLayers: Set<Int> = [], text: Bool = false
+  ) {
+    self.queries = queries
+    self.keys = keys
+    self.decoderLayers = decoderLayers
+    self.towerLayers = towerLayers
+    self.text = text
+  }
+
+  /// What either of two needs.
+  public func union(_ other: ReducerNeeds) -> ReducerNeeds {
+    ReducerNeeds(
+      queries: queries || other.queries, keys: keys || other.keys, decoderLayers: decoderLayers.union(other.decoderLayers),
+      towerLayers: towerLayers.union(other.towerLayers), text: text || other.text)
+  }
+}
+
+/// What a strategy that looks at text may look at.
+public enum CompressionSemantics: String, Sendable, CaseIterable {
+  /// The prompt alone: rows up to the last one before the answer. Training and inference then choose alike.
+  case corrected
+  /// All rows after the image, the answer included, as the released code of EPIC does in training.
+  case reference
+}

@@ -1,0 +1,74 @@
+import Compression
+import Torch
+
+/// LLaVA-1.5's way from a picture to the decoder: CLIP's tower, then the projector; all pictures of one size.
+public struct CLIPEncoder: VisualEncoder {
+  /// Pixels to patch features.
+  public let tower: VisionTower
+  /// Patch features to decoder inputs.
+  public let projector: Projector
+
+  private var vision: VisionConfiguration { tower.configuration }
+
+  /// Layers of the tower up to the one whose output is used.
+  public var computedLayers: Int { vision.computedLayers }
+
+  /// The tower's grid, whatever the picture's size.
+  public func layout(height: Int, width: Int) -> TokenLayout { TokenLayout(vision.grid) }
+
+  /// All pictures together as long as they lose equally many tokens, else one after the other.
+  public func callAsFunction(_ pixels: Tensor, _ reductions: [EncoderStage], _ context: EncoderContext) throws -> [VisualSegment]
+  {
+    if reductions.allSatisfy({ Set($0.counts).count <= 1 }) { return try together(pixels, reductions, context) }
+    return try (0..<pixels.size(0)).flatMap { image in
+      try together(
+        pixels.narrow(0, from: image, length: 1), reductions.map { EncoderStage($0.stage, counts: [$0.counts[image]]) },
+        context.of(image))
+    }
+  }
+
+  private func together(_ pixels: Tensor, _ reductions: [EncoderStage], _ context: EncoderContext) throws -> [VisualSegment] {
+    var rest = reductions[...]
+    var grid: TokenGrid?
+    if let first = rest.first, first.stage.site == .picture, let count = first.counts.first {
+      grid = count == vision.grid.count ? nil : try first.stage.resized(TokenLayout(vision.grid), to: count)
+      rest = rest.dropFirst()
+    }
+    let needs = rest.reduce(context.towerLayers) { $0.union($1.stage.reducer.needs.towerLayers) }
+    var state = EncodedPictures(
+      rows: try tower.embedded(pixels, grid: grid), layout: TokenLayout(grid ?? vision.grid), context: context,
+      hasExtraToken: vision.featureSelection == .patch)
+    var layer = 0
+    func run(to end: Int) throws {
+      let traced = Set(needs.map { $0 < 0 ? computedLayers + $0 : $0 }.filter { (layer..<end).contains($0) })
+      let (rows, traces) = try tower.run(state.rows, layers: layer..<end, traced: traced)
+      state.rows = rows
+      for name in needs { if let trace = traces[name < 0 ? computedLayers + name : name] { try state.add(trace, name) } }
+      layer = end
+    }
+    while let next = rest.first, case .tower(let after?) = next.stage.site {
+      try run(to: min(after, computedLayers))
+      try state.reduce(next)
+      rest = rest.dropFirst()
+    }
+    try run(to: computedLayers)
+    state.rows = try tower.features(state.rows)
+    state.hasExtraToken = false
+    while let next = rest.first, next.stage.site.kind == .tower {
+      try state.reduce(next)
+      rest = rest.dropFirst()
+    }
+    state.rows = try projector(state.rows)
+    for next in rest { try state.reduce(next) }
+    return try state.segments()
+  }
+}
+
+extension EncoderContext {
+  /// That of one image.
+  func of(_ image: Int) -> EncoderContext {
+    EncoderContext(
+      generators: generators.isEmpty ? [] : [generators[image]], text: text.isEmpty ? [] : [text[image]], towerLayers: towerLayers
+    )
+  }
+}

@@ -1,0 +1,78 @@
+import Compression
+import Torch
+
+/// From pictures to rows of the decoder's input: what differs between families of models.
+///
+/// Nobody outside of an encoder asks how many tokens a picture has or what shape it is; they ask the layout.
+public protocol VisualEncoder: Sendable {
+  /// Layers that are computed, for plans that work between them.
+  var computedLayers: Int { get }
+
+  /// The tokens of a picture, before anything is computed.
+  ///
+  /// - Parameter size: the picture's height and width in pixels, as the encoder is given it.
+  func layout(height: Int, width: Int) -> TokenLayout
+
+  /// Pictures [images, channels, height, width] float32 to rows.
+  ///
+  /// - Parameters:
+  ///   - reductions: stages of a plan before the decoder, in order, with as many counts as there are images.
+  ///   - context: what the stages' strategies may look at.
+  /// - Returns: a segment for each picture.
+  /// - Throws: `TorchError` for pixels of a wrong shape, `CompressionError` where a strategy breaks its promise.
+  func callAsFunction(_ pixels: Tensor, _ reductions: [EncoderStage], _ context: EncoderContext) throws -> [VisualSegment]
+}
+
+/// A stage before the decoder, with numbers in place of rules.
+public struct EncoderStage: Sendable {
+  /// What is done, and where.
+  public let stage: CompressionPlan.Stage
+  /// Tokens that are left of each image.
+  public let counts: [Int]
+
+  /// A stage and its numbers.
+  public init(_ stage: CompressionPlan.Stage, counts: [Int]) {
+    self.stage = stage
+    self.counts = counts
+  }
+}
+
+/// What strategies before the decoder may look at, for each image.
+public struct EncoderContext: Sendable {
+  /// Random numbers of the image's sample.
+  public var generators: [Generator]
+  /// Embeddings of the text of the image's prompt, [tokens, hiddenSize of the decoder]; empty where no strategy needs them.
+  public var text: [Tensor]
+  /// Layers of the tower whose queries and keys later stages, in the decoder, need: by index, or from the end.
+  public var towerLayers: Set<Int>
+
+  /// A context of its parts.
+  public init(generators: [Generator] = [], text: [Tensor] = [], towerLayers: Set<Int> = []) {
+    self.generators = generators
+    self.text = text
+    self.towerLayers = towerLayers
+  }
+}
+
+/// The rows of one picture at the decoder's input.
+public struct VisualSegment: Sendable {
+  /// [tokens, hiddenSize].
+  public var rows: Tensor
+  /// The picture's tokens before any was dropped.
+  public var layout: TokenLayout
+  /// Which of them are left, [tokens] int64; nil while all are.
+  public var kept: Tensor?
+  /// Places of the rows among the picture's positions, [tokens] int64; nil for 0, 1, 2, ….
+  public var places: Tensor?
+  /// Positions that the picture takes.
+  public var positions: Int
+  /// What the tower attended with, where it was asked for.
+  public var tower: [Int: TowerTrace] = [:]
+
+  /// A picture of which all tokens are there.
+  public init(rows: Tensor, layout: TokenLayout) {
+    self.rows = rows
+    self.layout = layout
+    positions = rows.size(0)
+  }
+}

@@ -1,0 +1,110 @@
+import Compression
+import Language
+import Torch
+
+/// One prompt and its answer, on their way through a `Scheduler`.
+struct ScheduledSequence {
+  let id: Int
+  let request: GenerationRequest
+  let options: GenerationOptions
+  var result = GenerationResult()
+  /// Most tokens that the answer may have.
+  var limit = 0
+  /// What it continues and is added to; made when it is admitted.
+  var cache: KeyValueCache?
+  var sampler: Sampler?
+  /// The whole prompt at the decoder's input while some of it is not read yet, one sample.
+  var prompt: PackedBatch?
+  /// Rows of the prompt that have been read.
+  var readRows = 0
+  /// Stages of its plan that are still to come, and rows that wait for them.
+  var stages: [Branch.Stage] = []
+  var waiting: WaitingRows?
+  var generator: Generator?
+  /// The last row of the prompt, [1, hiddenSize], for whose scores nobody has asked yet.
+  var lastRow: Tensor?
+  /// The last token, which has not passed through the decoder yet.
+  var nextToken: Int?
+  /// True once nothing more will come of it.
+  var isFinished = false
+
+  init(_ id: Int, _ request: GenerationRequest, _ options: GenerationOptions, _ cache: KeyValueCache?) {
+    (self.id, self.request, self.options, self.cache) = (id, request, options, cache)
+  }
+
+  /// Takes the prompt at the decoder's input, and memory for it and the answer.
+  ///
+  /// - Throws: `PromptError.tooLong`; `CompressionError` for a plan that does not fit.
+  mutating func admit(_ batch: PackedBatch, _ model: LLaVAModel) throws {
+    let text = model.configuration.text
+    if batch.positions.next[0] >= text.maximumPositions {
+      throw PromptError.tooLong(tokens: batch.positions.next[0], maximum: text.maximumPositions)
+    }
+    limit = min(options.maximumNewTokens, text.maximumPositions - batch.positions.next[0])
+    let images = batch.images[0]
+    let resolved = try model.resolve(options.compression, images: [images.count]).filter { $0.layer != nil }
+    generator = try generator ?? (resolved.isEmpty ? nil : Generator(seed: options.seed))
+    stages = Branch(sample: 0, resolved).stages
+    let before = images.map(\.span.count)
+    let rows = (0..<text.layers).map { layer in
+      let left = resolved.last { ($0.layer ?? 0) <= layer }?.counts[0] ?? before
+      return batch.lengths[0] - before.reduce(0, +) + zip(before, left).reduce(0) { $0 + min($1.0, $1.1) }
+    }
+    if cache == nil { cache = try KeyValueCache(text, model.dtype, on: model.device) }
+    try cache?.reserve(rows.map { $0 + limit })
+    result.promptTokens = batch.lengths[0]
+    result.visualTokens = images.count * model.pictureLayout.count
+    result.keptVisualTokens = before.reduce(0, +)
+    if images.contains(where: { $0.kept != nil }), options.compression?.hasGaps ?? false {
+      result.cuts = [.init(layer: 0, keptIndices: try images.map { try $0.indices() })]
+    }
+    sampler = try Sampler(options, prompt: request.ids, on: model.device)
+    prompt = batch
+  }
+
+  /// The next rows of the prompt to be read, and what becomes of them; nil where all are read.
+  ///
+  /// - Parameter most: rows that may be read.
+  func nextChunk(_ most: Int) throws -> (rows: PackedBatch, branch: Branch)? {
+    guard let prompt else { return nil }
+    let total = prompt.lengths[0]
+    let end = min(total, readRows + max(1, most))
+    var chunk = readRows == 0 && end == total ? prompt : try prompt.rows(readRows..<end, of: 0)
+    let images = prompt.images[0]
+    // A stage looks at images from the first row that waits on, and only when all of them are there.
+    let areRead = readRows > 0 && waiting == nil
+    chunk.images = [areRead || images.contains { $0.span.upperBound > end } ? [] : images]
+    var branch = Branch(sample: 0, generator: generator)
+    branch.stages = stages
+    branch.waiting = waiting
+    branch.isWhole = end == total
+    return (chunk, branch)
+  }
+
+  /// Notes what came of a chunk of `rows` rows of the prompt.
+  mutating func note(_ end: BranchEnd, rows: Int, last: Tensor?) throws {
+    readRows += rows
+    (cache, stages, waiting) = (end.cache, end.stages, end.waiting)
+    for cut in end.cuts {
+      let images = prompt?.images[0] ?? []
+      let kept = try zip(images, cut.kept).map { try $1?.array(Int.self) ?? $0.indices() }
+      result.cuts.append(.init(layer: cut.layer, keptIndices: kept))
+      result.keptVisualTokens = kept.reduce(0) { $0 + $1.count }
+    }
+    if readRows == prompt?.lengths[0] {
+      prompt = nil
+      lastRow = last
+      result.kvCacheBytes = cache?.usedByteCount ?? 0
+    }
+  }
+}
+
+extension ImageRows {
+  /// The tokens that are left, as indices into the layout.
+  func indices() throws -> [Int] { try kept?.array(Int.self) ?? Array(0..<span.count) }
+}
+
+extension CompressionPlan {
+  /// True where tokens that are dropped before the decoder leave gaps.
+  var hasGaps: Bool { stages.contains { $0.site.decoderLayer == nil && $0.reducer.keepsPositions } }
+}

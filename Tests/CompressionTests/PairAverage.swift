@@ -1,0 +1,28 @@
+import Compression
+import Torch
+
+/// Averages neighbouring pairs of tokens until as few are left as asked for: the smallest strategy that merges.
+struct PairAverage: TokenReducer {
+  var sites: [Site.Kind] { [.decoder, .features, .tower] }
+  var readsPrompt: Bool { false }
+
+  /// At most every other token goes.
+  func count(ratio: Double, of total: Int) -> Int { max((total + 1) / 2, Int((1 - ratio) * Double(total))) }
+
+  func reduce(_ choice: TokenChoice) throws -> Reduction {
+    let weights = Self.weights(choice.tokens.count, choice.count)
+    return .merge(
+      kept: try Tensor(weights.map { row in row.firstIndex { $0 > 0 } ?? 0 }),
+      weights: try Tensor(weights.flatMap(\.self), [choice.count, choice.tokens.count]))
+  }
+
+  /// For each token that is left what it is made of.
+  static func weights(_ total: Int, _ count: Int) -> [[Float]] {
+    let pairs = total - count
+    return (0..<count).map { row in
+      var weights = [Float](repeating: 0, count: total)
+      if row < pairs { (weights[2 * row], weights[2 * row + 1]) = (0.5, 0.5) } else { weights[row + pairs] = 1 }
+      return weights
+    }
+  }
+}
