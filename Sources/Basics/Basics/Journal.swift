@@ -71,10 +71,8 @@ public final class Journal: Sendable {
   ///
   /// - Throws: `FileError.failed`, and the file is as it was; `EncodingError`.
   public func append(_ records: [some Encodable]) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     var lines = Data()
-    for record in records { lines += try encoder.encode(record) + [Self.newline] }
+    for record in records { lines += try record.jsonData() + [Self.newline] }
     if !lines.isEmpty { try append(lines) }
   }
 

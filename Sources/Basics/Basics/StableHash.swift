@@ -51,9 +51,7 @@ public struct StableHash: Sendable {
   ///
   /// - Throws: `EncodingError` for a number that is not finite.
   public mutating func addBlock(json value: some Encodable) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    addBlock(try encoder.encode(value))
+    addBlock(try value.jsonData())
   }
 
   private mutating func mix(_ word: UInt64) {

@@ -13,10 +13,7 @@ public enum WholeFile {
   ///
   /// - Throws: `FileError.failed`; `EncodingError`.
   public static func write(json value: some Encodable, to url: URL, pretty: Bool = false) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting =
-      pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
-    try write(encoder.encode(value), to: url)
+    try write(value.jsonData(isPretty: pretty), to: url)
   }
 
   /// Writes a file piece by piece.
