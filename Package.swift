@@ -57,7 +57,7 @@ let package = Package(
     .target(name: "Efficiency", dependencies: ["Basics", "Torch", "Compression", "LLaVA"], path: "Sources/Measuring/Efficiency"),
     .target(
       name: "Distillation", dependencies: ["Torch", "Language", "Compression", "LLaVA"], path: "Sources/Training/Distillation"),
-    .target(name: "Report", dependencies: ["Imaging", "Compression"], path: "Sources/Measuring/Report"),
+    .target(name: "Report", dependencies: ["Basics", "Imaging", "Compression"], path: "Sources/Measuring/Report"),
     .target(
       name: "Training",
       dependencies: [
@@ -72,7 +72,7 @@ let package = Package(
       name: "Answering",
       dependencies: ["Basics", "Torch", "Imaging", "Language", "Compression", "LLaVA", "Efficiency", "Evaluation", "Results"],
       path: "Sources/Measuring/Answering"),
-    .target(name: "TestModels", dependencies: ["LLaVA"], path: "Sources/Examples/TestModels"),
+    .target(name: "TestModels", dependencies: ["Basics", "LLaVA"], path: "Sources/Examples/TestModels"),
     .target(
       name: "Lab", dependencies: ["Basics", "Programs", "Results", .product(name: "Yams", package: "Yams")],
       path: "Sources/Examples/Lab"),
@@ -93,7 +93,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(
-      name: "TestSupport", dependencies: [.product(name: "Subprocess", package: "swift-subprocess")], path: "Tests/TestSupport"),
+      name: "TestSupport", dependencies: ["Basics", .product(name: "Subprocess", package: "swift-subprocess")],
+      path: "Tests/TestSupport"),
     .target(
       name: "EvaluationLayouts", dependencies: ["Evaluation", "Imaging", "TestSupport"], path: "Tests/EvaluationLayouts"),
     .target(name: "GoldenModels", dependencies: ["Compression", "LLaVA", "TestSupport", "Torch"], path: "Tests/GoldenModels"),
@@ -112,13 +113,15 @@ let package = Package(
     .testTarget(name: "DemoTests", dependencies: ["Demo", "Imaging", "Language", "LLaVA", "Shapes", "TestSupport", "Torch"]),
     .testTarget(name: "EfficiencyTests", dependencies: ["Efficiency", "LLaVA", "TestModels", "TestSupport"]),
     .testTarget(name: "ReportTests", dependencies: ["Report", "Imaging", "Compression"]),
-    .testTarget(name: "LLaVATests", dependencies: ["LLaVA", "TestModels", "TestSupport"]),
+    .testTarget(name: "LLaVATests", dependencies: ["Imaging", "LLaVA", "TestModels", "TestSupport"]),
     .testTarget(
       name: "DistillationTests",
       dependencies: ["Distillation", "Compression", "LLaVA", "Imaging", "GoldenModels", "TestModels", "TestSupport"]),
     .testTarget(
       name: "TrainingTests",
-      dependencies: ["Training", "Compression", "Distillation", "Imaging", "Language", "LLaVA", "TestModels", "TestSupport"],
+      dependencies: [
+        "Basics", "Training", "Compression", "Distillation", "Imaging", "Language", "LLaVA", "TestModels", "TestSupport",
+      ],
       exclude: ["Resources"]),
     .testTarget(
       name: "EvaluationTests", dependencies: ["Evaluation", "EvaluationLayouts", "Imaging", "Language", "TestSupport"]),

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import Foundation
 
 /// Input that is given in no file and is wrong.
@@ -18,9 +19,7 @@ func checkOption<T>(_ option: String, _ check: () throws -> T) throws -> T {
 /// One sentence for an error: its own description, or file and reason for errors of Foundation.
 func describe(_ error: any Error) -> String {
   guard let error = error as? CocoaError else { return "\(error)" }
-  let code = (error.underlying as? POSIXError)?.code.rawValue
-  let reason = code.map { String(cString: strerror($0)) } ?? error.localizedDescription
-  return (error.filePath ?? error.url?.path).map { "\($0): \(reason)" } ?? reason
+  return (error.filePath ?? error.url?.path).map { "\($0): \(systemReason(error))" } ?? systemReason(error)
 }
 
 /// Text on one line, without characters that command a terminal: names in files may hold anything.

@@ -30,7 +30,7 @@ func printNow(_ text: String) throws {
         var wait = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
         poll(&wait, 1, -1)
       } else if errno != EINTR {
-        throw errno == EPIPE ? OutputError.closed : .failed(reason: String(cString: strerror(errno)))
+        throw errno == EPIPE ? OutputError.closed : .failed(reason: systemReason())
       }
     }
   }

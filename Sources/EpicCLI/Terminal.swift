@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Synchronization
 
@@ -16,7 +17,7 @@ struct Interrupts {
   init() throws {
     var ends: [Int32] = [0, 0]
     guard pipe(&ends) == 0 else {
-      throw InputError(description: "no pipe can be opened for Ctrl-C: \(String(cString: strerror(errno)))")
+      throw InputError(description: "no pipe can be opened for Ctrl-C: \(systemReason())")
     }
     for end in ends { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
     descriptor = ends[0]

@@ -47,55 +47,81 @@ import Torch
     #expect { try AnswerJournal(scratch.url) } throws: { "\($0)".contains("another epic eval") }
   }
 
+  private func print(_ pipeline: LLaVAPipeline, _ folder: URL) throws -> String {
+    try ModelFingerprint(pipeline, tokenizer: folder, .everything).text
+  }
+
   /// What changes an answer changes the folder; what does not does not.
   @Test func fingerprintsChangeWithAllThatMatters() throws {
     let scratch = try Scratch()
     try TestModel.write(TestModel.tiny(seed: 1), to: scratch.url.appending(path: "model"))
     let folder = scratch.url.appending(path: "model")
     let pipeline = try LLaVAPipeline.load(from: folder)
-    let print = try Fingerprint.of(pipeline, folder: folder)
-    #expect(try Fingerprint.of(LLaVAPipeline.load(from: folder), folder: folder) == print)
+    let first = try print(pipeline, folder)
+    #expect(try print(LLaVAPipeline.load(from: folder), folder) == first)
     try FileManager.default.copyItem(at: folder, to: scratch.url.appending(path: "elsewhere"))
     #expect(
-      try Fingerprint.of(
-        LLaVAPipeline.load(from: scratch.url.appending(path: "elsewhere")), folder: scratch.url.appending(path: "elsewhere"))
-        == print)
+      try print(LLaVAPipeline.load(from: scratch.url.appending(path: "elsewhere")), scratch.url.appending(path: "elsewhere"))
+        == first)
     var others = [
-      try Fingerprint.of(pipeline.with(system: "Be brief."), folder: folder),
-      try Fingerprint.of(LLaVAPipeline.load(from: folder, template: "plain"), folder: folder),
-      try Fingerprint.of(LLaVAPipeline.load(from: folder, dtype: .bfloat16), folder: folder),
-      try Fingerprint.of(
+      try print(pipeline.with(system: "Be brief."), folder),
+      try print(LLaVAPipeline.load(from: folder, template: "plain"), folder),
+      try print(LLaVAPipeline.load(from: folder, dtype: .bfloat16), folder),
+      try print(
         LLaVAPipeline(
           model: pipeline.model, tokenizer: pipeline.tokenizer, preprocessor: ImagePreprocessor(imageSize: 56, aspect: .square),
-          template: pipeline.template), folder: folder),
+          template: pipeline.template), folder),
     ]
     // The last bit of one weight.
     let weights = try #require(pipeline.model.parameters.parameters.last).tensor.reshaped([-1]).narrow(0, from: 0, length: 1)
     let value = try weights.array(Float.self)[0]
     _ = try inference { try weights.copyInPlace(from: Tensor([value.nextUp])) }
-    others.append(try Fingerprint.of(pipeline, folder: folder))
+    others.append(try print(pipeline, folder))
     _ = try inference { try weights.copyInPlace(from: Tensor([value])) }
-    #expect(try Fingerprint.of(pipeline, folder: folder) == print)
+    #expect(try print(pipeline, folder) == first)
     try Data("{}".utf8).write(to: folder.appending(path: "added_tokens.json"))
-    others.append(try Fingerprint.of(pipeline, folder: folder))
-    #expect(Set(others + [print]).count == others.count + 1)
+    others.append(try print(pipeline, folder))
+    #expect(Set(others + [first]).count == others.count + 1)
   }
 
   @Test func questionsAndSettingsHaveAFingerprintToo() throws {
     let (one, two) = (try DataFolder(), try DataFolder())
     for folder in [one, two] { try folder.make("gqa") }
     let benchmark = try BenchmarkRegistry.load("gqa", from: one.url)
-    let print = Fingerprint.of(benchmark, maximumNewTokens: 128, seed: 0)
+    let print = try Fingerprint.of(benchmark, maximumNewTokens: 128, seed: 0)
     #expect(try Fingerprint.of(BenchmarkRegistry.load("gqa", from: two.url), maximumNewTokens: 128, seed: 0) == print)
     var others = [
-      Fingerprint.of(benchmark, maximumNewTokens: 127, seed: 0), Fingerprint.of(benchmark, maximumNewTokens: 128, seed: 1),
+      try Fingerprint.of(benchmark, maximumNewTokens: 127, seed: 0),
+      try Fingerprint.of(benchmark, maximumNewTokens: 128, seed: 1),
     ]
     for change in ["Which is 5?": "Which was 5?", "n1.jpg": "n0.jpg", "20107": "20999"] {
       for path in ["gqa/llava_gqa_testdev_balanced.jsonl", "gqa/data/testdev_balanced_questions.json"] {
         try two.write(one.read(path).replacingOccurrences(of: change.key, with: change.value), path)
       }
-      others.append(Fingerprint.of(try BenchmarkRegistry.load("gqa", from: two.url), maximumNewTokens: 128, seed: 0))
+      others.append(try Fingerprint.of(BenchmarkRegistry.load("gqa", from: two.url), maximumNewTokens: 128, seed: 0))
     }
     #expect(Set(others + [print]).count == others.count + 1)
+  }
+  /// Answers of a strategy as it was before it changed stay in the file and do not count.
+  @Test func anotherVersionOfAStrategyIsAskedAnew() throws {
+    let configuration = try LLaVAConfiguration.preset("tiny")
+    let plan = try AnswerPlan("dart", keep: 4, layer: 2, for: configuration)
+    #expect(plan.recordName == plan.id && AnswerPlan(fullOf: configuration).recordName == "full")
+    let scratch = try Scratch()
+    try AnswerJournal(scratch.url).append([entry(plan.recordName(1), "a", "yes")])
+    let journal = try AnswerJournal(scratch.url)
+    #expect(journal.isAnswered("a", under: plan.recordName) && !journal.isAnswered("a", under: plan.recordName(2)))
+    try journal.append([entry(plan.recordName(2), "a", "no")])
+    #expect(
+      journal.answers(under: plan.recordName(1)) == ["a": "yes"] && journal.answers(under: plan.recordName(2)) == ["a": "no"])
+  }
+
+  /// Random choices follow from it, and published tables from those.
+  @Test func seedsOfPicturesStayWhatTheyAre() {
+    for (name, expected) in [("n1.jpg", 0x9924_acd6_48f3_42b5), ("COCO_val2014_000000000042.jpg", 0xcc8b_6fde_4e7b_90ed)]
+      as [(String, UInt64)]
+    {
+      #expect(Fingerprint.seed(of: QuestionImage(file: URL(filePath: "/any/\(name)")), 5) == expected)
+    }
   }
 }

@@ -35,6 +35,15 @@ import Training
     #expect(try configuration.yaml().contains("student-max: 0.05:0.9"))
   }
 
+  /// A list is the same however it is written.
+  @Test func aListHasAllItsElements() throws {
+    let text = Self.text.replacing(
+      "  long: {steps: 40}", with: "  long:\n    steps: 40\n    optimizer.parts:\n      - projector\n      - decoder")
+    let grid = try LabGrid(yaml: text, name: "grid.yaml")
+    let settings = try #require(grid.settings(of: LabRun(cell: "long", base: "a", seed: 0)))
+    #expect(settings.first { $0.key == "optimizer.parts" }?.value == "[projector, decoder]")
+  }
+
   /// The base as it is once for each base, cells for every seed, bases in turn.
   @Test func runsAreInTurn() throws {
     let grid = try LabGrid(yaml: Self.text, name: "grid.yaml")

@@ -1,3 +1,4 @@
+import Basics
 import TestSupport
 import Testing
 
@@ -106,7 +107,7 @@ import Testing
       (10, 42, 0, [1, 7, 2, 5, 6, 4, 0, 9, 8, 3]), (10, 42, 1, [0, 9, 1, 6, 5, 8, 2, 3, 4, 7]), (5, 7, 3, [3, 1, 2, 4, 0]),
       (10, .max, 1_000_000, [3, 1, 8, 6, 5, 7, 2, 0, 4, 9]),
     ] as [(Int, UInt64, Int, [Int])] {
-      var generator = ShuffleGenerator(seed: seed, epoch: epoch)
+      var generator = SplitMix64(seed: seed, stream: UInt64(epoch))
       #expect(generator.permutation(count) == expected)
     }
   }
@@ -115,7 +116,7 @@ import Testing
   @Test func noOrderIsPreferred() {
     var counts: [[Int]: Double] = [:]
     for epoch in 0..<24_000 {
-      var generator = ShuffleGenerator(seed: 1, epoch: epoch)
+      var generator = SplitMix64(seed: 1, stream: UInt64(epoch))
       counts[generator.permutation(4), default: 0] += 1
     }
     #expect(counts.count == 24)

@@ -6,6 +6,7 @@ public func systemReason(_ code: Int32 = errno) -> String { String(cString: stre
 
 /// The system's words for a failed file operation, without Foundation's around them.
 public func systemReason(_ error: any Error) -> String {
+  if case FileError.failed(_, let reason) = error { return reason }
   let underlying = ((error as? CocoaError)?.underlying ?? error) as NSError
   return underlying.domain == NSPOSIXErrorDomain
     ? systemReason(Int32(truncatingIfNeeded: underlying.code)) : error.localizedDescription

@@ -119,8 +119,9 @@ private struct GridReader {
 
   private mutating func settings(_ node: Node, _ path: String) -> [LabGrid.Setting] {
     members(node, path).compactMap { key, value in
+      // One line, as `epic train --set` takes it.
       do {
-        let text = try Yams.serialize(node: value).trimmingCharacters(in: .whitespacesAndNewlines)
+        let text = try Yams.serialize(node: Self.inFlow(value), width: -1).trimmingCharacters(in: .whitespacesAndNewlines)
         // A document's end mark comes with bare scalars.
         return LabGrid.Setting(key: key, value: text.split(separator: "\n").first.map(String.init) ?? "")
       } catch {
@@ -128,6 +129,11 @@ private struct GridReader {
         return nil
       }
     }
+  }
+
+  /// A list with its elements on one line, however it is written in the file.
+  private static func inFlow(_ node: Node) -> Node {
+    node.sequence.map { .sequence(Node.Sequence($0.map(inFlow), Tag(.seq), .flow)) } ?? node
   }
 
   private mutating func cell(_ name: String, _ node: Node) -> LabGrid.Cell {

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// What a run came to on a split: one line of `results.jsonl`.
@@ -57,41 +58,29 @@ public struct LabJournal: Sendable {
   /// All results in it, in the order in which they came.
   public private(set) var results: [LabResult] = []
 
-  /// Opens the journal of a folder; what a killed run was in the middle of writing is dropped.
+  /// Reads the journal of a folder, which is made where it is not there.
   ///
   /// - Throws: `LabError.unusable`.
   public init(in folder: URL) throws {
     url = folder.appending(path: Self.fileName)
     do {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      guard FileManager.default.fileExists(atPath: url.path) else { return }
-      let data = try Data(contentsOf: url)
-      let whole = data.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-      if whole < data.count { try data.prefix(whole).write(to: url, options: .atomic) }
-      let decoder = JSONDecoder()
-      results = data.prefix(whole).split(separator: UInt8(ascii: "\n")).compactMap {
-        try? decoder.decode(LabResult.self, from: $0)
-      }
+      results = try Journal.records(LabResult.self, in: url)
     } catch {
-      throw LabError.unusable(path: url.relativePath, reason: error.localizedDescription)
+      throw LabError.unusable(path: url.relativePath, reason: systemReason(error))
     }
   }
 
-  /// Adds a result.
+  /// Adds a result; what a killed run was in the middle of writing is dropped.
   ///
-  /// - Throws: `LabError.unusable`.
+  /// - Throws: `LabError.unusable`, `FileError.inUse`.
   public mutating func append(_ result: LabResult) throws {
     do {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-      let line = try encoder.encode(result) + [UInt8(ascii: "\n")]
-      if !FileManager.default.fileExists(atPath: url.path) { try Data().write(to: url) }
-      let handle = try FileHandle(forWritingTo: url)
-      defer { try? handle.close() }
-      try handle.seekToEnd()
-      try handle.write(contentsOf: line)
+      try Journal(url, syncs: true).append([result])
+    } catch let error as FileError where error == .inUse(path: url.relativePath) {
+      throw error
     } catch {
-      throw LabError.unusable(path: url.relativePath, reason: error.localizedDescription)
+      throw LabError.unusable(path: url.relativePath, reason: systemReason(error))
     }
     results.append(result)
   }

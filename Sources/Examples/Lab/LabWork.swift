@@ -43,7 +43,7 @@ public struct LabWork {
 
   /// A number that changes with a file's bytes.
   private static func print(of url: URL) throws -> String {
-    try file(url) { hash(try Data(contentsOf: $0, options: .mappedIfSafe)) }
+    try file(url) { LabGrid.hash(try Data(contentsOf: $0, options: .mappedIfSafe)) }
   }
 
   /// Does something with a file, whose errors become one line.
@@ -55,23 +55,15 @@ public struct LabWork {
     }
   }
 
-  /// FNV-1a.
-  private static func hash(_ data: Data) -> String {
-    let state = data.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
-    return String(state, radix: 16)
-  }
-
   // MARK: - One run
 
   /// Changes with everything that a trained model follows from.
   private func trainingPrint(_ run: LabRun) -> String {
-    let settings = grid.settings(of: run).map { $0.map { "\($0.key)=\($0.value)" }.joined(separator: " ") } ?? "as it is"
-    return Self.hash(Data("\(settings) seed \(run.seed ?? -1) \(inputs[run.base] ?? "")".utf8))
+    grid.trainingFingerprint(of: run, inputs: inputs[run.base] ?? "")
   }
 
   private func fingerprint(_ run: LabRun) -> String {
-    let e = grid.evaluation
-    return Self.hash(Data("\(trainingPrint(run)) \(e.benchmarks) \(e.compressors) \(e.keep) \(e.layer)".utf8))
+    grid.fingerprint(of: run, inputs: inputs[run.base] ?? "")
   }
 
   /// A run's result on this split, where it is there.

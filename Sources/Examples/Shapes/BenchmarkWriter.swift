@@ -79,7 +79,7 @@ struct BenchmarkWriter {
   // MARK: - Files
 
   private func write(_ value: some Encodable, _ name: String) throws {
-    try value.jsonData().write(to: folder.appending(path: name), options: .atomic)
+    try WholeFile.write(json: value, to: folder.appending(path: name))
   }
 
   private func writePOPE(_ entries: [Entry]) throws {
@@ -97,7 +97,7 @@ struct BenchmarkWriter {
         }
       }
       let text = lines.map { $0 + "\n" }.joined()
-      try Data(text.utf8).write(to: folder.appending(path: "pope/coco/coco_pope_\(split).json"), options: .atomic)
+      try WholeFile.write(Data(text.utf8), to: folder.appending(path: "pope/coco/coco_pope_\(split).json"))
     }
   }
 
@@ -177,6 +177,6 @@ struct BenchmarkWriter {
     }
     try write(Items(data: items), "textvqa/TextVQA_0.5.1_val.json")
     let text = lines.map { $0 + "\n" }.joined()
-    try Data(text.utf8).write(to: folder.appending(path: "textvqa/llava_textvqa_val_v051_ocr.jsonl"), options: .atomic)
+    try WholeFile.write(Data(text.utf8), to: folder.appending(path: "textvqa/llava_textvqa_val_v051_ocr.jsonl"))
   }
 }

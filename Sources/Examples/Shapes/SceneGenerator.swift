@@ -1,26 +1,20 @@
-/// Random numbers that are the same on every machine and with every version of the standard library: SplitMix64.
+import Basics
+
+/// What scenes and questions are drawn by: random numbers that follow from a seed on every machine.
 public struct SceneGenerator: RandomNumberGenerator, Sendable {
-  private var state: UInt64
+  private var numbers: SplitMix64
 
   /// Numbers that follow from `seed` alone.
-  public init(seed: UInt64) { state = seed }
+  public init(seed: UInt64) { numbers = SplitMix64(seed: seed) }
 
   /// One of many independent sequences of a seed.
   public init(seed: UInt64, stream: UInt64) {
-    var mixer = SceneGenerator(seed: seed)
-    let start = mixer.next()
-    var second = SceneGenerator(seed: start ^ (stream &* 0xd134_2543_de82_ef95))
-    state = second.next()
+    var start = SplitMix64(seed: seed, stream: stream)
+    numbers = SplitMix64(seed: start.next())
   }
 
   /// The next 64 bits.
-  public mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
+  public mutating func next() -> UInt64 { numbers.next() }
 
   /// A number of 0..<count, by the upper half of a product; `count` is small, so that no number is noticeably likelier.
   mutating func below(_ count: Int) -> Int { Int(((next() >> 32) * UInt64(count)) >> 32) }

@@ -65,17 +65,16 @@ public struct ShapesDataSet: Sendable, Equatable, Codable {
       if found.options == self { return nil }
       throw ShapesError.differs(folder: folder.relativePath, found: found.options)
     }
-    let partial = folder.deletingLastPathComponent().appending(path: ".\(folder.lastPathComponent).partial")
-    if files.fileExists(atPath: partial.path) { try files.removeItem(at: partial) }
-    try files.createDirectory(at: partial, withIntermediateDirectories: true)
     var summary = Summary(options: self)
-    summary.trainQuestions = try writeTraining(partial, workers, progress)
-    for (name, split, count, done) in [("tune", Split.tune, tune, train), ("test", .test, test, train + tune)] where count > 0 {
-      let writer = BenchmarkWriter(folder: partial.appending(path: name))
-      summary.questions[name] = try writer.write(self, split, count: count, workers: workers) { progress(done + $0) }
+    // Thousands of small files, which can be made again, are not brought to the disk one by one.
+    try WholeFolder.write(to: folder, syncs: false) { partial in
+      summary.trainQuestions = try writeTraining(partial, workers, progress)
+      for (name, split, count, done) in [("tune", Split.tune, tune, train), ("test", .test, test, train + tune)] where count > 0 {
+        let writer = BenchmarkWriter(folder: partial.appending(path: name))
+        summary.questions[name] = try writer.write(self, split, count: count, workers: workers) { progress(done + $0) }
+      }
+      try WholeFile.write(json: summary, to: partial.appending(path: Self.descriptionName), pretty: true)
     }
-    try summary.jsonData(isPretty: true).write(to: partial.appending(path: Self.descriptionName), options: .atomic)
-    try files.moveItem(at: partial, to: folder)
     return summary
   }
 
@@ -121,7 +120,7 @@ public struct ShapesDataSet: Sendable, Equatable, Codable {
       progress(done)
     }
     file += Data("\n]\n".utf8)
-    try file.write(to: folder.appending(path: "train.json"), options: .atomic)
+    try WholeFile.write(file, to: folder.appending(path: "train.json"))
     return count
   }
 

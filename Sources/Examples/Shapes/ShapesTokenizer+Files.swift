@@ -5,13 +5,13 @@ extension ShapesTokenizer {
   /// Writes `tokenizer.model` (SentencePiece), and for programs that read it as data, transformers among them, `tokenizer.json`,
   /// `tokenizer_config.json` and `special_tokens_map.json`.
   ///
-  /// - Throws: the system's error, naming the file.
+  /// - Throws: `FileError.failed`.
   public static func write(to folder: URL) throws {
-    try model.write(to: folder.appending(path: "tokenizer.model"), options: .atomic)
-    try TokenizerFile().jsonData().write(to: folder.appending(path: "tokenizer.json"), options: .atomic)
-    try Settings().jsonData().write(to: folder.appending(path: "tokenizer_config.json"), options: .atomic)
+    try WholeFile.write(model, to: folder.appending(path: "tokenizer.model"))
+    try WholeFile.write(json: TokenizerFile(), to: folder.appending(path: "tokenizer.json"))
+    try WholeFile.write(json: Settings(), to: folder.appending(path: "tokenizer_config.json"))
     let special = ["bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"]
-    try special.jsonData().write(to: folder.appending(path: "special_tokens_map.json"), options: .atomic)
+    try WholeFile.write(json: special, to: folder.appending(path: "special_tokens_map.json"))
   }
 
   /// SentencePiece's `ModelProto`: pieces (field 1), trainer_spec (2) and normalizer_spec (3).

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import LLaVA
 
@@ -32,14 +33,12 @@ public enum ByteTokenizer {
         single: [["SpecialToken": Piece(id: "<s>")], ["Sequence": Piece(id: "A")]],
         pair: [["SpecialToken": Piece(id: "<s>")], ["Sequence": Piece(id: "A")], ["Sequence": Piece(id: "B")]],
         special_tokens: ["<s>": Special(id: "<s>", ids: [bosTokenID], tokens: ["<s>"])]))
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    try encoder.encode(tokenizer).write(to: folder.appendingPathComponent("tokenizer.json"), options: .atomic)
+    try WholeFile.write(json: tokenizer, to: folder.appendingPathComponent("tokenizer.json"))
     let settings = [
       "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>",
       "pad_token": "<pad>",
     ]
-    try encoder.encode(settings).write(to: folder.appendingPathComponent("tokenizer_config.json"), options: .atomic)
+    try WholeFile.write(json: settings, to: folder.appendingPathComponent("tokenizer_config.json"))
   }
 
   /// GPT-2's printable stand-ins for bytes: printable Latin-1 stays, the others follow from U+0100 on.

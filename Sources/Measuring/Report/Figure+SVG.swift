@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 extension Figure {
@@ -49,7 +50,7 @@ extension Figure {
   ///
   /// - Throws: Foundation's error with the file's path.
   public func write(to file: URL, width: Double = 820, plotHeight: Double = 240) throws {
-    try Data(svg(width: width, plotHeight: plotHeight).utf8).write(to: file, options: .atomic)
+    try WholeFile.write(Data(svg(width: width, plotHeight: plotHeight).utf8), to: file)
   }
 }
 

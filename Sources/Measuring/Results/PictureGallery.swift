@@ -106,7 +106,7 @@ public struct PictureGallery: Sendable, Equatable, Codable {
 
   /// Writes the pictures and then `pictures.json`.
   ///
-  /// - Throws: `ResultsError.unwritable`.
+  /// - Throws: `FileError.failed`.
   public func write(into folder: URL) throws {
     for (name, data) in files.sorted(by: { $0.key < $1.key }) { try writeFile(data, to: folder.appending(path: name)) }
     try writeFile(try jsonData(isPretty: true), to: folder.appending(path: Self.fileName))

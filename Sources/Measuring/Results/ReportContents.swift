@@ -48,7 +48,7 @@ public struct ReportContents: Sendable {
 
   /// Writes `report.html`, and of evaluations `results.json`, `table.md` and `table.csv`, each whole or not at all.
   ///
-  /// - Throws: `ResultsError.unwritable`.
+  /// - Throws: `FileError.failed`.
   public func write(into folder: URL) throws {
     var files = [(ResultsPage.fileName, Data(ResultsPage(self).html.utf8))]
     if !results.models.isEmpty {

@@ -180,6 +180,6 @@ extension EvaluationResults {
 
   /// Writes `results.json`, `table.md`, `table.csv` and `report.html` into a folder, each whole or not at all.
   ///
-  /// - Throws: `ResultsError.unwritable`.
+  /// - Throws: `FileError.failed`.
   public func write(into folder: URL) throws { try ReportContents(self).write(into: folder) }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// Why results cannot be read or written.
@@ -10,8 +11,6 @@ public enum ResultsError: Error, Equatable, CustomStringConvertible {
   case badLine(path: String, line: Int, reason: String)
   /// Pictures with answers are not what belongs there.
   case badPictures(path: String, reason: String)
-  /// A file cannot be written.
-  case unwritable(path: String, reason: String)
 
   /// One sentence for people.
   public var description: String {
@@ -21,7 +20,6 @@ public enum ResultsError: Error, Equatable, CustomStringConvertible {
     case .malformed(let path, let reason): "\(path): \(reason); run epic eval again, which keeps the answers that it has"
     case .badLine(let path, let line, let reason): "\(path), line \(line): \(reason); leave this run out, or take the line away"
     case .badPictures(let path, let reason): "\(path): \(reason); run epic demo again, or leave this folder out"
-    case .unwritable(let path, let reason): "\(path): cannot be written (\(reason)); check the folder and its permissions"
     }
   }
 
@@ -32,10 +30,7 @@ public enum ResultsError: Error, Equatable, CustomStringConvertible {
     case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
       return "\(context.codingPath.map(\.stringValue).joined(separator: ".")) is not what belongs there"
     case is DecodingError: return "it is not JSON"
-    default:
-      let underlying = (error as? CocoaError)?.underlying ?? error
-      let code = (underlying as? POSIXError)?.code.rawValue
-      return code.map { String(cString: strerror($0)) } ?? error.localizedDescription
+    default: return systemReason(error)
     }
   }
 }
@@ -53,12 +48,12 @@ func readFile(_ url: URL) throws -> Data {
 
 /// Writes a file whole or not at all; its folder is made where it is not there.
 ///
-/// - Throws: `ResultsError.unwritable`.
+/// - Throws: `FileError.failed`.
 func writeFile(_ data: Data, to url: URL) throws {
   do {
     try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-    try data.write(to: url, options: .atomic)
+    try WholeFile.write(data, to: url)
   } catch {
-    throw ResultsError.unwritable(path: url.relativePath, reason: ResultsError.reason(error))
+    throw FileError.failed(path: url.relativePath, reason: systemReason(error))
   }
 }

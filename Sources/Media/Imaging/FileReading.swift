@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// The bytes of a regular file of at most `limit` bytes.
@@ -5,7 +6,7 @@ import Foundation
 /// The size is checked on the open file, before anything is read, and a pipe or device never makes the call wait.
 func readRegularFile(_ url: URL, limit: Int) throws -> [UInt8] {
   let name = url.relativePath
-  func failure(_ reason: String = String(cString: strerror(errno))) -> ImagingError {
+  func failure(_ reason: String = systemReason()) -> ImagingError {
     .unreadable(file: name, reason: reason)
   }
   guard url.isFileURL else { throw failure("not a file URL") }

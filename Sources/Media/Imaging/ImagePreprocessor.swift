@@ -11,9 +11,9 @@ public enum ImageAspect: String, Codable, Sendable, CaseIterable {
 /// Turns pictures into what CLIP's vision tower takes, number for number as the reference implementation does.
 ///
 /// The steps are: pad (``ImageAspect/pad``), bicubic resize with antialiasing, centre crop, scale to 0...1, normalise.
-public struct ImagePreprocessor: Sendable, Hashable {
+public struct ImagePreprocessor: Sendable, Hashable, Encodable {
   /// How a picture is resized.
-  enum Resize: Sendable, Hashable {
+  enum Resize: Sendable, Hashable, Encodable {
     /// The shorter side gets this length, and the longer one follows in proportion.
     case shortestEdge(Int)
     /// Both sides get this length.
@@ -43,6 +43,11 @@ public struct ImagePreprocessor: Sendable, Hashable {
   let filter: ResamplingFilter
   /// What errors name as the origin of the settings.
   let name: String
+
+  /// All that changes what comes out: equal settings have equal bytes, wherever they were read.
+  enum CodingKeys: CodingKey, CaseIterable {
+    case imageSize, aspect, mean, std, rescaleFactor, normalizes, resize, filter
+  }
 
   /// Creates a preprocessor with CLIP's constants unless others are given.
   ///

@@ -1,3 +1,4 @@
+import Basics
 import CImageCodecs
 import Foundation
 
@@ -13,7 +14,7 @@ extension RGBImage {
   public func writePNG(to url: URL) throws {
     let data = try encoded(for: url.relativePath)
     do {
-      try data.write(to: url, options: .atomic)
+      try WholeFile.write(data, to: url)
     } catch {
       throw ImagingError.unwritable(file: url.relativePath, reason: systemReason(error))
     }
@@ -31,12 +32,4 @@ extension RGBImage {
     defer { epic_png_release(bytes) }
     return Data(bytes: bytes, count: count)
   }
-}
-
-/// The system's words for a failed file operation, without Foundation's error domain around them.
-private func systemReason(_ error: any Error) -> String {
-  guard let underlying = (error as? CocoaError)?.underlying else { return error.localizedDescription }
-  let cause = underlying as NSError
-  return cause.domain == NSPOSIXErrorDomain
-    ? String(cString: strerror(Int32(truncatingIfNeeded: cause.code))) : cause.localizedDescription
 }

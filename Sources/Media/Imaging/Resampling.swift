@@ -1,5 +1,5 @@
 /// A kernel that resampling weights neighbouring pixels with.
-enum ResamplingFilter: Sendable, Hashable {
+enum ResamplingFilter: String, Sendable, Encodable {
   /// A triangle two pixels wide.
   case bilinear
   /// Keys' cubic with a = -0.5, four pixels wide.

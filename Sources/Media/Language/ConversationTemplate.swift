@@ -2,7 +2,7 @@
 ///
 /// A conversation renders as the system text, then for every turn: header, lead, text, end. A turn without text renders
 /// as its header alone, which is also how a prompt asks for an answer.
-public struct ConversationTemplate: Sendable, Equatable {
+public struct ConversationTemplate: Sendable, Equatable, Encodable {
   /// The name `named(_:)` knows it by.
   public let name: String
   /// Instructions in front of the conversation; may be replaced.

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// A file's bytes, mapped into memory for as long as this object lives.
@@ -10,15 +11,15 @@ final class MappedFile: @unchecked Sendable {
   init(_ url: URL) throws {
     let path = url.path
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw TensorFileError.unreadable(file: path, reason: systemError()) }
+    guard descriptor >= 0 else { throw TensorFileError.unreadable(file: path, reason: systemReason()) }
     defer { close(descriptor) }
     var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw TensorFileError.unreadable(file: path, reason: systemError()) }
+    guard fstat(descriptor, &status) == 0 else { throw TensorFileError.unreadable(file: path, reason: systemReason()) }
     guard status.st_mode & S_IFMT == S_IFREG else { throw TensorFileError.unreadable(file: path, reason: "not a file") }
     guard status.st_size >= 8 else { throw TensorFileError.truncated(file: path, found: Int(status.st_size), expected: 8) }
     count = Int(status.st_size)
     guard let map = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor, 0), map != MAP_FAILED else {
-      throw TensorFileError.unreadable(file: path, reason: systemError())
+      throw TensorFileError.unreadable(file: path, reason: systemReason())
     }
     start = map
   }

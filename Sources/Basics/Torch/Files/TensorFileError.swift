@@ -1,5 +1,3 @@
-import Foundation
-
 /// What is wrong with a file of tensors, or with a folder of them.
 public enum TensorFileError: Error, Equatable, CustomStringConvertible {
   /// The file cannot be opened, read or written; `reason` is the system's word.
@@ -32,6 +30,3 @@ public enum TensorFileError: Error, Equatable, CustomStringConvertible {
     }
   }
 }
-
-/// The system's message for the current `errno`.
-func systemError() -> String { String(cString: strerror(errno)) }

@@ -42,28 +42,16 @@ public struct SafetensorsItem {
 public enum SafetensorsWriter {
   /// Writes one file with the tensors in the given order.
   ///
-  /// - Throws: `TensorFileError.unreadable` with the system's reason, `.malformed` for names that repeat, `TorchError`, or what an item's
-  ///   `load` throws.
+  /// - Throws: `FileError.failed`, `TensorFileError.malformed` for names that repeat, `TorchError`, or what an item's `load` throws.
   public static func write(_ items: [SafetensorsItem], to url: URL, metadata: [String: String] = ["format": "pt"]) throws {
     let head = try header(items, metadata, url)
-    let temporary = url.deletingLastPathComponent().appendingPathComponent(".\(url.lastPathComponent).\(UUID().uuidString)")
-    let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw TensorFileError.unreadable(file: url.path, reason: systemError()) }
-    do {
-      defer { close(descriptor) }
-      try write(head, to: descriptor, url)
+    try WholeFile.write(to: url) { descriptor in
+      try head.withUnsafeBytes { try writeAll($0, to: descriptor, url) }
       for item in items {
         let tensor = try withoutGradient { try item.load().to(.cpu).to(item.dtype) }
         try tensor.requireShape(item.shape, "tensor \(item.name) to be written")
-        try tensor.withBytes { try write($0, to: descriptor, url) }
+        try tensor.withBytes { try writeAll($0, to: descriptor, url) }
       }
-      guard fsync(descriptor) == 0 else { throw TensorFileError.unreadable(file: url.path, reason: systemError()) }
-      guard rename(temporary.path, url.path) == 0 else {
-        throw TensorFileError.unreadable(file: url.path, reason: systemError())
-      }
-    } catch {
-      unlink(temporary.path)
-      throw error
     }
   }
 
@@ -96,8 +84,7 @@ public enum SafetensorsWriter {
       try write(shard, to: folder.appendingPathComponent(name), metadata: metadata)
     }
     let index = folder.appendingPathComponent("model.safetensors.index.json")
-    let listed = Index(metadata: ["total_size": total], weight_map: map)
-    try listed.jsonData(isPretty: true).write(to: index, options: .atomic)
+    try WholeFile.write(json: Index(metadata: ["total_size": total], weight_map: map), to: index, pretty: true)
   }
 
   private struct Index: Encodable {
@@ -139,20 +126,6 @@ public enum SafetensorsWriter {
     json.append(Data(repeating: UInt8(ascii: " "), count: (8 - json.count % 8) % 8))
     var length = UInt64(json.count).littleEndian
     return withUnsafeBytes(of: &length) { Data($0) } + json
-  }
-
-  private static func write(_ data: Data, to descriptor: Int32, _ url: URL) throws {
-    try data.withUnsafeBytes { try write($0, to: descriptor, url) }
-  }
-
-  private static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ url: URL) throws {
-    var position = 0
-    while position < bytes.count {
-      let count = Foundation.write(descriptor, bytes.baseAddress.map { $0 + position }, min(bytes.count - position, 1 << 30))
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw TensorFileError.unreadable(file: url.path, reason: systemError()) }
-      position += count
-    }
   }
 
   private static func padded(_ number: Int) -> String {

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// The file `answers.jsonl` of a benchmark: every answer as it came, one JSON object in a line.
@@ -6,7 +7,7 @@ import Foundation
 public final class AnswerJournal {
   /// An answer, or why there is none.
   public struct Entry: Sendable, Equatable, Codable {
-    /// The plan's id.
+    /// The plan, by the name that answers under it are kept by.
     public var plan: String
     /// The question's id.
     public var id: String
@@ -26,36 +27,22 @@ public final class AnswerJournal {
   /// By plan and question, what the file holds: the first answer, or else the last fault.
   public private(set) var entries: [String: [String: Entry]] = [:]
 
-  private let path: String
-  private let handle: FileHandle
-  private let encoder = JSONEncoder()
+  private let journal: Journal
 
   /// Opens the journal of a folder, which is made where it is not there.
   ///
-  /// - Throws: `AnsweringError.unwritable`; `.inUse` where another process has it open.
+  /// - Throws: `FileError.failed`; `AnsweringError.inUse` where another process has it open.
   public init(_ folder: URL) throws {
     let url = folder.appending(path: Self.fileName)
-    path = url.relativePath
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     do {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      let descriptor = open(url.path, O_RDWR | O_CREAT, 0o644)
-      guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
-      handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw AnsweringError.inUse(path: path) }
-      let old = try handle.readToEnd() ?? Data()
-      let whole = old.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-      try handle.truncate(atOffset: UInt64(whole))
-      try handle.seekToEnd()
-      let decoder = JSONDecoder()
-      for line in old.prefix(whole).split(separator: UInt8(ascii: "\n")) {
-        // A machine that lost its power may leave anything; what cannot be read is asked again.
-        if let entry = try? decoder.decode(Entry.self, from: line) { note(entry) }
-      }
-    } catch let error as AnsweringError {
-      throw error
+      journal = try Journal(url, syncs: true)
+      // What cannot be read is asked again.
+      for entry in try journal.records(Entry.self) { note(entry) }
+    } catch FileError.inUse(let path) {
+      throw AnsweringError.inUse(path: path)
     } catch {
-      throw AnsweringError.unwritable(path: path, reason: systemReason(error))
+      throw FileError.failed(path: url.relativePath, reason: systemReason(error))
     }
   }
 
@@ -71,23 +58,14 @@ public final class AnswerJournal {
 
   /// Adds entries at once, without those that the file holds already.
   ///
-  /// - Throws: `AnsweringError.unwritable`.
+  /// - Throws: `FileError.failed`.
   public func append(_ new: [Entry]) throws {
-    var lines = Data()
+    var added: [Entry] = []
     for entry in new where !isAnswered(entry.id, under: entry.plan) && entries[entry.plan]?[entry.id] != entry {
       note(entry)
-      do {
-        lines += try encoder.encode(entry) + [UInt8(ascii: "\n")]
-      } catch {
-        throw AnsweringError.unwritable(path: path, reason: "\(error)")
-      }
+      added.append(entry)
     }
-    if lines.isEmpty { return }
-    do {
-      try handle.write(contentsOf: lines)
-    } catch {
-      throw AnsweringError.unwritable(path: path, reason: systemReason(error))
-    }
+    try journal.append(added)
   }
 }
 
@@ -95,8 +73,6 @@ public final class AnswerJournal {
 public enum AnsweringError: Error, Equatable, CustomStringConvertible {
   /// Another process writes into the same journal.
   case inUse(path: String)
-  /// A file cannot be written.
-  case unwritable(path: String, reason: String)
   /// A file that an earlier run wrote cannot be read.
   case unreadable(path: String, reason: String)
   /// A question that cannot be asked, where that is to be an error.
@@ -106,16 +82,8 @@ public enum AnsweringError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .inUse(let path): "\(path): another epic eval is writing it; wait for it, or choose another --output"
-    case .unwritable(let path, let reason): "\(path): cannot be written (\(reason)); make room or choose another --output"
     case .unreadable(let path, let reason): "\(path): cannot be read (\(reason)); remove it, and it is made anew"
     case .broken(let benchmark, let question, let reason): "\(benchmark), question \(question): \(reason)"
     }
   }
-}
-
-/// The system's words for a failed file operation, without Foundation's around them.
-func systemReason(_ error: any Error) -> String {
-  let underlying = (error as? CocoaError)?.underlying ?? error
-  let code = (underlying as? POSIXError)?.code.rawValue
-  return code.map { String(cString: strerror($0)) } ?? error.localizedDescription
 }

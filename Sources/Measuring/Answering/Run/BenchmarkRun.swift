@@ -43,7 +43,7 @@ public struct BenchmarkRun {
   ///   - benchmark: all of it, or a part.
   ///   - whole: all of it, so that a part shares its answers.
   ///   - folder: the model's.
-  /// - Throws: `AnsweringError`.
+  /// - Throws: `AnsweringError`, `FileError`.
   public init(
     _ benchmark: Benchmark, of whole: Benchmark, _ pipeline: LLaVAPipeline, plans: [AnswerPlan], in folder: URL,
     _ settings: EvaluationSettings
@@ -53,7 +53,7 @@ public struct BenchmarkRun {
     self.plans = plans
     self.settings = settings
     maximumNewTokens = settings.maximumNewTokens ?? benchmark.definition.maximumNewTokens
-    let print = Fingerprint.of(whole, maximumNewTokens: maximumNewTokens, seed: settings.seed)
+    let print = try Fingerprint.of(whole, maximumNewTokens: maximumNewTokens, seed: settings.seed)
     self.folder = folder.appending(path: "\(benchmark.definition.name)-\(print.prefix(8))", directoryHint: .isDirectory)
     journal = try AnswerJournal(self.folder)
   }
@@ -62,11 +62,11 @@ public struct BenchmarkRun {
   public var missing: Int { waves(unanswered).reduce(0) { $0 + $1.count { !isAnswered($0, plans) } } }
 
   private var unanswered: [AnswerPlan] {
-    plans.filter { plan in benchmark.questions.contains { !journal.isAnswered($0.id, under: plan.id) } }
+    plans.filter { plan in benchmark.questions.contains { !journal.isAnswered($0.id, under: plan.recordName) } }
   }
 
   private func isAnswered(_ question: Question, _ plans: [AnswerPlan]) -> Bool {
-    plans.allSatisfy { journal.isAnswered(question.id, under: $0.id) }
+    plans.allSatisfy { journal.isAnswered(question.id, under: $0.recordName) }
   }
 
   /// Questions that are answered together, by picture; those that are answered in whole are left out.
@@ -85,7 +85,7 @@ public struct BenchmarkRun {
   ///   - shouldStop: asked after each wave of questions; what is answered stays.
   ///   - progress: how many of the missing questions are done.
   /// - Returns: false where it was stopped.
-  /// - Throws: `AnsweringError`; `TorchError`.
+  /// - Throws: `AnsweringError`; `FileError`; `TorchError`.
   public func run(shouldStop: () -> Bool = { false }, progress: (Int) -> Void = { _ in }) throws -> Bool {
     let plans = unanswered
     let waves = waves(plans)
@@ -155,7 +155,8 @@ public struct BenchmarkRun {
       return zip(asked, try answerer.answer(asked.map(\.1))).flatMap { item, answers in
         zip(answerer.plans, answers).map { plan, answer in
           AnswerJournal.Entry(
-            plan: plan.id, id: item.0.id, text: answer.text, textTokens: answer.textTokens, newTokens: answer.tokens.count)
+            plan: plan.recordName, id: item.0.id, text: answer.text, textTokens: answer.textTokens, newTokens: answer.tokens.count
+          )
         }
       }
     } catch let error as TorchError {
@@ -172,7 +173,7 @@ public struct BenchmarkRun {
     if settings.isStrict {
       throw AnsweringError.broken(benchmark: benchmark.definition.name, question: question.id, reason: reason)
     }
-    return plans.map { AnswerJournal.Entry(plan: $0.id, id: question.id, fault: reason) }
+    return plans.map { AnswerJournal.Entry(plan: $0.recordName, id: question.id, fault: reason) }
   }
 }
 

@@ -30,7 +30,7 @@ public final class ModelEvaluation {
   /// - Parameters:
   ///   - checkpoint: where its tokenizer lies.
   ///   - output: the folder of all models.
-  /// - Throws: `AnsweringError.unwritable`; `TorchError`.
+  /// - Throws: `FileError`; `TorchError`.
   public init(
     _ pipeline: LLaVAPipeline, name: String, checkpoint: URL, plans: [AnswerPlan], output: URL, _ settings: EvaluationSettings
   ) throws {
@@ -38,13 +38,13 @@ public final class ModelEvaluation {
     self.name = name
     self.plans = plans
     self.settings = settings
-    fingerprint = try Fingerprint.of(pipeline, folder: checkpoint)
+    fingerprint = try ModelFingerprint(pipeline, tokenizer: checkpoint, .everything).text
     let safe = String(name.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" })
     folder = output.appending(path: "\(safe)-\(fingerprint.prefix(8))", directoryHint: .isDirectory)
     do {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     } catch {
-      throw AnsweringError.unwritable(path: folder.relativePath, reason: systemReason(error))
+      throw FileError.failed(path: folder.relativePath, reason: systemReason(error))
     }
   }
 
@@ -80,7 +80,7 @@ public final class ModelEvaluation {
   /// Times all plans on some questions of the finished benchmarks, unless that has been done.
   ///
   /// - Parameter count: questions; 0 for none.
-  /// - Throws: as `LLaVAModel.generate`; `AnsweringError`; `ImagingError` for a picture that could be read before.
+  /// - Throws: as `LLaVAModel.generate`; `AnsweringError`; `FileError`; `ImagingError` for a picture that could be read before.
   public func time(questions count: Int, progress: (Int) -> Void = { _ in }) throws {
     let file = folder.appending(path: "timings.json")
     if FileManager.default.fileExists(atPath: file.path) {
@@ -93,21 +93,17 @@ public final class ModelEvaluation {
     let all = finished.flatMap { run, _ in
       // Those that every plan answered: others have no picture that can be read.
       run.benchmark.questions.filter { question in
-        question.image != nil && plans.allSatisfy { run.journal.isAnswered(question.id, under: $0.id) }
+        question.image != nil && plans.allSatisfy { run.journal.isAnswered(question.id, under: $0.recordName) }
       }.map { (run, $0) }
     }
     let wanted = min(count, all.count)
-    if plans.allSatisfy({ timings[$0.id]?.samples ?? 0 >= wanted }) { return }
+    if plans.allSatisfy({ timings[$0.recordName]?.samples ?? 0 >= wanted }) { return }
     let requests = try (0..<wanted).map { index in
       let (run, question) = all[index * all.count / wanted]
       return try run.request(question)
     }
     timings.merge(try PlanTimer.measure(pipeline, plans, requests, progress: progress)) { _, new in new }
-    do {
-      try timings.jsonData(isPretty: true).write(to: file, options: .atomic)
-    } catch {
-      throw AnsweringError.unwritable(path: file.relativePath, reason: systemReason(error))
-    }
+    try WholeFile.write(json: timings, to: file, pretty: true)
   }
 
   /// Scores and costs of all that is finished.
@@ -142,7 +138,7 @@ public final class ModelEvaluation {
         plan: plan.id, strategy: plan.strategy, keep: plan.keep, layer: plan.layer,
         averageVisualTokens: Double(seen.reduce(0, +)) / Double(max(1, seen.count)), scores: cells,
         average: all.count == BenchmarkRegistry.all.count ? try PaperAverage.value(of: all) : nil, cost: cost,
-        timing: timings[plan.id])
+        timing: timings[plan.recordName])
     }
     return ModelResults(
       name: name, fingerprint: fingerprint, dtype: "\(pipeline.model.dtype)", device: "\(pipeline.model.device)",
@@ -201,14 +197,14 @@ extension BenchmarkRun {
   /// Answers of a plan to the questions that were asked.
   func answers(under plan: AnswerPlan) -> [String: String] {
     let asked = Set(benchmark.questions.map(\.id))
-    return journal.answers(under: plan.id).filter { asked.contains($0.key) }
+    return journal.answers(under: plan.recordName).filter { asked.contains($0.key) }
   }
 
   /// Questions that could not be asked, by id and reason.
   public var broken: [String] {
     benchmark.questions.compactMap { question in
       for plan in plans {
-        if let entry = journal.entries[plan.id]?[question.id], entry.text == nil, let fault = entry.fault {
+        if let entry = journal.entries[plan.recordName]?[question.id], entry.text == nil, let fault = entry.fault {
           return "\(question.id): \(fault)"
         }
       }
@@ -219,7 +215,7 @@ extension BenchmarkRun {
   /// Text tokens of the questions with pictures.
   var textTokens: [Int] {
     guard let plan = plans.first else { return [] }
-    return benchmark.questions.filter { $0.image != nil }.compactMap { journal.entries[plan.id]?[$0.id]?.textTokens }
+    return benchmark.questions.filter { $0.image != nil }.compactMap { journal.entries[plan.recordName]?[$0.id]?.textTokens }
   }
 
   /// A question with its picture.

@@ -7,7 +7,7 @@ import Results
 ///
 /// The shared computation has no time of one plan, so this is what a person who uses the model with that plan waits.
 enum PlanTimer {
-  /// Medians over the questions, after one round that is not counted.
+  /// Medians over the questions by the plans' record names, after one round that is not counted.
   ///
   /// - Throws: as `LLaVAModel.generate`.
   static func measure(
@@ -23,7 +23,7 @@ enum PlanTimer {
         options.seed = request.picture?.seed ?? 0
         let alone = GenerationRequest(ids: request.ids, pixels: request.picture?.pixels)
         let timings = try pipeline.answer(alone, options).timings
-        if round > 0 { found[plan.id, default: []].append(timings) }
+        if round > 0 { found[plan.recordName, default: []].append(timings) }
       }
       progress(round)
     }

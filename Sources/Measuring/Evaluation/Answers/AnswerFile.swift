@@ -24,7 +24,7 @@ public enum AnswerFile {
   public static func line(_ question: Question, answer: String, model: String) throws -> Data {
     var line = Line(
       question_id: question.fileID, prompt: question.recordedPrompt, text: answer,
-      answer_id: identifier("\(model)\n\(question.id)"), model_id: model)
+      answer_id: StableHash("\(model)\n\(question.id)".utf8).text, model_id: model)
     if !question.options.isEmpty {
       line.round_id = 0
       line.options = question.options
@@ -76,12 +76,5 @@ public enum AnswerFile {
   /// The letter of an option from 0: A to Z, then AA, AB and so on as columns of a spreadsheet are named.
   static func letter(_ index: Int) -> String {
     (index < 26 ? "" : letter(index / 26 - 1)) + String(UnicodeScalar(UInt8(65 + max(0, index) % 26)))
-  }
-
-  /// FNV-1a of a text, as 16 hexadecimal digits: the same on every machine.
-  private static func identifier(_ text: String) -> String {
-    let hash = text.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
-    let digits = String(hash, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
   }
 }

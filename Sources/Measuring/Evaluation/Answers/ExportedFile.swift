@@ -27,12 +27,9 @@ public struct ExportedFile: Sendable, Equatable {
     let url = folder.appending(path: name)
     do {
       try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try contents.write(to: url, options: .atomic)
+      try WholeFile.write(contents, to: url)
     } catch {
-      let underlying = (error as? CocoaError)?.underlying ?? error
-      let code = (underlying as? POSIXError)?.code.rawValue
-      throw EvaluationError.unwritable(
-        path: url.relativePath, reason: code.map { String(cString: strerror($0)) } ?? error.localizedDescription)
+      throw EvaluationError.unwritable(path: url.relativePath, reason: systemReason(error))
     }
     return url
   }

@@ -98,7 +98,7 @@ extension LLaVAConfiguration {
   }
 }
 
-/// Writes JSON with sorted keys, atomically.
+/// Writes JSON with sorted keys, as part of a folder that appears whole or not at all.
 func writeJSON(_ fields: [String: JSONValue], to url: URL) throws {
-  try fields.jsonData(isPretty: true).write(to: url, options: .atomic)
+  try fields.jsonData(isPretty: true).write(to: url)
 }

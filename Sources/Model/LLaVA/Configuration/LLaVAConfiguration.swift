@@ -4,7 +4,7 @@ import Imaging
 /// Everything that says what a LLaVA model is, apart from its weights.
 public struct LLaVAConfiguration: Sendable, Equatable {
   /// The network between the tower and the decoder.
-  public struct Projector: Sendable, Equatable {
+  public struct Projector: Sendable, Equatable, Encodable {
     /// Linear layers, with a GELU between two: 1 is `linear`, 2 is `mlp2x_gelu`.
     public var layers = 2
     /// Biases on the linear layers.
@@ -54,6 +54,25 @@ public struct LLaVAConfiguration: Sendable, Equatable {
     try vision.validate(file)
     try text.validate(file, textPrefix)
     try requirePositive(["projector.layers": projector.layers], file, "", limit: 9)
+  }
+}
+
+extension LLaVAConfiguration: Encodable {
+  enum CodingKeys: CodingKey, CaseIterable {
+    case vision, projector, text, imageTokenID, bosTokenID, eosTokenIDs, padTokenID, imageAspect
+  }
+
+  /// Encodes all fields, a set in order, so that equal configurations have equal bytes (``ModelFingerprint``).
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(vision, forKey: .vision)
+    try fields.encode(projector, forKey: .projector)
+    try fields.encode(text, forKey: .text)
+    try fields.encode(imageTokenID, forKey: .imageTokenID)
+    try fields.encodeIfPresent(bosTokenID, forKey: .bosTokenID)
+    try fields.encode(eosTokenIDs.sorted(), forKey: .eosTokenIDs)
+    try fields.encodeIfPresent(padTokenID, forKey: .padTokenID)
+    try fields.encode(imageAspect, forKey: .imageAspect)
   }
 }
 

@@ -1,7 +1,7 @@
 /// Shape of the language model: a LLaMA-style decoder.
-public struct TextConfiguration: Sendable, Equatable {
+public struct TextConfiguration: Sendable, Equatable, Encodable {
   /// The families whose checkpoints are read; they differ in biases and defaults only.
-  public enum Family: String, Sendable, CaseIterable {
+  public enum Family: String, Sendable, CaseIterable, Encodable {
     /// LLaMA, Vicuna and relatives: no biases.
     case llama
     /// Qwen2 and 2.5: biases on the query, key and value projections.
@@ -88,7 +88,7 @@ public struct TextConfiguration: Sendable, Equatable {
 }
 
 /// How a rotary embedding is stretched beyond the context that the model was trained with.
-public enum RotaryScaling: Sendable, Equatable {
+public enum RotaryScaling: Sendable, Equatable, Encodable {
   /// Not at all.
   case none
   /// Positions divided by `factor`.

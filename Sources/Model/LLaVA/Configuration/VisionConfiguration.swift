@@ -1,9 +1,9 @@
 import Compression
 
 /// Shape of a CLIP vision tower and which of its outputs become visual tokens.
-public struct VisionConfiguration: Sendable, Equatable {
+public struct VisionConfiguration: Sendable, Equatable, Encodable {
   /// Non-linearity between the two linear layers of a tower's MLP.
-  public enum Activation: String, Sendable, CaseIterable {
+  public enum Activation: String, Sendable, CaseIterable, Encodable {
     /// x·sigmoid(1.702·x), what OpenAI's CLIP was trained with.
     case quickGELU = "quick_gelu"
     /// The exact Gaussian error linear unit.
@@ -11,7 +11,7 @@ public struct VisionConfiguration: Sendable, Equatable {
   }
 
   /// Which tokens of the selected layer are used.
-  public enum FeatureSelection: String, Sendable, CaseIterable {
+  public enum FeatureSelection: String, Sendable, CaseIterable, Encodable {
     /// The patches alone; the class token is dropped.
     case patch = "default"
     /// The class token and the patches.

@@ -48,7 +48,8 @@ public struct ConfigurationKey: Sendable {
 
   /// The value that a configuration has, as YAML.
   public func value(in configuration: TrainingConfiguration) -> String {
-    ((try? Yams.serialize(node: write(configuration))) ?? "").split(separator: "\n").first.map(String.init) ?? ""
+    // Every node that a key writes can be serialised; of one that could not there would be nothing to show.
+    ((try? Yams.serialize(node: write(configuration), width: -1)) ?? "").split(separator: "\n").first.map(String.init) ?? ""
   }
 }
 
@@ -82,6 +83,8 @@ extension ConfigurationKey {
   }
 
   /// All keys, in the order in which they are written.
+  ///
+  /// A run that was begun before a key came goes on with the key's default, so that has to be what was done before.
   public static let all: [ConfigurationKey] =
     [
       key("model", \.model, "checkpoint folder that training starts from"),

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// An open file that many threads read from at once.
@@ -10,7 +11,7 @@ final class DataFile: Sendable {
 
   init(_ url: URL) throws {
     path = url.relativePath
-    func failure(_ reason: String = String(cString: strerror(errno))) -> DatasetError {
+    func failure(_ reason: String = systemReason()) -> DatasetError {
       .unreadable(path: url.relativePath, reason: reason)
     }
     // A pipe or device must not make the call wait.
@@ -38,7 +39,7 @@ final class DataFile: Sendable {
         } else if got == 0 {
           throw DatasetError.changed(file: path)
         } else if errno != EINTR {
-          throw DatasetError.unreadable(path: path, reason: String(cString: strerror(errno)))
+          throw DatasetError.unreadable(path: path, reason: systemReason())
         }
       }
     }

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Language
 
@@ -43,7 +44,7 @@ public struct InstructionDataset: Sendable {
     var entries: [Entry] = []
     var isJSON = false
     var complaint: String?
-    var hash = FNV()
+    var hash = StableHash()
     try RecordScanner.scan(file) {
       progress(Double($0) / Double(file.size))
     } _: { span in
@@ -57,7 +58,7 @@ public struct InstructionDataset: Sendable {
       } catch let problem as RecordProblem {
         complaint = complaint ?? problem.reason
       }
-      for number in [span.offset, span.length, words] { hash.mix(number) }
+      for number in [span.offset, span.length, words] { hash.add(number) }
       entries.append(Entry(offset: UInt64(span.offset), length: UInt32(span.length), words: Int32(clamping: words)))
     }
     if entries.isEmpty { throw DatasetError.noRecords(file: file.path) }
@@ -109,16 +110,5 @@ public struct InstructionDataset: Sendable {
     let exists = FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
     if !exists { throw DatasetError.unreadable(path: url.relativePath, reason: "no such folder") }
     if !isFolder.boolValue { throw DatasetError.unreadable(path: url.relativePath, reason: "it is not a folder") }
-  }
-}
-
-/// The hash FNV-1a of numbers: the same in every process, unlike Swift's own.
-private struct FNV {
-  private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
-
-  mutating func mix(_ number: Int) {
-    withUnsafeBytes(of: UInt64(bitPattern: Int64(number)).littleEndian) {
-      for byte in $0 { value = (value ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
-    }
   }
 }

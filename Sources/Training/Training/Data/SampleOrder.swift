@@ -1,3 +1,5 @@
+import Basics
+
 /// The order in which an epoch goes through a data set.
 public struct SampleOrder: Codable, Sendable, Equatable {
   /// How the order is found.
@@ -29,7 +31,7 @@ public struct SampleOrder: Codable, Sendable, Equatable {
   /// - Parameter lengths: each sample's length, negative where it has no image (`InstructionDataset.lengths`).
   /// - Throws: `DatasetError.setting` for a grouping without chunks or with empty ones.
   public func indices(epoch: Int, lengths: [Int]) throws -> [Int] {
-    var generator = ShuffleGenerator(seed: seed, epoch: epoch)
+    var generator = SplitMix64(seed: seed, stream: UInt64(truncatingIfNeeded: epoch))
     switch rule {
     case .sequential: return Array(lengths.indices)
     case .shuffled: return generator.permutation(lengths.count)

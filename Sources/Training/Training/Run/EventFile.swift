@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// Scalars over steps in the format of TensorBoard.
@@ -11,7 +12,7 @@ public final class EventFile {
 
   /// Begins a file in a folder; a run that goes on begins another one, which TensorBoard shows as one with those before it.
   ///
-  /// - Throws: `RunError.unwritable`.
+  /// - Throws: `FileError.failed`.
   public init(in folder: URL, host: String = "epic", time: Date = Date(), process: Int32 = getpid()) throws {
     let name = "events.out.tfevents.\(Int(time.timeIntervalSince1970)).\(host).\(process).\(UInt32.random(in: 0...UInt32.max))"
     let url = folder.appending(path: name)
@@ -21,14 +22,14 @@ public final class EventFile {
       try Data().write(to: url)
       handle = try FileHandle(forWritingTo: url)
     } catch {
-      throw RunError.unwritable(path: url.relativePath, reason: systemReason(error))
+      throw FileError.failed(path: url.relativePath, reason: systemReason(error))
     }
     try write(Self.event(time: time, step: 0, Field.bytes(3, Array("brain.Event:2".utf8))))
   }
 
   /// Adds values at a step.
   ///
-  /// - Throws: `RunError.unwritable`.
+  /// - Throws: `FileError.failed`.
   public func append(_ scalars: [(name: String, value: Double)], step: Int, time: Date = Date()) throws {
     let values = scalars.flatMap { Field.bytes(1, Field.bytes(1, Array($0.name.utf8)) + Field.float(2, Float($0.value))) }
     try write(Self.event(time: time, step: step, Field.bytes(5, values)))
@@ -44,7 +45,7 @@ public final class EventFile {
       try handle.write(
         contentsOf: length + littleEndian(Self.maskedChecksum(length)) + bytes + littleEndian(Self.maskedChecksum(bytes)))
     } catch {
-      throw RunError.unwritable(path: path, reason: systemReason(error))
+      throw FileError.failed(path: path, reason: systemReason(error))
     }
   }
 

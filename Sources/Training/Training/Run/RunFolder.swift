@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// Why a run cannot begin or go on.
@@ -6,10 +7,14 @@ public enum RunError: Error, CustomStringConvertible {
   case exists(folder: String)
   /// What a run was started with differs from what it is to go on with.
   case configurationChanged(keys: [String])
+  /// The run was started with keys that this version does not know.
+  case unknownKeys([String])
+  /// The folder that a run goes on from holds another model than it was started with.
+  case modelChanged(folder: String, what: String)
   /// A checkpoint's state cannot be read.
   case badState(file: String, reason: String)
-  /// A file cannot be written.
-  case unwritable(path: String, reason: String)
+  /// Something else has the name of a file or checkpoint that is to be written.
+  case inTheWay(path: String)
   /// The loss or a gradient is not finite.
   case notFinite(step: Int, what: String, batch: String)
 
@@ -19,8 +24,12 @@ public enum RunError: Error, CustomStringConvertible {
     case .exists(let folder): "\(folder): holds a run already; go on with --resume, or choose another output"
     case .configurationChanged(let keys):
       "the run was started with another \(keys.joined(separator: ", ")); resume with the values in its configuration.yaml"
+    case .unknownKeys(let keys):
+      "the run was started with \(keys.joined(separator: ", ")), which this version does not know; resume it with the version that began it"
+    case .modelChanged(let folder, let what):
+      "\(folder): holds \(what) than the run was started with; name the folder that it began from as model"
     case .badState(let file, let reason): "\(file): \(reason); remove this checkpoint to resume from the one before it"
-    case .unwritable(let path, let reason): "\(path): cannot be written (\(reason)); make room or choose another output"
+    case .inTheWay(let path): "\(path): is not of this run, which writes there; move it away or choose another output"
     case .notFinite(let step, let what, let batch):
       "\(what) is not finite at step \(step); no weight was changed, the batch is listed in \(batch): lower the learning rate or look at its samples"
     }
@@ -28,6 +37,8 @@ public enum RunError: Error, CustomStringConvertible {
 }
 
 /// Where a run keeps its files.
+///
+/// The folder may hold files of others: they are neither read nor removed.
 public struct RunFolder: Sendable {
   /// The folder.
   public let url: URL
@@ -64,41 +75,62 @@ public struct RunFolder: Sendable {
     "checkpoint-" + String(repeating: "0", count: max(0, 6 - "\(step)".count)) + "\(step)"
   }
 
-  /// All complete checkpoints, the oldest first: those that are being written have another name.
+  /// All complete checkpoints, the oldest first.
+  ///
+  /// Those that are being written have another name, and what others call a checkpoint holds no state of a run.
   public var checkpoints: [Checkpoint] {
+    // A folder that is not there, or cannot be listed, has none; who writes to it is told why.
     let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
     let found = names.compactMap { name in
-      name.hasPrefix("checkpoint-") ? Int(name.dropFirst(11)).map { Checkpoint(step: $0, url: url.appending(path: name)) } : nil
+      name.hasPrefix("checkpoint-") ? Int(name.dropFirst(11)).map(checkpoint(after:)) : nil
     }
-    return found.sorted { $0.step < $1.step }
+    return found.filter { names.contains($0.url.lastPathComponent) && FileManager.default.fileExists(atPath: $0.state.path) }
+      .sorted { $0.step < $1.step }
   }
 
-  /// Makes the folder, and takes away what a run that was killed while it wrote left half done.
+  /// Whether a step was logged.
+  ///
+  /// - Throws: `FileError.failed`.
+  var hasMetrics: Bool {
+    get throws {
+      if !FileManager.default.fileExists(atPath: metrics.path) { return false }
+      do {
+        return try metrics.resourceValues(forKeys: [.fileSizeKey]).fileSize != 0
+      } catch {
+        throw FileError.failed(path: metrics.relativePath, reason: systemReason(error))
+      }
+    }
+  }
+
+  /// Makes the folder.
+  ///
+  /// - Throws: `FileError.failed`.
   func prepare() throws {
     do {
       try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-      for name in try FileManager.default.contentsOfDirectory(atPath: url.path) where name.hasPrefix(".") {
-        try FileManager.default.removeItem(at: url.appending(path: name))
-      }
     } catch {
-      throw RunError.unwritable(path: url.relativePath, reason: systemReason(error))
+      throw FileError.failed(path: url.relativePath, reason: systemReason(error))
     }
+  }
+
+  /// Checks that a run that has left nothing yet would overwrite nothing of others.
+  ///
+  /// - Parameter yaml: the run's configuration, which one that was killed as it began may have left.
+  /// - Throws: `RunError.inTheWay`.
+  func requireFree(for yaml: Data) throws {
+    guard FileManager.default.fileExists(atPath: configuration.path) else { return }
+    do {
+      if try Data(contentsOf: configuration) == yaml { return }
+    } catch {
+      throw FileError.failed(path: configuration.relativePath, reason: systemReason(error))
+    }
+    throw RunError.inTheWay(path: configuration.relativePath)
   }
 
   /// Removes all checkpoints but the newest `count`.
+  ///
+  /// - Throws: `FileError.failed`.
   func keepNewest(_ count: Int) throws {
-    for old in checkpoints.dropLast(count) {
-      // Renamed first, so that a run killed half way does not leave half a checkpoint under a good name.
-      let doomed = url.appending(path: ".removed-\(old.step)")
-      try FileManager.default.moveItem(at: old.url, to: doomed)
-      try FileManager.default.removeItem(at: doomed)
-    }
+    for old in checkpoints.dropLast(count) { try WholeFolder.remove(old.url) }
   }
-}
-
-/// The system's words for a failed file operation, without Foundation's around them.
-func systemReason(_ error: any Error) -> String {
-  let underlying = (error as? CocoaError)?.underlying ?? error
-  let code = (underlying as? POSIXError)?.code.rawValue
-  return code.map { String(cString: strerror($0)) } ?? error.localizedDescription
 }

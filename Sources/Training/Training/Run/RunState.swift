@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import LLaVA
 import Torch
@@ -14,79 +15,92 @@ struct RunState: Codable {
   var seconds: Double
   /// Every key and its value.
   var configuration: [String: String]
+  /// The model that the run began with; nil in states that were written before it was remembered.
+  var model: ModelFingerprint?
 
-  /// Keys that may differ when a run goes on.
+  /// Keys that may differ when a run goes on: the model and the data may lie elsewhere, as they are known by what they hold.
   private static let free: Set<String> = [
-    "output", "model", "threads", "data.workers", "data.ahead", "checkpoints.every", "checkpoints.keep", "log.every",
-    "log.tensorboard", "distillation.recompute", "distillation.chunk-rows", "distillation.gradient-norms",
+    "output", "model", "threads", "data.file", "data.images", "data.workers", "data.ahead", "checkpoints.every",
+    "checkpoints.keep",
+    "log.every", "log.tensorboard", "distillation.recompute", "distillation.chunk-rows", "distillation.gradient-norms",
   ]
 
   static func values(_ configuration: TrainingConfiguration) -> [String: String] {
     Dictionary(uniqueKeysWithValues: ConfigurationKey.all.map { ($0.path, $0.value(in: configuration)) })
   }
 
-  /// - Throws: `RunError.configurationChanged`.
-  func requireSame(_ configuration: TrainingConfiguration) throws {
-    let now = Self.values(configuration)
-    let changed = ConfigurationKey.all.map(\.path).filter { !Self.free.contains($0) && self.configuration[$0] != now[$0] }
+  /// Compares the run's configuration with one that it is to go on with.
+  ///
+  /// A key that came after the run began has the value that it has unless it is given.
+  ///
+  /// - Parameters:
+  ///   - configuration: everything filled in.
+  ///   - model: what is trained.
+  /// - Throws: `RunError.configurationChanged`, `.unknownKeys`; `ConfigurationProblem` for values that this version does not take.
+  func requireSame(_ configuration: TrainingConfiguration, for model: LLaVAConfiguration) throws {
+    let known = Set(ConfigurationKey.all.map(\.path))
+    let unknown = self.configuration.keys.filter { !known.contains($0) }.sorted()
+    if !unknown.isEmpty { throw RunError.unknownKeys(unknown.map { "\($0)=\(self.configuration[$0] ?? "")" }) }
+    var before = TrainingConfiguration()
+    for key in ConfigurationKey.all {
+      if Self.free.contains(key.path) {
+        _ = key.read(key.write(configuration), &before)
+      } else if let value = self.configuration[key.path] {
+        try before.set("\(key.path)=\(value)")
+      }
+    }
+    let (old, new) = (Self.values(try before.resolved(for: model)), Self.values(configuration))
+    let changed = ConfigurationKey.all.map(\.path).filter { old[$0] != new[$0] }
     if !changed.isEmpty { throw RunError.configurationChanged(keys: changed) }
+  }
+
+  /// Compares the model that the run began with with one that it is to go on with.
+  ///
+  /// - Throws: `RunError.modelChanged`.
+  func requireSame(_ found: ModelFingerprint, in folder: String) throws {
+    guard let model else { return }
+    if model.weights != found.weights { throw RunError.modelChanged(folder: folder, what: "other weights") }
+    if model.surroundings != found.surroundings {
+      throw RunError.modelChanged(folder: folder, what: "another configuration, tokenizer or preparation of pictures")
+    }
   }
 
   static func read(_ checkpoint: RunFolder.Checkpoint) throws -> RunState {
     do {
       return try JSONDecoder().decode(RunState.self, from: Data(contentsOf: checkpoint.state))
-    } catch {
+    } catch is DecodingError {
       throw RunError.badState(file: checkpoint.state.relativePath, reason: "cannot be read as a run's state")
+    } catch {
+      throw RunError.badState(file: checkpoint.state.relativePath, reason: systemReason(error))
     }
   }
 }
 
 extension RunFolder {
-  /// Writes a checkpoint that appears whole or not at all, and then removes old ones.
+  /// Writes a checkpoint that appears whole or not at all, and then removes old ones; one that is there already is left as it is.
   ///
-  /// A complete Hugging Face folder is written under another name, the run's state is put into it, everything is brought to the disk,
-  /// and the folder gets its name. Adapters are merged into the weights, and lie in PEFT's layout in `adapter` besides.
+  /// It is a complete Hugging Face folder with the run's state in it. Adapters are merged into the weights, and lie in PEFT's layout in
+  /// `adapter` besides.
+  ///
+  /// - Throws: `RunError.inTheWay`, `FileError`, and what writing a model throws.
   func write(_ model: LLaVAModel, _ optimizer: AdamW, _ state: RunState, companions: URL, keep: Int) throws -> Checkpoint {
     let checkpoint = checkpoint(after: state.step)
-    if FileManager.default.fileExists(atPath: checkpoint.url.path) { return checkpoint }
-    let temporary = url.appending(path: ".writing-\(checkpoint.url.lastPathComponent)")
-    do {
-      try? FileManager.default.removeItem(at: temporary)
-      try CheckpointWriter.write(model, to: temporary, companions: companions)
+    if checkpoints.contains(checkpoint) { return checkpoint }
+    if FileManager.default.fileExists(atPath: checkpoint.url.path) { throw RunError.inTheWay(path: checkpoint.url.relativePath) }
+    try WholeFolder.write(to: checkpoint.url, isMade: false) { partial in
+      try CheckpointWriter.write(model, to: partial, companions: companions)
       if model.lora != nil {
         let trained = Set(optimizer.options.learningRates.keys)
-        try AdapterFolder.write(model, to: temporary.appending(path: "adapter"), whole: trained, base: companions.path)
+        try AdapterFolder.write(model, to: partial.appending(path: "adapter"), whole: trained, base: companions.path)
       }
-      let run = temporary.appending(path: "run")
+      let run = partial.appending(path: "run")
       try FileManager.default.createDirectory(at: run, withIntermediateDirectories: false)
       try SafetensorsWriter.write(
         optimizer.state.map { SafetensorsItem($0.name, $0.tensor) },
         to: run.appending(path: checkpoint.optimizer.lastPathComponent))
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-      try encoder.encode(state).write(to: run.appending(path: checkpoint.state.lastPathComponent))
-      try bringToDisk(temporary)
-      try FileManager.default.moveItem(at: temporary, to: checkpoint.url)
-      try bringToDisk(url, recursively: false)
-      try keepNewest(keep)
-    } catch let error as CocoaError {
-      throw RunError.unwritable(path: checkpoint.url.relativePath, reason: systemReason(error))
+      try WholeFile.write(json: state, to: run.appending(path: checkpoint.state.lastPathComponent), pretty: true)
     }
+    try keepNewest(keep)
     return checkpoint
-  }
-
-  private func bringToDisk(_ folder: URL, recursively: Bool = true) throws {
-    let inside =
-      recursively ? FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)?.compactMap { $0 as? URL } : nil
-    for place in (inside ?? []) + [folder] { try Self.bringToDisk(place) }
-  }
-
-  /// Waits until a file or a folder's list of names is on the disk.
-  static func bringToDisk(_ place: URL) throws {
-    let descriptor = open(place.path, O_RDONLY | O_CLOEXEC)
-    defer { if descriptor >= 0 { close(descriptor) } }
-    guard descriptor >= 0, fsync(descriptor) == 0 else {
-      throw RunError.unwritable(path: place.path, reason: String(cString: strerror(errno)))
-    }
   }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Compression
 import Distillation
 import Foundation
@@ -55,6 +56,8 @@ public final class TrainingRun {
   private let schedule: LearningRateSchedule
   private let loader: DataLoader
   private let skipLog: SkipLog
+  private let origin: ModelFingerprint
+  private let metrics: MetricsLog
   private var data: DataState
   private var seconds: Double
 
@@ -63,23 +66,26 @@ public final class TrainingRun {
   /// - Parameters:
   ///   - resume: go on from the newest checkpoint in the output folder; from the beginning where there is none yet.
   ///   - progress: is called with the share of the data file that has been read.
-  /// - Throws: `ConfigurationProblem`, `RunError`, `DatasetError`, and what reading a checkpoint throws.
+  /// - Throws: `ConfigurationProblem`, `RunError`, `DatasetError`, `FileError`, and what reading a checkpoint throws.
   public init(_ given: TrainingConfiguration, resume: Bool = false, progress: (Double) -> Void = { _ in }) throws {
     let start = URL(fileURLWithPath: given.model)
     // Before anything is read or written: what is missing in the configuration.
-    let configuration = try given.resolved(for: given.model.isEmpty ? .preset("tiny") : CheckpointReader(start).configuration)
+    let architecture = try given.model.isEmpty ? LLaVAConfiguration.preset("tiny") : CheckpointReader(start).configuration
+    let configuration = try given.resolved(for: architecture)
     if let threads = configuration.threads { Runtime.threads = threads }
     let device = try Device(name: configuration.device)
     let folder = RunFolder(URL(fileURLWithPath: configuration.output))
     let newest = folder.checkpoints.last
-    if !resume, newest != nil || FileManager.default.fileExists(atPath: folder.metrics.path) {
-      throw RunError.exists(folder: configuration.output)
-    }
+    if !resume, try newest != nil || folder.hasMetrics { throw RunError.exists(folder: configuration.output) }
+    let yaml = Data(try configuration.yaml().utf8)
+    if newest == nil, !FileManager.default.fileExists(atPath: folder.metrics.path) { try folder.requireFree(for: yaml) }
     let state = try newest.map(RunState.read)
-    try state?.requireSame(configuration)
+    try state?.requireSame(configuration, for: architecture)
 
     let pipeline = try LLaVAPipeline.load(
       from: start, dtype: configuration.dtype, device: device, template: configuration.data.template)
+    origin = try ModelFingerprint(pipeline, tokenizer: start, .samples)
+    try state?.requireSame(origin, in: configuration.model)
     let adapters = configuration.loraOptions
     model = try adapters.map { try pipeline.model.addingLoRA($0, seed: UInt64(configuration.seed)) } ?? pipeline.model
     let trained = try model.parameters.trained(configuration.optimizerOptions)
@@ -102,6 +108,9 @@ public final class TrainingRun {
       dataset, tokenizer: pipeline.tokenizer, preprocessor: pipeline.preprocessor, options: options)
     steps = configuration.steps ?? Self.steps(of: configuration, samples: dataset.count)
     try folder.prepare()
+    metrics = try MetricsLog(folder.metrics, from: state?.step ?? 0)
+    // No other run has the folder now, so what lies there half done was left by one that was killed.
+    try PartialName.sweep(folder.url)
     skipLog = try SkipLog(folder.skipped, continuing: state != nil)
     data = state?.data ?? DataState(plan: configuration.plan, fingerprint: dataset.fingerprint, cursor: SampleCursor())
     loader = try DataLoader(
@@ -118,11 +127,7 @@ public final class TrainingRun {
     seconds = state?.seconds ?? 0
     self.configuration = configuration
     self.folder = folder
-    do {
-      try Data(configuration.yaml().utf8).write(to: folder.configuration, options: .atomic)
-    } catch let error as CocoaError {
-      throw RunError.unwritable(path: folder.configuration.relativePath, reason: systemReason(error))
-    }
+    try WholeFile.write(yaml, to: folder.configuration)
   }
 
   deinit { loader.cancel() }
@@ -143,9 +148,8 @@ public final class TrainingRun {
   /// - Parameters:
   ///   - shouldStop: is asked before every step; where it says so, the run saves and ends.
   ///   - observe: is told what happens, on the thread that trains; an error that it throws ends the run without saving.
-  /// - Throws: `RunError`; `SampleFault` in a strict run; `DatasetError`; what `observe` throws.
+  /// - Throws: `RunError`, `FileError`; `SampleFault` in a strict run; `DatasetError`; what `observe` throws.
   public func run(shouldStop: () -> Bool = { false }, observe: (Event) throws -> Void) throws -> Ending {
-    let metrics = try MetricsLog(folder.metrics, from: step)
     let events = configuration.log.tensorboard ? try EventFile(in: folder.events) : nil
     var isStopped = false
     while step < steps {
@@ -168,8 +172,11 @@ public final class TrainingRun {
   /// Writes a checkpoint of where the run stands; an existing one is left as it is.
   @discardableResult
   public func save() throws -> RunFolder.Checkpoint {
+    // What was logged until here is not made again, so it has to be there as long as the checkpoint is.
+    try metrics.sync()
+    try skipLog.sync()
     let state = RunState(
-      step: step, steps: steps, data: data, seconds: seconds, configuration: RunState.values(configuration))
+      step: step, steps: steps, data: data, seconds: seconds, configuration: RunState.values(configuration), model: origin)
     return try folder.write(
       model, optimizer, state, companions: URL(fileURLWithPath: configuration.model), keep: configuration.checkpoints.keep)
   }
@@ -229,16 +236,16 @@ public final class TrainingRun {
   private func stages(_ planned: PlannedStage?, _ batch: SampleBatch, micro: Int) -> [Stage] {
     guard let planned else { return [Stage(layer: model.configuration.text.layers, studentRatio: 0, teacherRatio: 0)] }
     func draw(_ sample: Int) -> Stage {
-      var place = ShuffleGenerator(seed: UInt64(configuration.seed), epoch: step)
-      var generator = ShuffleGenerator(seed: place.next(), epoch: micro << 20 | sample)
+      var place = SplitMix64(seed: UInt64(configuration.seed), stream: UInt64(step))
+      var generator = SplitMix64(seed: place.next(), stream: UInt64(micro << 20 | sample))
       return planned.draw(using: &generator)
     }
     return configuration.curriculum.draws == .batch ? [draw(0)] : batch.samples.indices.map(draw)
   }
 
   private func trainingSample(_ sample: Sample, epoch: Int) throws -> TrainingSample {
-    var place = ShuffleGenerator(seed: UInt64(configuration.seed) ^ 0x5eed, epoch: epoch)
-    var generator = ShuffleGenerator(seed: place.next(), epoch: sample.index)
+    var place = SplitMix64(seed: UInt64(configuration.seed) ^ 0x5eed, stream: UInt64(epoch))
+    var generator = SplitMix64(seed: place.next(), stream: UInt64(sample.index))
     let pixels = try sample.pixels?.to(model.device)
     return TrainingSample(
       ids: sample.ids, labels: sample.labels, images: try (0..<sample.images).compactMap { try pixels?.selected(0, $0) },
@@ -253,11 +260,7 @@ public final class TrainingRun {
     }
     let url = folder.url.appending(path: "failed-step-\(step + 1).json")
     let listed = batches.map { $0.samples.map { Listed(index: $0.index, id: $0.id) } }
-    do {
-      try JSONEncoder().encode(listed).write(to: url, options: .atomic)
-    } catch {
-      throw RunError.unwritable(path: url.relativePath, reason: systemReason(error))
-    }
+    try WholeFile.write(json: listed, to: url)
     return .notFinite(step: step + 1, what: what, batch: url.relativePath)
   }
 }
