@@ -44,6 +44,8 @@ public final class TrainingRun {
   public let samples: Int
   /// Broken samples met so far, by code.
   public var skipped: [SampleFault.Code: Int] { skipLog.counts }
+  /// One sentence where the model's own chat template is not followed.
+  public let templateNote: String?
   /// Elements of the weights that are trained.
   public let trainedElements: Int
 
@@ -65,7 +67,10 @@ public final class TrainingRun {
   public init(_ given: TrainingConfiguration, resume: Bool = false, progress: (Double) -> Void = { _ in }) throws {
     let start = URL(fileURLWithPath: given.model)
     // Before anything is read or written: what is missing in the configuration.
-    let configuration = try given.resolved(for: given.model.isEmpty ? .preset("tiny") : CheckpointReader(start).configuration)
+    let known = given.model.isEmpty ? nil : try CheckpointReader(start).configuration
+    let choice = try known.map { try TemplateChoice(start, $0) }
+    let configuration = try given.resolved(for: known ?? .preset("tiny"), template: choice?.template.name)
+    templateNote = configuration.data.template == choice?.template.name && given.data.template == nil ? choice?.note : nil
     if let threads = configuration.threads { Runtime.threads = threads }
     let device = try Device(name: configuration.device)
     let folder = RunFolder(URL(fileURLWithPath: configuration.output))
