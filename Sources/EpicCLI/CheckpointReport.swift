@@ -33,14 +33,16 @@ struct CheckpointReport: Encodable {
   let memoryBytes: [String: Int]
   /// Bytes of cache for each token of context in bf16.
   let kvCacheBytesPerToken: Int
+  /// What was found in the parts that were read whole.
+  let verified: [String: String]?
+  private let verification: CheckpointVerification?
 
   enum CodingKeys: String, CodingKey {
     case layout, projector, vision, language = "text", storedTypes, groups, parameters, bytes, ignoredTensors, towerFolder,
-      memoryBytes,
-      kvCacheBytesPerToken
+      memoryBytes, kvCacheBytesPerToken, verified
   }
 
-  init(_ reader: CheckpointReader) {
+  init(_ reader: CheckpointReader, _ verification: CheckpointVerification? = nil) {
     let c = reader.configuration
     layout = reader.layout.rawValue
     projector = c.projector.name
@@ -68,6 +70,8 @@ struct CheckpointReport: Encodable {
     towerFolder = reader.towerFolder?.path
     memoryBytes = ["float32": 4 * parameters, "bfloat16": 2 * parameters]
     kvCacheBytesPerToken = 2 * 2 * c.text.layers * c.text.keyValueHeads * c.text.headDimension
+    self.verification = verification
+    verified = verification.map { Dictionary(uniqueKeysWithValues: $0.parts.map { ($0.name, $0.found ?? "") }) }
   }
 
   /// The report for people, a line for each thing.
@@ -94,6 +98,7 @@ struct CheckpointReport: Encodable {
     lines.append(("memory", memory + ", and \(formatBytes(kvCacheBytesPerToken)) of cache for each token in bfloat16"))
     if let towerFolder { lines.append(("tower in", towerFolder)) }
     if !ignoredTensors.isEmpty { lines.append(("ignored", "\(ignoredTensors.count) tensors that are no weights of the model")) }
+    for part in verification?.parts ?? [] { lines.append((part.name, part.found ?? "")) }
     return lines.map { "\($0.0) ".leftAligned(12) + $0.1 }.joined(separator: "\n")
   }
 }

@@ -22,7 +22,9 @@ enum Main {
     signal(SIGPIPE, SIG_IGN)
     do {
       try requireUTF8Arguments()
-      var command = try Epic.parseAsRoot()
+      let arguments = joiningNegativeNumbers(Array(CommandLine.arguments.dropFirst()))
+      try requireKnownCommand(arguments)
+      var command = try Epic.parseAsRoot(arguments)
       if var command = command as? any AsyncParsableCommand {
         try await command.run()
       } else {
@@ -60,6 +62,29 @@ enum Main {
       known = command.configuration.subcommands
     }
     return path
+  }
+
+  /// `--temperature -1` as `--temperature=-1`: no option is called -1, and the parser would take it for one and miss the value.
+  static func joiningNegativeNumbers(_ arguments: [String]) -> [String] {
+    var joined: [String] = []
+    var isOption = false
+    for argument in arguments {
+      if isOption, argument.hasPrefix("-"), Double(argument) != nil, let option = joined.popLast() {
+        joined.append("\(option)=\(argument)")
+        isOption = false
+      } else {
+        joined.append(argument)
+        isOption = argument.hasPrefix("--") && argument.count > 2 && !argument.contains("=")
+      }
+    }
+    return joined
+  }
+
+  /// A word that is no command is what is wrong, whatever follows it.
+  private static func requireKnownCommand(_ arguments: [String]) throws {
+    let known = Epic.configuration.subcommands.map { $0._commandName }
+    guard let word = arguments.first, !word.hasPrefix("-"), word != "help", !known.contains(word) else { return }
+    throw ValidationError("there is no command \(word); commands are \(known.joined(separator: ", "))")
   }
 
   /// Swift replaces broken characters in arguments, which would change a prompt or a file name without a word.

@@ -11,11 +11,14 @@ extension DType: ExpressibleByArgument {
     guard let dtype = DType(name: argument), dtype.isFloatingPoint else { return nil }
     self = dtype
   }
+
+  /// What weights can be, of all that tensors can be.
+  public static var allValueStrings: [String] { ["f32", "bf16", "f16"] }
 }
 
 /// Where computing happens, in which precision.
 struct ComputeOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Precision of the weights: f32, bf16 or f16.", valueName: "dtype"))
+  @Option(help: ArgumentHelp("Precision of the weights.", valueName: "dtype"))
   var dtype: DType?
 
   @Option(help: "Where to compute: cpu, cuda or cuda:N.")
@@ -51,7 +54,10 @@ struct ModelOptions: ParsableArguments {
 
   func load() throws -> LLaVAPipeline {
     let device = try compute.prepare()
-    return try LLaVAPipeline.load(from: URL(fileURLWithPath: model), dtype: compute.dtype, device: device, template: template)
+    let pipeline = try LLaVAPipeline.load(
+      from: URL(fileURLWithPath: model), dtype: compute.dtype, device: device, template: template)
+    printNote(pipeline.templateNote)
+    return pipeline
   }
 }
 

@@ -48,6 +48,11 @@ func printError(_ line: String) {
   try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
 }
 
+/// Says something that is no failure, beside what standard output holds.
+func printNote(_ note: String?) {
+  if let note { printError("epic: note: \(oneLine(note))") }
+}
+
 /// Largest amount of memory that this process has held, in bytes.
 func peakMemoryBytes() -> Int {
   var usage = rusage()

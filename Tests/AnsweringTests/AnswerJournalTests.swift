@@ -1,4 +1,5 @@
 import EvaluationLayouts
+import Compression
 import Evaluation
 import Foundation
 import Imaging
@@ -105,7 +106,7 @@ import Torch
   /// Answers of a strategy as it was before it changed stay in the file and do not count.
   @Test func anotherVersionOfAStrategyIsAskedAnew() throws {
     let configuration = try LLaVAConfiguration.preset("tiny")
-    let plan = try AnswerPlan("dart", keep: 4, layer: 2, for: configuration)
+    let plan = try AnswerPlan(CompressionPlan("dart:4@2"), for: configuration)
     #expect(plan.recordName == plan.id && AnswerPlan(fullOf: configuration).recordName == "full")
     let scratch = try Scratch()
     try AnswerJournal(scratch.url).append([entry(plan.recordName(1), "a", "yes")])

@@ -1,7 +1,8 @@
-import Basics
 import Foundation
 import TestSupport
 import Testing
+
+@testable import Basics
 
 /// Files and folders that appear whole or not at all, and the names that they have meanwhile.
 @Suite struct WholeFileTests {
@@ -89,5 +90,22 @@ import Testing
     #expect(try names(scratch.url) == (foreign + ["c"]).sorted())
     for name in foreign { #expect(try names(scratch.url.appending(path: name)) == ["kept"]) }
     #expect(throws: FileError.self) { try PartialName.sweep(scratch.url.appending(path: "none")) }
+  }
+
+  /// Where /proc cannot be brought to a disk, what was opened for it is closed all the same.
+  @Test func aFailureToReachTheDiskLeavesNothingOpen() throws {
+    func open() throws -> Int {
+      let descriptors = URL(filePath: "/proc/self/fd")
+      return try FileManager.default.contentsOfDirectory(atPath: descriptors.path).count { name in
+        // Others open and close files meanwhile.
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: descriptors.path + "/" + name))?.hasSuffix("/limits") == true
+      }
+    }
+    for _ in 0..<8 {
+      let error = #expect(throws: FileError.self) { try bringToDisk(URL(filePath: "/proc/self/limits")) }
+      #expect(error?.description.contains("Invalid argument") == true)
+    }
+    #expect(try open() == 0)
+    try bringToDisk(FileManager.default.temporaryDirectory)
   }
 }

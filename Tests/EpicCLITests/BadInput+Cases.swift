@@ -7,91 +7,6 @@ extension BadInput {
     folders + configurations + checkpoints + tokenizers + pictures + prompts + flags + compressions + curricula + datasets
     + destinations + evaluations + demonstrations + laboratories
 
-  private static let folders = [
-    BadInput(name: "no folder", code: 1, says: ["/absent", "no such folder"], arguments: { ["inspect", $0.path + "/absent"] }),
-    BadInput(name: "a file for a folder", code: 1, says: ["house.png"], arguments: { ["inspect", $0.path + "/house.png"] }),
-    BadInput(
-      name: "an empty folder", code: 1, says: ["config.json", "no such file"], arguments: { ["inspect", $0.path + "/empty"] },
-      change: { try FileManager.default.createDirectory(at: $0.appending(path: "empty"), withIntermediateDirectories: false) }),
-    file("model/config.json", Data(), "config.json", "JSON"), file("model/config.json", Data("[1]".utf8), "config.json", "JSON"),
-    file("model/config.json", Data("{\"model_type\": ".utf8), "config.json", "JSON"),
-    file("model/config.json", Data(repeating: UInt8(ascii: "["), count: 100_000), "config.json", "JSON"),
-    file("model/config.json", Data([0xff, 0xfe, 0x00]), "config.json", "JSON"),
-    file("model/model.safetensors", nil, "no weights"),
-  ]
-
-  private static let configurations: [BadInput] = [
-    field("model_type", nil, "no field"), field("model_type", "gpt2", "gpt2", "llava_llama"),
-    field("model_type", 7, "expected a string"),
-    field("text_config", nil, "no field"), field("vision_config", nil, "no field"),
-    field("vision_config", "clip", "expected an object"),
-    field("text_config.model_type", "mistral", "mistral", "qwen2"),
-    field("text_config.hidden_size", "wide", "expected an integer"),
-    field("text_config.hidden_size", -64, "-64"), field("text_config.hidden_size", 0, "0"),
-    field("text_config.num_attention_heads", 3, "3"), field("text_config.num_hidden_layers", 1 << 40, "1..."),
-    field("text_config.num_hidden_layers", 1.5, "expected an integer"), field("text_config.head_dim", 15, "odd"),
-    field("text_config.hidden_act", "relu", "silu"), field("text_config.rms_norm_eps", 0, "above 0"),
-    field("text_config.rope_scaling", ["rope_type": "yarn", "factor": 2.0] as [String: any Sendable], "rope_type", "llama3"),
-    field("text_config.rope_scaling", ["rope_type": "linear"] as [String: any Sendable], "factor"),
-    field("vision_config.hidden_act", "tanh", "quick_gelu"), field("vision_config.num_attention_heads", 5, "multiple"),
-    field("vision_config.patch_size", 100, "smaller"),
-    field("vision_config.model_type", "siglip_vision_model", "clip_vision_model"),
-    field("vision_feature_layer", 9, "outside"), field("vision_feature_layer", [-2, -5], "several"),
-    field("vision_feature_select_strategy", "cls", "default"), field("projector_hidden_act", "relu", "gelu"),
-  ]
-
-  private static let checkpoints: [BadInput] = [
-    weights("one is missing", "up_proj", place: "/model") {
-      $0 = $0.filter { $0.key != "language_model.model.layers.2.mlp.up_proj.weight" }
-    },
-    weights("one of another shape", "linear_1.weight", "[3, 3]", "[64, 32]") {
-      $0["multi_modal_projector.linear_1.weight"] = try Tensor.ones([3, 3])
-    },
-    weights("NaN", "q_proj", "2 NaN") {
-      let name = "language_model.model.layers.0.self_attn.q_proj.weight"
-      $0[name] = try $0[name]?.copy()
-      try $0[name]?.reshaped([-1]).narrow(0, from: 5, length: 2).multiplyInPlace(by: .nan)
-    },
-    weights("infinite", "norm.weight") {
-      try $0["language_model.model.norm.weight"]?.narrow(0, from: 0, length: 1).multiplyInPlace(by: .infinity)
-    },
-    weights("integers where numbers belong", "lm_head") {
-      $0["language_model.lm_head.weight"] = try Tensor.ones([4, 4], .int64)
-    },
-    BadInput(
-      name: "a truncated file", code: 1, says: ["model.safetensors", "truncated"], arguments: inspect,
-      change: {
-        let url = $0.appending(path: "model/model.safetensors")
-        try Data(contentsOf: url).dropLast(1000).write(to: url)
-      }),
-    file("model/model.safetensors", Data(repeating: 0xff, count: 64), "model.safetensors", "header"),
-    file("model/model.safetensors", Data("not safetensors, just some text".utf8), "model.safetensors"),
-    file("model/model.safetensors.index.json", Data("{}".utf8), "index.json", "weight_map"),
-    file(
-      "model/model.safetensors.index.json", Data(#"{"weight_map":{"a":"model-00001-of-00002.safetensors"}}"#.utf8), "model-00001"),
-    file("model/model.safetensors.index.json", Data(#"{"weight_map":{"a":"model.safetensors"}}"#.utf8), "tensor named a"),
-    BadInput(
-      name: "a pickle that is none", code: 1, says: ["pytorch_model.bin"], arguments: inspect,
-      change: {
-        try FileManager.default.removeItem(at: $0.appending(path: "model/model.safetensors"))
-        try Data("junk that is longer than a header".utf8).write(to: $0.appending(path: "model/pytorch_model.bin"))
-      }),
-    BadInput(
-      name: "verify finds NaN", code: 1, says: ["NaN"], arguments: { inspect($0) + ["--verify"] },
-      change: { folder in try weights("NaN") { try $0["language_model.lm_head.weight"]?.multiplyInPlace(by: .nan) }.change(folder)
-      }),
-  ]
-
-  private static let tokenizers: [BadInput] = [
-    file("model/tokenizer.json", nil, "tokenizer"), file("model/tokenizer.json", Data("{".utf8), "tokenizer.json"),
-    file("model/tokenizer.json", Data(#"{"model":{"type":"Unigram","vocab":[]}}"#.utf8), "tokenizer.json", "Unigram"),
-    file("model/tokenizer.model", Data("no model".utf8), "tokenizer.model"),
-    file(
-      "model/preprocessor_config.json", Data(#"{"crop_size":{"height":99,"width":99},"size":99}"#.utf8), "preprocessor_config",
-      "99"),
-    file("model/preprocessor_config.json", Data(#"{"image_mean":"grey"}"#.utf8), "preprocessor_config", "image_mean"),
-  ]
-
   private static func pngHeader(_ width: UInt32, _ height: UInt32) -> Data {
     var chunk = Data("IHDR".utf8)
     for value in [width, height] { withUnsafeBytes(of: value.bigEndian) { chunk.append(contentsOf: $0) } }
@@ -132,7 +47,7 @@ extension BadInput {
       }),
     BadInput(
       name: "a tag without a picture", code: 1, says: ["1 <image>", "0 images"],
-      arguments: { ["generate", "--model", $0.path + "/model", "--prompt", "<image>"] }),
+      arguments: { ["generate", "--model", $0.path + "/absent", "--prompt", "<image>"] }),
     BadInput(
       name: "input that is not UTF-8", code: 1, says: ["standard input", "UTF-8"],
       arguments: { ["generate", "--model", $0.path + "/model", "--prompt", "-"] }, input: Data([0x68, 0xff, 0xfe])),
@@ -146,10 +61,20 @@ extension BadInput {
 
   private static let flags: [BadInput] = [
     BadInput(name: "unknown command", code: 2, says: ["paint"], arguments: { _ in ["paint"] }),
+    BadInput(
+      name: "unknown command with options", code: 2, says: ["no command serve", "generate"],
+      arguments: { ["serve", "--model", $0.path + "/model"] }),
+    BadInput(
+      name: "convert without a destination", code: 2, says: ["<to-dir>"], arguments: { ["convert", $0.path + "/model"] }),
+    BadInput(
+      name: "a key that --set misspells", code: 1, says: ["--set: model.nme"],
+      arguments: { ["train", "--config", $0.path + "/run.yaml", "--set", "model.nme=1"] },
+      change: { try Data("model: model\n".utf8).write(to: $0.appending(path: "run.yaml")) }),
     BadInput(name: "no prompt", code: 2, says: ["--prompt"], arguments: { ["generate", "--model", $0.path + "/model"] }),
     BadInput(name: "no model", code: 2, says: ["--model"], arguments: { _ in ["generate", "--prompt", "hi"] }),
     BadInput(name: "no checkpoint", code: 2, says: ["dir"], arguments: { _ in ["inspect"] }),
-    usage(["--wings"], "--wings"), usage(["--dtype", "int4"], "int4"), usage(["--device", "tpu"], "tpu"),
+    usage(["--wings"], "--wings"), usage(["--dtype", "int64"], "int64", "'f32', 'bf16' or 'f16'"),
+    usage(["--temperature", "-1"], "temperature is -1"), usage(["--device", "tpu"], "tpu"),
     usage(["--device", "cuda:99"], "cuda:99"), usage(["--template", "alpaca"], "alpaca", "vicuna_v1"),
     usage(["--temperature", "warm"], "warm"), usage(["--temperature=-1"], "temperature"),
     usage(["--temperature", "nan"], "temperature"),

@@ -77,11 +77,18 @@ struct BadInput: Sendable, CustomTestStringConvertible {
   }
 
   static let inspect: @Sendable (URL) -> [String] = { ["inspect", $0.appending(path: "model").path] }
-  static let generate: @Sendable (URL) -> [String] = {
-    ["generate", "--model", $0.appending(path: "model").path, "--prompt", "hi", "--max-tokens", "2"]
+  static let generate: @Sendable (URL) -> [String] = { generate($0, model: "model") }
+
+  static func generate(_ place: URL, model: String) -> [String] {
+    ["generate", "--model", place.appending(path: model).path, "--prompt", "hi", "--max-tokens", "2"]
   }
 
-  private static func edit(_ url: URL, _ path: String, _ value: (any Sendable)?) throws {
+  /// A change that `inspect --verify` finds.
+  static func verify(_ name: String, _ says: String..., change: @escaping @Sendable (URL) throws -> Void) -> BadInput {
+    BadInput(name: "verify: \(name)", code: 1, says: says, arguments: { inspect($0) + ["--verify"] }, change: change)
+  }
+
+  static func edit(_ url: URL, _ path: String, _ value: (any Sendable)?) throws {
     var root = try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any] ?? [:]
     let parts = path.split(separator: ".").map(String.init)
     if parts.count == 2 {

@@ -121,6 +121,7 @@ import Torch
       let layout: String
       let parameters, bytes: Int
       let groups: [String: Part]
+      let verified: [String: String]?
     }
     let place = try EpicCommand.workplace()
     let folder = place.url.appending(path: "model")
@@ -131,8 +132,31 @@ import Torch
     for group in ParameterGroup.allCases {
       #expect((found.groups[group.rawValue]?.parameters ?? 0) == model.parameters.count(of: group))
     }
+    #expect(found.verified?.keys.sorted() == ["processor", "template", "tokenizer", "weights"])
+    #expect(found.verified?["template"] == "vicuna_v1")
     let text = try await EpicCommand.run(["inspect", folder.path])
     for word in ["Hugging Face", "16 visual tokens", "mlp2x_gelu", "F32"] { #expect(text.out.contains(word), "\(word)") }
+  }
+
+  /// A chat template of a known format decides the prompt; of another one a note says that it does not.
+  @Test func aChatTemplateIsFollowedOrANoteSaysNot() async throws {
+    let place = try EpicCommand.workplace()
+    let file = place.url.appending(path: "model/chat_template.jinja")
+    let plain = try await generate(place, ["--prompt", "Hello"])
+    let named = try await generate(place, ["--prompt", "Hello", "--template", "chatml", "--system", "Be brief."])
+    try Data("{{ '<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>' + role }}".utf8).write(to: file)
+    let followed = try await generate(place, ["--prompt", "Hello"])
+    #expect(followed.tokens == named.tokens && followed.promptTokens == named.promptTokens)
+    #expect(followed.promptTokens != plain.promptTokens)
+    try Data("{{ messages }}".utf8).write(to: file)
+    let arguments = [
+      "generate", "--model", place.url.appending(path: "model").path, "--max-tokens", "8", "--prompt", "Hello", "--json",
+    ]
+    let ignored = try await EpicCommand.run(arguments)
+    #expect(ignored.code == 0 && ignored.err.hasPrefix("epic: note: ") && ignored.err.contains("chat_template.jinja"))
+    #expect(try JSONDecoder().decode(Report.self, from: Data(ignored.out.utf8)).tokens == plain.tokens)
+    // Who names a template knows.
+    #expect(try await generate(place, ["--prompt", "Hello", "--template", "vicuna_v1"]).tokens == plain.tokens)
   }
 
   @Test func initAndBenchRunAsTheReadmeSays() async throws {

@@ -54,6 +54,13 @@ import Testing
       try folders(output).first { $0.key.dropLast(9).hasSuffix("/\(benchmark)") }?.value
     }
 
+    /// How many whole lines the journal of a benchmark has so far; 0 before there is one.
+    func lines(_ benchmark: String) -> Int {
+      guard let folder = try? folder(benchmark), let data = try? Data(contentsOf: folder.appending(path: AnswerJournal.fileName))
+      else { return 0 }
+      return data.count { $0 == UInt8(ascii: "\n") }
+    }
+
     /// Lines of the only journal of a benchmark.
     func journal(_ benchmark: String, _ output: String = "out") throws -> [AnswerJournal.Entry] {
       let folder = try #require(try folder(benchmark, output))
@@ -242,13 +249,16 @@ import Testing
     }
   }
 
-  @Test func askedToStopItKeepsWhatItHas() async throws {
+  @Test(arguments: [[], ["--json"]]) func askedToStopItKeepsWhatItHas(_ more: [String]) async throws {
     let place = try Place(["pope", "gqa"])
-    let stopped = try await place.eval("gqa,pope", ["--keep", "6,2", "--timed", "0", "--batch", "1"]) { program in
-      try await program.wait(until: "gqa ")
+    let all = 23 * 3
+    let stopped = try await place.eval("gqa,pope", ["--keep", "6,2", "--timed", "0", "--batch", "1"] + more) { program in
+      while program.isRunning, place.lines("gqa") < all { try await Task.sleep(for: .milliseconds(5)) }
       program.send(SIGINT)
     }
     #expect(stopped.code == 0, "\(stopped.err)")
-    #expect(try place.journal("gqa").count == 23 * 3)
+    #expect(try place.journal("gqa").count == all)
+    // What standard output gets with --json is JSON or nothing.
+    if more == ["--json"], !stopped.out.isEmpty { _ = try JSONSerialization.jsonObject(with: Data(stopped.out.utf8)) }
   }
 }

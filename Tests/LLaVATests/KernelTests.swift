@@ -97,12 +97,12 @@ import Torch
       let rotary = try RotaryEmbedding(text, on: .cpu)
       let x = try Tensor.randn([2, 1, text.headDimension], generator: Generator(seed: 3))
       func score(_ a: Int, _ b: Int) throws -> Double {
-        let turned = try rotary(x, rotary.angles(Tensor([a, b]), length: 40, .float32))
+        let turned = try rotary(x, rotary.angles(Tensor([a, b]).unsqueezed(0), length: 40, .float32))
         return try (turned.selected(0, 0) * turned.selected(0, 1)).sum().item()
       }
       #expect(abs(try score(3, 9) - score(23, 29)) < 1e-4)
       #expect(abs(try score(3, 9) - score(3, 10)) > 1e-3)
-      let turned = try rotary(x, rotary.angles(Tensor([5, 31]), length: 40, .float32))
+      let turned = try rotary(x, rotary.angles(Tensor([5, 31]).unsqueezed(0), length: 40, .float32))
       #expect(try (turned.norm() - x.norm()).abs().max().item() < 1e-5)
     }
   }

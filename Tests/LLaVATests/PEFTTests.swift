@@ -20,7 +20,9 @@ import Torch
 
   /// The largest distance between our logits and those of the package.
   private func distance(_ model: LLaVAModel, _ request: GenerationRequest, _ others: [[Float]]) throws -> Float {
-    let logits = try inference { try model.logits(model.splice([request.ids], features: model.visualTokens(of: [request]))) }
+    let logits = try inference {
+      try model.logits(model.splice([request.ids], model.encode([PictureRequest(ids: request.ids, pixels: request.pixels)])))
+    }
     let (rows, width, known) = (try logits.array(Float.self), logits.size(1), others[0].count)
     #expect(others.count == logits.size(0) && known >= width)
     return zip(others.indices, others).reduce(0) { largest, row in

@@ -97,3 +97,49 @@ import Testing
     }
   }
 }
+
+@Suite struct ChatTemplateFileTests {
+  private func template(_ files: [String: String]) throws -> ChatTemplateFile? {
+    try withTemporaryFolder { folder in
+      for (name, text) in files { try Data(text.utf8).write(to: folder.appending(path: name)) }
+      return try ChatTemplateFile.read(from: folder)
+    }
+  }
+
+  @Test func theFilesOfTransformersAreReadInItsOrder() throws {
+    #expect(try template([:]) == nil)
+    #expect(try template(["tokenizer_config.json": "{}"]) == nil)
+    let config = #"{"chat_template": "c"}"#
+    #expect(try template(["tokenizer_config.json": config])?.source == "c")
+    #expect(try template(["tokenizer_config.json": config, "chat_template.json": #"{"chat_template": "p"}"#])?.source == "p")
+    #expect(try template(["tokenizer_config.json": config, "chat_template.jinja": "j"])?.source == "j")
+    let list = #"{"chat_template": [{"name": "tool_use", "template": "t"}, {"name": "default", "template": "d"}]}"#
+    #expect(try template(["tokenizer_config.json": list])?.source == "d")
+    for broken in [#"{"chat_template": 7}"#, #"{"chat_template": [{"name": "default"}]}"#] {
+      let error = #expect(throws: LanguageError.self) { try template(["tokenizer_config.json": broken]) }
+      #expect(error?.description.contains("chat_template") == true)
+    }
+  }
+
+  /// Templates as they lie in checkpoints, line ends escaped or not.
+  @Test func knownFormatsAreRecognised() throws {
+    func recognized(_ source: String) -> ConversationTemplate? { ChatTemplateFile(path: "", source: source).recognized }
+    let chatML =
+      #"{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are SmolLM.<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"#
+    for source in [chatML, chatML.replacing(#"\n"#, with: "\n")] {
+      #expect(recognized(source)?.name == "chatml" && recognized(source)?.system == "You are SmolLM.")
+    }
+    // Qwen2.5 puts the system text of the conversation together first.
+    let qwen =
+      #"{{- '<|im_start|>system\n' + messages[0]['content'] + '<|im_end|>\n' }}{%- else %}{{- '<|im_start|>system\nYou are Qwen.<|im_end|>\n' }}"#
+    #expect(recognized(qwen)?.system == "You are Qwen.")
+    #expect(recognized("{{ '<|im_start|>' + role + '\n' + text + '<|im_end|>' }}")?.system == "")
+    let llava =
+      "{% for message in messages %}{% if message['role'] != 'system' %}{{ message['role'].upper() + ': '}}{% endif %}{% endfor %}{{ 'ASSISTANT:' }}"
+    #expect(recognized(llava) == .vicunaV1)
+    #expect(recognized("{{ '[INST] <<SYS>>\\n' }}") == .llama2)
+    for other in ["", "{{ '[INST] ' + text + ' [/INST]' }}", "{{ '<|start_header_id|>' + role + '<|end_header_id|>' }}"] {
+      #expect(recognized(other) == nil)
+    }
+  }
+}

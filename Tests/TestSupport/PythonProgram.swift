@@ -25,15 +25,22 @@ public enum PythonProgram {
   ///
   /// - Throws: `Failure.unavailable` where a test should be skipped, `.failed` where it should not.
   public static func run(_ name: String, _ arguments: [String]) async throws -> String {
-    let python: String
+    try await output(of: made(by: "python-env"), [root.appending(path: "Tests/Python/\(name)").path] + arguments)
+  }
+
+  /// The folder that `scripts/smollm2` makes.
+  ///
+  /// - Throws: as `run`.
+  public static func smolLM2() async throws -> URL { try await made(by: "smollm2") }
+
+  /// What a script makes where it is not there yet, whose path it prints.
+  private static func made(by script: String) async throws -> URL {
     do {
-      python = try await output(of: root.appending(path: "scripts/python-env"), [])
+      let path = try await output(of: root.appending(path: "scripts/\(script)"), [])
+      return URL(filePath: path.trimmingCharacters(in: .whitespacesAndNewlines))
     } catch Failure.failed(_, 69, let message) {
       throw Failure.unavailable(message)
     }
-    return try await output(
-      of: URL(filePath: python.trimmingCharacters(in: .whitespacesAndNewlines)),
-      [root.appending(path: "Tests/Python/\(name)").path] + arguments)
   }
 
   private static func output(of program: URL, _ arguments: [String]) async throws -> String {

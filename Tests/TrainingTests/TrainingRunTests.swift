@@ -30,23 +30,6 @@ import Torch
     #expect(lines.count == 20)
   }
 
-  /// Where /proc cannot be brought to a disk, what was opened for it is closed all the same.
-  @Test func aFailureToReachTheDiskLeavesNothingOpen() throws {
-    func open() throws -> Int {
-      let descriptors = URL(filePath: "/proc/self/fd")
-      return try FileManager.default.contentsOfDirectory(atPath: descriptors.path).count { name in
-        // Others open and close files meanwhile.
-        (try? FileManager.default.destinationOfSymbolicLink(atPath: descriptors.path + "/" + name))?.hasSuffix("/limits") == true
-      }
-    }
-    for _ in 0..<8 {
-      let error = #expect(throws: RunError.self) { try RunFolder.bringToDisk(URL(filePath: "/proc/self/limits")) }
-      #expect(error?.description.contains("Invalid argument") == true)
-    }
-    #expect(try open() == 0)
-    try RunFolder.bringToDisk(FileManager.default.temporaryDirectory)
-  }
-
   /// Without random ratios a step is the sum of its micro-batches.
   @Test func accumulationIsOneLargeBatch() throws {
     let place = try RunPlace(samples: 16)

@@ -93,12 +93,11 @@ struct BenchGenerate: AsyncParsableCommand {
 extension GenerationRequest {
   /// A prompt of random text after images of noise, for timings.
   static func random(_ configuration: LLaVAConfiguration, text: Int, images: Int, seed: UInt64) throws -> GenerationRequest {
-    let size = configuration.vision.imageSize
     let generator = try Generator(seed: seed)
     let vocabulary = min(configuration.text.vocabularySize, 32_000)
     let first = min(3, vocabulary - 1)
     let ids = try Tensor.randint(first..<vocabulary, [text], generator: generator).array(Int.self)
-    let pixels = images == 0 ? nil : try Tensor.randn([images, configuration.vision.channels, size, size], generator: generator)
+    let pixels = images == 0 ? nil : try Tensor.randn([images] + configuration.pictureShape, generator: generator)
     return GenerationRequest(
       ids: [ids[0]] + Array(repeating: imagePlaceholderID, count: images) + ids.dropFirst(), pixels: pixels)
   }

@@ -172,11 +172,10 @@ extension TrainingSample {
   static func random(
     _ configuration: LLaVAConfiguration, count: Int, text: Int, supervised: Int, seed: UInt64
   ) throws -> [TrainingSample] {
-    let size = configuration.vision.imageSize
     let vocabulary = min(configuration.text.vocabularySize, 32_000)
     let generator = try Generator(seed: seed)
     let ids = try Tensor.randint(min(3, vocabulary - 1)..<vocabulary, [count, text], generator: generator)
-    let pixels = try Tensor.randn([count, configuration.vision.channels, size, size], generator: generator)
+    let pixels = try Tensor.randn([count] + configuration.pictureShape, generator: generator)
     return try (0..<count).map { index in
       let words = try ids.selected(0, index).array(Int.self)
       let all = [words[0], imagePlaceholderID] + words.dropFirst()

@@ -9,16 +9,16 @@ struct Convert: AsyncParsableCommand {
     abstract: "Write a checkpoint in another layout or precision.",
     discussion: "Weights pass one by one, so a model larger than memory can be converted.")
 
-  @Argument(help: ArgumentHelp("Folder of the checkpoint.", valueName: "dir"))
+  @Argument(help: ArgumentHelp("Folder of the checkpoint.", valueName: "from-dir"))
   var source: String
 
-  @Argument(help: ArgumentHelp("Folder to write; must not exist.", valueName: "dir"))
+  @Argument(help: ArgumentHelp("Folder to write; must not exist.", valueName: "to-dir"))
   var destination: String
 
   @Option(help: "Layout to write: hf (what transformers loads) or original (LLaVA's own).")
   var layout = CheckpointLayout.huggingFace
 
-  @Option(help: "Precision to write: f32, bf16 or f16; as it is unless given.")
+  @Option(help: "Precision to write; as it is unless given.")
   var dtype: DType?
 
   @Option(help: ArgumentHelp("Split files larger than this many bytes.", valueName: "bytes"))

@@ -64,13 +64,15 @@ struct DataCheck: AsyncParsableCommand {
 
   func run() async throws {
     var options = TextOptions(maximumLength: maxLength)
-    var templateName = template
+    if let template { options.template = try ConversationTemplate.named(template) }
     if let model {
-      let configuration = try CheckpointReader(URL(fileURLWithPath: model)).configuration
+      let folder = URL(fileURLWithPath: model)
+      let configuration = try CheckpointReader(folder).configuration
       options.visualTokens = configuration.pictureLayout.count
-      templateName = templateName ?? configuration.templateName
+      let choice = try TemplateChoice(folder, configuration, named: template)
+      printNote(choice.note)
+      options.template = choice.template
     }
-    if let templateName { options.template = try ConversationTemplate.named(templateName) }
     if let visualTokens { options.visualTokens = visualTokens }
     let tokenizer = try (model ?? tokenizer).map { try TokenizerLoader.load(from: URL(fileURLWithPath: $0)) }
 

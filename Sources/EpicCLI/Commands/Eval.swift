@@ -79,6 +79,7 @@ struct Eval: AsyncParsableCommand {
     for (name, folder, plans) in models {
       progress.show("\(name): reading weights")
       let pipeline = try LLaVAPipeline.load(from: folder, dtype: compute.dtype, device: device, template: template)
+      printNote(pipeline.templateNote)
       progress.show("\(name): fingerprint")
       let evaluation = try ModelEvaluation(
         pipeline, name: name, checkpoint: folder, plans: plans, output: output, settings)
@@ -88,7 +89,8 @@ struct Eval: AsyncParsableCommand {
         let isComplete = try progress.during(run) { try run.run(shouldStop: { signals.haveCome }, progress: $0) }
         if !isComplete {
           progress.clear()
-          return try printLine("stopped     what was answered is kept; the same command goes on")
+          let line = "stopped     what was answered is kept; the same command goes on"
+          return json ? printError(line) : try printLine(line)
         }
         try evaluation.finish(run, scorer: scorer)
       }

@@ -43,12 +43,14 @@ struct Generate: AsyncParsableCommand {
       let message = "the prompt is empty and there is no picture"
       throw prompt == "-" ? InputError(description: "standard input: " + message) : ValidationError("--prompt: " + message)
     }
+    let tagged = LLaVAPipeline.withImageTags(question, images: pictures.count)
+    try LLaVAPipeline.requireImages(pictures.count, in: [system ?? "", tagged])
     let overlay = try overlay.map { try OverlayFile($0, pictures: pictures.count) }
     var options = sampling.options
     options.compression = try compression.plan(forCheckpoint: model.model)
     var pipeline = try model.load()
     if let system { pipeline = pipeline.with(system: system) }
-    let turns = [Turn(.user, LLaVAPipeline.withImageTags(question, images: pictures.count)), Turn(.assistant, "")]
+    let turns = [Turn(.user, tagged), Turn(.assistant, "")]
     let request = try pipeline.request(turns, images: pictures)
     let json = json
     var failure: (any Error)?

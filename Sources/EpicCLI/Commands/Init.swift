@@ -17,7 +17,7 @@ struct Init: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Folder to write; must not exist.", valueName: "dir"))
   var output: String
 
-  @Option(help: "Precision: f32, bf16 or f16.")
+  @Option(help: "Precision.")
   var dtype = DType.bfloat16
 
   @Option(help: "Layout to write: hf or original.")

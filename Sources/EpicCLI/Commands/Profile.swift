@@ -28,9 +28,12 @@ struct Profile: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Strategies, a list; they differ in what is measured, and pool in what is counted.", valueName: "name,name"))
-  var compressor = CommaList(["dart"])
+  var compressor: CommaList<String>?
 
   @OptionGroup var place: CutOptions
+
+  @Option(parsing: .singleValue, help: .reduce)
+  var reduce: [String] = []
 
   @Option(help: "Text tokens beside the picture's; 63 for `true` and 124.4 for `paper` unless given.")
   var text: Int?
@@ -54,18 +57,25 @@ struct Profile: AsyncParsableCommand {
     for (name, value, low) in [("text", text ?? 1, 1), ("rounds", rounds, 1)] where value < low || value > 1 << 20 {
       throw ValidationError("--\(name) is \(value), expected \(low)...\(1 << 20)")
     }
-    for name in compressor.values { _ = try place.plan(name, .ratio(0)) }
+    for name in compressor?.values ?? [] { _ = try place.plan(name, .ratio(0)) }
+    for text in reduce { _ = try checkOption("--reduce") { try CompressionPlan(text) } }
   }
 
   func run() async throws {
     let configuration = try LLaVAConfiguration.of(preset: preset, checkpoint: model)
     let budgets = keep?.values ?? Self.budgets(configuration.pictureLayout.count)
-    let plans = try compressor.values.flatMap { name in
+    // Plans in full stand for themselves unless strategies or budgets are named beside them.
+    let strategies = compressor?.values ?? (reduce.isEmpty || keep != nil ? ["dart"] : [])
+    var plans = try strategies.flatMap { name in
       try budgets.map { keep in
         let plan = try place.plan(name, .keep(keep))
         try place.check(plan, configuration)
         return (name: name, keep: keep, plan: plan)
       }
+    }
+    plans += try reduce.map { text in
+      let plan = try CompressionPlan(text)
+      return (name: text, keep: try checkOption("--reduce") { try configuration.tokens(of: plan).last }, plan: plan)
     }
     let costs = CostModel(configuration)
     var report = try ProfileReport(model: model ?? preset, configuration, place, text: text.map(Double.init))

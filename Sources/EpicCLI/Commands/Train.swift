@@ -38,6 +38,7 @@ struct Train: AsyncParsableCommand {
     defer { line.clear() }
     let run = try TrainingRun(configuration, resume: resume) { share in line.show { "reading data: \(Int(share * 100)) %" } }
     line.clear()
+    printNote(run.templateNote)
     let report = TrainingReport(run)
     try printLine(report.beginning())
     let ending = try run.run(shouldStop: { signals.haveCome }) { event in

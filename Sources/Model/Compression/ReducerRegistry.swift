@@ -6,11 +6,16 @@ public struct ReducerRegistry: Sendable {
   public struct Entry: Sendable {
     /// What it can be told.
     public let options: [ReducerOption]
+    /// How often it was changed so that it chooses other tokens, plus one: answers under an earlier version are asked for anew.
+    public let version: Int
     fileprivate let make: @Sendable (ReducerOptions) throws -> any TokenReducer
 
     /// A strategy and its options.
-    public init(_ options: [ReducerOption] = [], make: @escaping @Sendable (ReducerOptions) throws -> any TokenReducer) {
+    public init(
+      _ options: [ReducerOption] = [], version: Int = 1, make: @escaping @Sendable (ReducerOptions) throws -> any TokenReducer
+    ) {
       self.options = options
+      self.version = version
       self.make = make
     }
   }

@@ -1,3 +1,4 @@
+import Compression
 import Basics
 import Evaluation
 import Foundation
@@ -39,11 +40,14 @@ enum Fingerprint {
 }
 
 extension AnswerPlan {
-  /// How often a strategy was changed so that it chooses other tokens, plus one; 1 for those that are not named.
-  static let strategyVersions: [String: Int] = [:]
-
   /// The name under which answers and times are kept: those of an earlier version of the strategy stay in the files and do not count.
-  var recordName: String { recordName(Self.strategyVersions[strategy] ?? 1) }
+  var recordName: String { recordName(version) }
+
+  /// The latest version of the plan's strategies; 1 for those that have no name.
+  private var version: Int {
+    let names = compression?.stages.compactMap { $0.name?.split(separator: ":").first.map(String.init) } ?? []
+    return names.compactMap { ReducerRegistry.standard[$0]?.version }.max() ?? 1
+  }
 
   func recordName(_ version: Int) -> String { version == 1 ? id : "\(id)-v\(version)" }
 }

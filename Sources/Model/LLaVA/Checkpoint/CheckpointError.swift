@@ -2,6 +2,8 @@
 public enum CheckpointError: Error, Equatable, CustomStringConvertible {
   /// The folder is not there.
   case noSuchFolder(String)
+  /// A file of llama.cpp, or a folder of nothing else.
+  case gguf(String)
   /// A weight that the configuration calls for is in no file.
   case missing(parameter: String, folder: String)
   /// A weight has another shape than the configuration calls for.
@@ -17,6 +19,9 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .noSuchFolder(let folder): "\(folder): no such folder"
+    case .gguf(let file):
+      "\(file): a GGUF file, and checkpoints are folders with config.json and safetensors; transformers writes one: "
+        + "AutoModelForCausalLM.from_pretrained(folder, gguf_file=name).save_pretrained(other)"
     case .missing(let parameter, let folder): "\(folder): no file holds \(parameter), which config.json calls for"
     case .shape(let tensor, let file, let found, let expected):
       "\(file): tensor \(tensor) has shape \(found), config.json calls for \(expected)"

@@ -32,6 +32,7 @@ public struct CheckpointReader: ParameterSource {
   /// - Throws: `CheckpointError`, `ConfigurationError`, `TensorFileError`.
   public init(_ folder: URL, dtype: DType? = nil, device: Device = .cpu) throws {
     var isFolder: ObjCBool = false
+    if let file = try Self.gguf(at: folder) { throw CheckpointError.gguf(file) }
     guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue else {
       throw CheckpointError.noSuchFolder(folder.path)
     }
@@ -64,6 +65,16 @@ public struct CheckpointReader: ParameterSource {
     self.towerFolder = towerFolder
     self.places = places
     self.ignored = ignored.sorted()
+  }
+
+  /// The GGUF file that stands where a checkpoint is expected: the path itself, or one in a folder without a config.json.
+  private static func gguf(at url: URL) throws -> String? {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else { return nil }
+    if !isFolder.boolValue { return url.pathExtension.lowercased() == "gguf" ? url.path : nil }
+    if FileManager.default.fileExists(atPath: url.appending(path: "config.json").path) { return nil }
+    let name = try FileManager.default.contentsOfDirectory(atPath: url.path).sorted().first { $0.lowercased().hasSuffix(".gguf") }
+    return name.map { url.appending(path: $0).path }
   }
 
   /// True where a file holds this weight.

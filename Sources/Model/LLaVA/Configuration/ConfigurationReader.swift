@@ -31,6 +31,8 @@ struct ConfigurationReader {
       layout = .huggingFace
     } else if Self.originalTypes[type] != nil {
       layout = .original
+    } else if root.fields["vision_config"] == nil, root.fields["mm_vision_tower"] == nil, root.fields["vocab_size"] != nil {
+      throw ConfigurationError.textOnly(file: root.file, type: type)
     } else {
       throw ConfigurationError.unsupported(
         file: root.file, field: "model_type", found: "\"\(type)\"", known: Self.originalTypes.keys.sorted())

@@ -103,6 +103,9 @@ extension LLaVAConfiguration {
 }
 
 extension LLaVAConfiguration {
+  /// Channels, height and width of a picture as the encoder takes it, in pixels.
+  public var pictureShape: [Int] { [vision.channels, vision.imageSize, vision.imageSize] }
+
   /// The tokens of a picture, before anything is computed.
   public var pictureLayout: TokenLayout { TokenLayout(vision.grid) }
 

@@ -45,12 +45,16 @@ public enum GenerationError: Error, Equatable, CustomStringConvertible {
   case notFinite(step: Int)
   /// There must be one cache for each sample.
   case cacheCount(caches: Int, samples: Int)
+  /// Every sample has a branch at least, and every branch a sample.
+  case branchSamples([Int], samples: Int)
 
   /// One sentence for people.
   public var description: String {
     switch self {
     case .invalidOption(let text): text
     case .cacheCount(let caches, let samples): "\(caches) caches were given for \(samples) samples; there must be one for each"
+    case .branchSamples(let found, let samples):
+      "branches start from samples \(found.map(String.init).joined(separator: ", ")), expected each of 0..<\(samples) at least once"
     case .notFinite(let step):
       "the model's scores are not finite at new token \(step); use --dtype f32 or check the checkpoint with `epic inspect`"
     }

@@ -13,6 +13,8 @@ public struct LLaVAPipeline: Sendable {
   public let preprocessor: ImagePreprocessor
   /// How a conversation is written down.
   public let template: ConversationTemplate
+  /// One sentence where the checkpoint's own chat template is not followed.
+  public private(set) var templateNote: String?
 
   /// Puts the parts together.
   public init(model: LLaVAModel, tokenizer: any Tokenizer, preprocessor: ImagePreprocessor, template: ConversationTemplate) {
@@ -24,7 +26,7 @@ public struct LLaVAPipeline: Sendable {
 
   /// Reads a checkpoint folder.
   ///
-  /// 1. The template is Vicuna v1 unless another is named, as LLaVA-1.5 was trained with it; ChatML for Qwen2 decoders.
+  /// 1. The template is that of `TemplateChoice`.
   /// 2. The preprocessor is that of the checkpoint's `processor_config.json` or `preprocessor_config.json`, else the CLIP folder's, else
   ///    CLIP's constants. Pictures are padded to a square whatever that file says, unless the model's configuration says otherwise:
   ///    LLaVA-1.5 was trained so, and the file of the Hugging Face port does not say it.
@@ -34,14 +36,20 @@ public struct LLaVAPipeline: Sendable {
   ) throws -> LLaVAPipeline {
     let reader = try CheckpointReader(folder, dtype: dtype, device: device)
     let configuration = reader.configuration
-    let chosen = try ConversationTemplate.named(template ?? configuration.templateName)
+    let choice = try TemplateChoice(folder, configuration, named: template)
     let tokenizer = try TokenizerLoader.load(from: folder)
     let preprocessor = try preprocessor(reader)
-    return LLaVAPipeline(
-      model: try LLaVAModel(configuration, from: reader), tokenizer: tokenizer, preprocessor: preprocessor, template: chosen)
+    var pipeline = LLaVAPipeline(
+      model: try LLaVAModel(configuration, from: reader), tokenizer: tokenizer, preprocessor: preprocessor,
+      template: choice.template)
+    pipeline.templateNote = choice.note
+    return pipeline
   }
 
-  private static func preprocessor(_ reader: CheckpointReader) throws -> ImagePreprocessor {
+  /// How a checkpoint's pictures are prepared; see `load`.
+  ///
+  /// - Throws: `ImagingError`, `ConfigurationError`.
+  public static func preprocessor(_ reader: CheckpointReader) throws -> ImagePreprocessor {
     let configuration = reader.configuration
     let size = configuration.vision.imageSize
     if let url = try ConfigurationReader(reader.folder).preprocessingFile() {
@@ -78,15 +86,18 @@ public struct LLaVAPipeline: Sendable {
     images.isEmpty ? nil : try stack(images.map { try preprocessor($0) })
   }
 
+  /// Counts image tags before anything is read: they must be as many as the pictures.
+  ///
+  /// - Throws: `PromptError.imageCount`.
+  public static func requireImages(_ images: Int, in texts: [String]) throws {
+    let tags = texts.reduce(0) { $0 + Turn(.user, $1).imageTags }
+    if tags != images { throw PromptError.imageCount(placeholders: tags, images: images) }
+  }
+
   /// A user's text with a tag for every picture in front of it, unless it has tags of its own.
   public static func withImageTags(_ text: String, images: Int) -> String {
     images == 0 || text.contains(imageTag) ? text : String(repeating: imageTag + "\n", count: images) + text
   }
-}
-
-extension LLaVAConfiguration {
-  /// Name of the conversation template that a model is used with unless another is named.
-  public var templateName: String { text.family == .qwen2 ? "chatml" : "vicuna_v1" }
 }
 
 extension LLaVAPipeline {

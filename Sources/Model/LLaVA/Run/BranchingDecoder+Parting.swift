@@ -204,7 +204,8 @@ extension BranchingDecoder {
         continue
       }
       traces[layer] = AttentionTrace(
-        queries: needs.queries || needs.decoderLayers.contains(layer) ? try trunk.queries.map { try all($0, waited, layer) } : nil,
+        queries: needs.queries || needs.decoderLayers.contains(layer)
+          ? try trunk.queries.map { try all($0, waited, layer) } : nil,
         rowKeys: nil, keys: trunk.keys + waited.map { trunk.keys[$0.sample] })
     }
     return SiteRows(hidden: try joined.hidden.detached(), lengths: joined.lengths, traces: traces, lastLayer: walk.layer - 1) {

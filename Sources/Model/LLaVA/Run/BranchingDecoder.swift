@@ -51,6 +51,12 @@ public struct BranchingDecoder {
     _ decoder: LlamaDecoder, _ trunk: PackedBatch, caches: inout [KeyValueCache]?, _ branches: [Branch], recomputes: Bool = false,
     isolatesFailures: Bool = false, asking: Asking = { _, _, length in [length - 1..<length] }
   ) throws -> BranchedRows {
+    guard Set(branches.map(\.sample)) == Set(trunk.lengths.indices) else {
+      throw GenerationError.branchSamples(Set(branches.map(\.sample)).sorted(), samples: trunk.lengths.count)
+    }
+    if let caches, caches.count != trunk.lengths.count {
+      throw GenerationError.cacheCount(caches: caches.count, samples: trunk.lengths.count)
+    }
     var run = BranchingDecoder(decoder, branches, recomputes, isolatesFailures)
     run.caches = caches.take() ?? []
     let samples = Array(trunk.lengths.indices)

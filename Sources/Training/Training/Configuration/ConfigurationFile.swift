@@ -6,13 +6,13 @@ public enum ConfigurationProblem: Error, Equatable, CustomStringConvertible {
   /// The file is no YAML, or cannot be read.
   case file(String, reason: String)
   /// Keys that do not exist or have no usable value, all of them.
-  case keys(file: String?, [String])
+  case keys([String])
 
   /// One sentence for people.
   public var description: String {
     switch self {
     case .file(let path, let reason): "\(path): \(reason)"
-    case .keys(let file, let problems): (file.map { $0 + ": " } ?? "") + problems.joined(separator: "; ")
+    case .keys(let problems): problems.joined(separator: "; ")
     }
   }
 }
@@ -42,8 +42,14 @@ extension TrainingConfiguration {
       }
       read(root, "", &problems)
     }
-    for change in changes { try read(change, &problems) }
-    if !problems.isEmpty { throw ConfigurationProblem.keys(file: url?.relativePath, problems) }
+    if !problems.isEmpty { problems = [(url.map { $0.relativePath + ": " } ?? "") + problems.joined(separator: "; ")] }
+    // What a change gets wrong is none of the file's business.
+    for change in changes {
+      var wrong: [String] = []
+      try read(change, &wrong)
+      if !wrong.isEmpty { problems.append("--set: " + wrong.joined(separator: "; ")) }
+    }
+    if !problems.isEmpty { throw ConfigurationProblem.keys(problems) }
   }
 
   /// Changes one key: `key=value`, the value in YAML.
@@ -52,7 +58,7 @@ extension TrainingConfiguration {
   public mutating func set(_ change: String) throws {
     var problems: [String] = []
     try read(change, &problems)
-    if !problems.isEmpty { throw ConfigurationProblem.keys(file: nil, problems) }
+    if !problems.isEmpty { throw ConfigurationProblem.keys(problems) }
   }
 
   /// The whole configuration as YAML.

@@ -6,13 +6,15 @@ import Language
 extension TrainingConfiguration {
   /// The configuration with everything filled in that follows from something else, checked as a whole.
   ///
-  /// - Parameter model: what is trained.
+  /// - Parameters:
+  ///   - model: what is trained.
+  ///   - template: the conversation template of its folder.
   /// - Throws: `ConfigurationProblem.keys`, which names everything that is wrong.
-  public func resolved(for model: LLaVAConfiguration) throws -> TrainingConfiguration {
+  public func resolved(for model: LLaVAConfiguration, template: String? = nil) throws -> TrainingConfiguration {
     var found = self
     // What files and flags may not say, programs may not either; the rest counts with it.
     var problems = ConfigurationKey.all.compactMap { key in key.problem(self).map { "\(key.path) \($0)" } }
-    if !problems.isEmpty { throw ConfigurationProblem.keys(file: nil, problems) }
+    if !problems.isEmpty { throw ConfigurationProblem.keys(problems) }
     func check(_ key: String, _ body: () throws -> Void) {
       do { try body() } catch { problems.append("\(key): \(error)") }
     }
@@ -22,7 +24,7 @@ extension TrainingConfiguration {
     ] where value.isEmpty { problems.append("\(key) is missing: name \(what)") }
 
     let isPretraining = stage == .pretrain
-    found.data.template = data.template ?? (isPretraining ? "plain" : model.templateName)
+    found.data.template = data.template ?? (isPretraining ? "plain" : template ?? "vicuna_v1")
     check("data.template") { _ = try ConversationTemplate.named(found.data.template ?? "") }
     if data.maximumLength > model.text.maximumPositions {
       problems.append("data.max-length is \(data.maximumLength), expected at most the model's \(model.text.maximumPositions)")
@@ -44,7 +46,7 @@ extension TrainingConfiguration {
     check("lora") { try found.resolveAdapters() }
     found.resolveOptimizer(&problems)
     check("optimizer") { try found.optimizerOptions.validate() }
-    if !problems.isEmpty { throw ConfigurationProblem.keys(file: nil, problems) }
+    if !problems.isEmpty { throw ConfigurationProblem.keys(problems) }
     return found
   }
 
@@ -65,7 +67,7 @@ extension TrainingConfiguration {
       (.stages, curriculum.stages != nil), (.hold, curriculum.hold != nil),
     ]
     if let stray = given.first(where: { $0.1 && !kind.uses.contains($0.0) }) {
-      throw ConfigurationProblem.keys(file: nil, ["\(stray.0.rawValue) has no meaning for the curriculum \(name)"])
+      throw ConfigurationProblem.keys(["\(stray.0.rawValue) has no meaning for the curriculum \(name)"])
     }
     options.layer = curriculum.layer ?? min(options.layer, layers)
     options.studentMinimum = curriculum.studentMinimum ?? options.studentMinimum
@@ -117,7 +119,7 @@ extension TrainingConfiguration {
     guard let text = compression.reduce else { return nil }
     if let name = curriculum.name, name != "none" {
       throw ConfigurationProblem.keys(
-        file: nil,
+
         [
           "compression.reduce is \(text) and curriculum.name is \(name): one of them says what is dropped; set curriculum.name to none"
         ])
@@ -186,7 +188,7 @@ extension TrainingConfiguration {
   private mutating func resolveAdapters() throws {
     guard let options = loraOptions else {
       if lora.alpha != nil || lora.targets != nil {
-        throw ConfigurationProblem.keys(file: nil, ["alpha and targets have no meaning without lora.rank"])
+        throw ConfigurationProblem.keys(["alpha and targets have no meaning without lora.rank"])
       }
       return
     }

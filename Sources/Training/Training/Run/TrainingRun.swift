@@ -45,6 +45,8 @@ public final class TrainingRun {
   public let samples: Int
   /// Broken samples met so far, by code.
   public var skipped: [SampleFault.Code: Int] { skipLog.counts }
+  /// One sentence where the model's own chat template is not followed.
+  public let templateNote: String?
   /// Elements of the weights that are trained.
   public let trainedElements: Int
 
@@ -70,8 +72,11 @@ public final class TrainingRun {
   public init(_ given: TrainingConfiguration, resume: Bool = false, progress: (Double) -> Void = { _ in }) throws {
     let start = URL(fileURLWithPath: given.model)
     // Before anything is read or written: what is missing in the configuration.
-    let architecture = try given.model.isEmpty ? LLaVAConfiguration.preset("tiny") : CheckpointReader(start).configuration
-    let configuration = try given.resolved(for: architecture)
+    let known = given.model.isEmpty ? nil : try CheckpointReader(start).configuration
+    let choice = try known.map { try TemplateChoice(start, $0) }
+    let architecture = try known ?? .preset("tiny")
+    let configuration = try given.resolved(for: architecture, template: choice?.template.name)
+    templateNote = configuration.data.template == choice?.template.name && given.data.template == nil ? choice?.note : nil
     if let threads = configuration.threads { Runtime.threads = threads }
     let device = try Device(name: configuration.device)
     let folder = RunFolder(URL(fileURLWithPath: configuration.output))
