@@ -71,6 +71,32 @@ import Torch
     #expect(found.keptIndices?.map(\.count) == [5, 5])
   }
 
+  /// A plan in full is what the short options say, and more.
+  @Test func plansInFullAreTheShortForms() async throws {
+    let place = try EpicCommand.workplace()
+    let short = try await generate(
+      place, ["--compressor", "dart", "--keep", "9", "--layer", "1", "--then-layer", "3", "--then-keep", "4"])
+    let full = try await generate(place, ["--reduce", "dart:9@1,dart:4@3"])
+    #expect(full.tokens == short.tokens && full.cuts == short.cuts && full.keptIndices?.map(\.count) == [4])
+    let mixed = try await generate(place, ["--reduce", "uniform:12@features,fastv:25%@2"])
+    #expect(mixed.keptVisualTokens == 4 && mixed.cuts?.map(\.layer) == [0, 2])
+    let profile = try await EpicCommand.run(["profile", "--reduce", "dart:64@2,dart:16@15", "--json"])
+    #expect(profile.code == 0 && profile.out.contains("dart:64@2,dart:16@15"), "\(profile.err)")
+  }
+
+  /// DART never drops its pivots, whatever the ratio; whoever asks for less is told.
+  @Test func aRatioThatAFormulaCannotMeetIsSaid() async throws {
+    let place = try EpicCommand.workplace()
+    let model = place.url.appending(path: "model").path
+    let picture = place.url.appending(path: "house.png").path
+    let ask = ["generate", "--model", model, "--image", picture, "--max-tokens", "1", "--prompt", "What?", "--json"]
+    let all = try await EpicCommand.run(ask + ["--ratio", "1.0"])
+    #expect(
+      all.code == 0 && all.err.contains("ratio 1.0 leaves 4 of 16 visual tokens") && all.err.contains("--keep"), "\(all.err)")
+    let fastv = try await EpicCommand.run(ask + ["--ratio", "1.0", "--compressor", "fastv"])
+    #expect(fastv.code == 0 && fastv.err == "")
+  }
+
   @Test func twoCutsAndTheRatio() async throws {
     let place = try EpicCommand.workplace()
     let found = try await generate(place, ["--ratio", "0.5", "--then-layer", "3", "--then-keep", "2", "--compressor", "fastv"])

@@ -1,6 +1,6 @@
 // The matrix product of decoding: a handful of rows against every weight of the model. It is bound by reading the weights, and
 // libtorch's bfloat16 kernels for few rows reach half of the memory's speed or less (BENCHMARKS.md), so this one is ours.
-#include "parallel.h"
+#include "threads.h"
 #include "shim.h"
 #include "vectors.h"
 
@@ -85,7 +85,7 @@ int32_t ct_linear_few_rows(ct_tensor x, ct_tensor w, ct_tensor bias, ct_tensor *
     // Shares are multiples of the block, and none is smaller than what a thread's start costs.
     int64_t blocks = (out_features + outputs_at_once - 1) / outputs_at_once;
     int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, in * rows * outputs_at_once));
-    shim::parallel(blocks, grain, [&](int64_t begin, int64_t end) {
+    shim::share(blocks, grain, [&](int64_t begin, int64_t end) {
       product.compute(begin * outputs_at_once, std::min(end * outputs_at_once, out_features));
     });
     *out = shim::wrap(std::move(y));

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "parallel.h"
+#include "threads.h"
 #include "shim.h"
 #include "vectors.h"
 
@@ -86,7 +86,7 @@ int32_t ct_attend_one_row(ct_tensor queries, ct_tensor keys, ct_tensor values, c
     auto *y = result.mutable_data_ptr<at::BFloat16>();
     float scale = 1 / std::sqrt(static_cast<float>(width));
     int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, 2 * count * width * shared));
-    shim::parallel(groups, grain, [&](int64_t begin, int64_t end) {
+    shim::share(groups, grain, [&](int64_t begin, int64_t end) {
       std::vector<float> rows(shared * width), scores(shared * count), sum(width);
       for (int64_t group = begin; group < end; ++group) {
         for (int64_t i = 0; i < shared; ++i) shim::split_pairs(bits(q) + (group * shared + i) * width, width, rows.data() + i * width);
