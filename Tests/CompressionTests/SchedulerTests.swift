@@ -90,6 +90,11 @@ import Torch
     }
   }
 
+  /// Refuses every picture.
+  private struct Refusing: TokenReducer {
+    func reduce(_ choice: TokenChoice) throws -> Reduction { throw CompressionError.notFinite }
+  }
+
   @Test func aSequenceThatFailsFailsAlone() throws {
     let model = try TestModel.tiny(seed: 3)
     let good = GenerationRequest(
@@ -105,11 +110,14 @@ import Torch
     moody.compression = try CompressionPlan(Moody(), layer: 1, .keep(3))
     var bad = options
     bad.topP = 0
+    var refused = options
+    refused.compression = try CompressionPlan(stages: [.init(Refusing(), at: .features, .keep(4))])
+    let small = GenerationRequest(ids: good.ids, pixels: try .zeros([1, 3, 28, 28]))
     var scheduler = Scheduler(model)
     let fine = [scheduler.add(good, options), scheduler.add(good, cut), scheduler.add(good, moody)]
     let failing = [
       scheduler.add(spoilt, options), scheduler.add(spoilt, cut), scheduler.add(long, options), scheduler.add(wrong, options),
-      scheduler.add(good, bad),
+      scheduler.add(good, bad), scheduler.add(good, refused), scheduler.add(small, options),
     ]
     var failed: Set<Int> = []
     while !scheduler.isIdle {

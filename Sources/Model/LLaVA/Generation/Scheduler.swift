@@ -145,16 +145,11 @@ extension Scheduler {
         events.append(fail(index, error))
       }
     }
-    let segments = try model.encode(
-      fitting.map { index in
-        let sequence = sequences[index]
-        return PictureRequest(
-          ids: sequence.request.ids, pixels: sequence.request.pixels, plan: sequence.options.compression,
-          generator: sequence.generator)
-      })
+    let segments = encode(fitting, &events)
     timings.vision += try clock.seconds()
     clock = Stopwatch(model.device)
     for (index, segments) in zip(fitting, segments) {
+      guard let segments else { continue }
       do {
         let request = sequences[index].request
         let batch = try model.splice(
@@ -166,6 +161,32 @@ extension Scheduler {
     }
     timings.prefill += try clock.seconds()
     return events
+  }
+
+  /// The pictures of some sequences at the decoder's input; where all together fail, each alone, and nil for one that fails.
+  private mutating func encode(_ members: [Int], _ events: inout [Event]) -> [[VisualSegment]?] {
+    let requests = members.map { index in
+      let sequence = sequences[index]
+      return PictureRequest(
+        ids: sequence.request.ids, pixels: sequence.request.pixels, plan: sequence.options.compression,
+        generator: sequence.generator)
+    }
+    do {
+      return try model.encode(requests)
+    } catch {
+      return zip(members, requests).map { index, request in
+        do {
+          // Random numbers from their beginning, as if nothing had been tried.
+          var again = request
+          if again.generator != nil { again.generator = try Generator(seed: sequences[index].options.seed) }
+          sequences[index].generator = again.generator
+          return try model.encode([again])[0]
+        } catch {
+          events.append(fail(index, error))
+          return nil
+        }
+      }
+    }
   }
 
   /// Runs the rows that are due through the decoder, all sequences in one batch.
@@ -189,8 +210,15 @@ extension Scheduler {
     }
     if parts.isEmpty { return [] }
     var caches: [KeyValueCache]? = members.compactMap { sequences[$0].cache.take() }
-    let run = try BranchingDecoder.run(
-      model.decoder, PackedBatch.joined(parts), caches: &caches, branches, isolatesFailures: true)
+    let run: BranchedRows
+    do {
+      run = try BranchingDecoder.run(
+        model.decoder, PackedBatch.joined(parts), caches: &caches, branches, isolatesFailures: true)
+    } catch {
+      // Their caches went with the run.
+      for index in members { _ = fail(index, error) }
+      throw error
+    }
     var events: [Event] = []
     for (branch, rows) in try run.rows().enumerated() {
       let (index, end) = (members[branch], run.ends[branch])
