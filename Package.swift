@@ -54,14 +54,15 @@ let package = Package(
       path: "Sources/Media/Language"),
     .target(name: "Compression", dependencies: ["Torch"], path: "Sources/Model/Compression"),
     .target(name: "LLaVA", dependencies: ["Basics", "Torch", "Imaging", "Language", "Compression"], path: "Sources/Model/LLaVA"),
-    .target(name: "Efficiency", dependencies: ["Basics", "Torch", "Compression", "LLaVA"], path: "Sources/Measuring/Efficiency"),
+    .target(name: "Efficiency", dependencies: ["Basics", "Torch", "Compression", "LLaVA"], path: "Sources/Model/Efficiency"),
     .target(
       name: "Distillation", dependencies: ["Torch", "Language", "Compression", "LLaVA"], path: "Sources/Training/Distillation"),
     .target(name: "Report", dependencies: ["Basics", "Imaging", "Compression"], path: "Sources/Measuring/Report"),
     .target(
       name: "Training",
       dependencies: [
-        "Basics", "Torch", "Imaging", "Language", "Compression", "LLaVA", "Distillation", .product(name: "Yams", package: "Yams"),
+        "Basics", "Torch", "Imaging", "Language", "Compression", "LLaVA", "Efficiency", "Distillation",
+        .product(name: "Yams", package: "Yams"),
       ], path: "Sources/Training/Training"),
     .target(
       name: "Evaluation",
@@ -120,7 +121,8 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Basics", "Training", "Compression", "Distillation", "Imaging", "Language", "LLaVA", "TestModels", "TestSupport",
+        "Basics", "Training", "Compression", "Distillation", "Efficiency", "Imaging", "Language", "LLaVA", "TestModels",
+        "TestSupport",
       ],
       exclude: ["Resources"]),
     .testTarget(

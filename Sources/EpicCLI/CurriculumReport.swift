@@ -14,7 +14,7 @@ struct CurriculumReport: Encodable {
     let gap: Double
     let teacherMin, teacherMax, teacherMean: Double
 
-    init(_ curriculum: any Curriculum, step: Int, of steps: Int) {
+    init(_ curriculum: any StagedCurriculum, step: Int, of steps: Int) {
       let plan = curriculum.plan(step: step, of: steps)
       progress = Double(step) / Double(steps)
       self.step = step
@@ -35,7 +35,7 @@ struct CurriculumReport: Encodable {
   /// Expected ratios over all steps.
   let studentMean, teacherMean: Double
 
-  init(_ curriculum: any Curriculum, name: String, preset: CurriculumPreset, steps: Int) {
+  init(_ curriculum: any StagedCurriculum, name: String, preset: CurriculumPreset, steps: Int) {
     self.curriculum = name
     self.preset = preset.rawValue
     self.steps = steps
@@ -73,7 +73,7 @@ struct CurriculumReport: Encodable {
   private func percent(_ value: Double, _ decimals: Int = 1) -> String { String(format: "%.\(decimals)f %%", 100 * value) }
 
   /// Ratios above, layers below, over steps.
-  func figure(of curriculum: any Curriculum) -> Figure {
+  func figure(of curriculum: any StagedCurriculum) -> Figure {
     // As many points as a figure has pixels, give or take, so that every jump shows.
     let count = min(steps, 1000)
     let plans = (0...count).map { index -> (x: Double, plan: PlannedStage) in

@@ -44,12 +44,24 @@ final class TrainingReport {
   private func description(_ record: StepRecord) -> String {
     let left = Double(run.steps - record.step) * (pace ?? 0)
     let rate = String(format: "%.2e", record.learningRate)
-    return String(
-      format: "step %d of %d  loss %.4f  ce %.4f  kl %.5f  ratio %.3f/%.3f  layer %d  lr %@  %.2f samples/s  %@ left",
-      record.step,
-      run.steps, record.loss, record.crossEntropy, record.divergence, record.studentRatio, record.teacherRatio, record.layer,
-      rate,
-      record.samplesPerSecond, formatDuration(left))
+    let head = String(format: "step %d of %d  loss %.4f", record.step, run.steps, record.loss)
+    let tail = String(format: "lr %@  %.2f samples/s  %@ left", rate, record.samplesPerSecond, formatDuration(left))
+    return "\(head)  \(terms(record))  layer \(record.layer)  \(tail)"
+  }
+
+  /// Both terms of a step with one student, and its ratios; or tokens and terms of each budget.
+  private func terms(_ record: StepRecord) -> String {
+    if let budgets = record.budgets, budgets.count > 1 {
+      return budgets.map { budget in
+        let tokens = budget.tokens.map { String(format: "%.0f tokens ", $0) } ?? ""
+        return tokens + String(format: "ce %.4f", budget.crossEntropy)
+          + (budget.divergence.map { String(format: " kl %.4f", $0) } ?? "")
+      }.joined(separator: "  ")
+    }
+    let teacher = record.teacherRatio.map { String(format: "/%.3f", $0) } ?? ""
+    let divergence = record.teacherRatio == nil ? "" : String(format: "  kl %.5f", record.divergence)
+    return String(format: "ce %.4f", record.crossEntropy) + divergence + String(format: "  ratio %.3f", record.studentRatio)
+      + teacher
   }
 
   /// What became of the run, and how it goes on.

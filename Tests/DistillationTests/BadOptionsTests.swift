@@ -45,10 +45,12 @@ import Testing
   }
 
   @Test func unknownNamesListTheKnownOnes() {
-    #expect(throws: CurriculumError.unknownCurriculum("tokens", known: ["token", "layer", "integrated", "fixed"])) {
+    #expect(
+      throws: CurriculumError.unknownCurriculum("tokens", known: ["token", "layer", "integrated", "fixed", "nested", "auto"])
+    ) {
       try CurriculumDefinition.named("tokens")
     }
-    #expect(throws: CurriculumError.unknownPreset("paper", known: ["epic-paper", "epic-code"])) {
+    #expect(throws: CurriculumError.unknownPreset("paper", known: ["epic-paper", "epic-code", "epic-nested"])) {
       try CurriculumPreset.named("paper")
     }
   }

@@ -19,12 +19,12 @@ import Testing
   }
 
   private let schedule: Index.Schedule
-  private let curriculum: any Curriculum
+  private let curriculum: any StagedCurriculum
 
   init() throws {
     schedule = try JSONDecoder().decode(Index.self, from: Data(contentsOf: Fixtures.url("distill/index.json"))).schedule
     let token = try CurriculumDefinition.named("token")
-    curriculum = try token.curriculum(token.options(.code))
+    curriculum = try staged(token, token.options(.code))
   }
 
   @Test func everyPointIsMet() throws {

@@ -81,7 +81,7 @@ import Torch
         try loss.total.backward()
         total += try loss.total.item()
         crossEntropy += try loss.students[0].crossEntropySum.item() / Double(supervised)
-        divergence += try loss.students[0].divergenceSum.item() / Double(supervised)
+        divergence += try loss.students[0].divergenceSums[0].item() / Double(supervised)
       }
       let norm = try optimizer.step(factor: 1 - Double(number) / Double(sequence.steps.count))
       try optimizer.clearGradients()

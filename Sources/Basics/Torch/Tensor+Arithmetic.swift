@@ -13,6 +13,7 @@ extension Tensor {
     static let abs = Operator("aten::abs")
     static let exp = Operator("aten::exp")
     static let log = Operator("aten::log")
+    static let logaddexp = Operator("aten::logaddexp")
     static let cos = Operator("aten::cos")
     static let sin = Operator("aten::sin")
     static let rsqrt = Operator("aten::rsqrt")
@@ -73,6 +74,8 @@ extension Tensor {
   public func exp() throws -> Tensor { try Op.exp(.tensor(self)) }
   /// Natural logarithm.
   public func log() throws -> Tensor { try Op.log(.tensor(self)) }
+  /// log(exp(self) + exp(other)) without overflow.
+  public func logAddExp(_ other: Tensor) throws -> Tensor { try Op.logaddexp(.tensor(self), .tensor(other)) }
   /// Cosine.
   public func cos() throws -> Tensor { try Op.cos(.tensor(self)) }
   /// Sine.

@@ -12,10 +12,14 @@ struct CurriculumCommand: AsyncParsableCommand {
       + "being the progress from which the end is kept.\n\n"
       + CurriculumDefinition.all.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n"))
 
-  @Option(help: "token, layer, integrated or fixed; token unless given.")
+  @Option(help: "\(CurriculumDefinition.all.map(\.name).joined(separator: ", ")); token unless given.")
   var curriculum: String?
 
-  @Option(help: "Where constants come from: epic-paper (the text; used unless given) or epic-code (the released code).")
+  @Option(
+    help: """
+      Where constants come from: epic-paper (the text; used unless given), epic-code (the released code), or epic-nested (ours, for nested \
+      and auto, which use it).
+      """)
   var preset: String?
 
   @Option(help: "Optimizer steps of the training; 1000 unless given, 200 with --theory.")
@@ -48,6 +52,27 @@ struct CurriculumCommand: AsyncParsableCommand {
   @Option(help: "Fraction of training at its end that keeps what was reached.")
   var hold: Double?
 
+  @Option(help: "Visual tokens of a picture, for nested and auto; 576 unless given.")
+  var tokens: Int?
+
+  @Option(help: "Smallest budget of nested and auto, in tokens; a sixteenth of all unless given.")
+  var smallest: Int?
+
+  @Option(help: "Budgets of nested between all tokens and the smallest.")
+  var between: Int?
+
+  @Option(help: "Steps of nested from one with all tokens to the next; 0 for none.")
+  var fullEvery: Int?
+
+  @Option(help: "What pulls the budgets of nested: \(NestedTeacher.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var teacher: NestedTeacher?
+
+  @Option(help: "What goes from easy to hard in nested: \(NestedProgression.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var progression: NestedProgression?
+
+  @Flag(help: "One budget for each sample of nested, in place of several for all.")
+  var mix = false
+
   @Flag(help: "Show the scalar prototype instead: a model with one parameter, compressed directly and progressively.")
   var theory = false
 
@@ -74,8 +99,13 @@ struct CurriculumCommand: AsyncParsableCommand {
 
   private func runPlan() throws {
     let (curriculum, name, preset) = try plan()
-    let report = CurriculumReport(curriculum, name: name, preset: preset, steps: steps ?? 1000)
-    if let svg { try report.figure(of: curriculum).write(to: URL(fileURLWithPath: svg)) }
+    guard let staged = curriculum as? any StagedCurriculum else {
+      let report = BudgetPlanReport(curriculum, name: name, preset: preset, steps: steps ?? 1000)
+      if let svg { try report.figure(of: curriculum).write(to: URL(fileURLWithPath: svg)) }
+      return try json ? printJSON(report) : printLine(report.table())
+    }
+    let report = CurriculumReport(staged, name: name, preset: preset, steps: steps ?? 1000)
+    if let svg { try report.figure(of: staged).write(to: URL(fileURLWithPath: svg)) }
     try json ? printJSON(report) : printLine(report.table())
   }
 
@@ -94,14 +124,16 @@ struct CurriculumCommand: AsyncParsableCommand {
       (.layers, layers != nil), (.layer, layer != nil), (.studentMaximum, studentMax != nil),
       (.studentMinimum, studentMin != nil), (.gap, gap != nil), (.teacherMinimum, teacherMin != nil),
       (.rounding, rounding != nil),
-      (.stages, stages != nil), (.hold, hold != nil),
+      (.stages, stages != nil), (.hold, hold != nil), (.tokens, tokens != nil), (.smallest, smallest != nil),
+      (.between, between != nil), (.fullEvery, fullEvery != nil), (.teacher, teacher != nil), (.progression, progression != nil),
+      (.mixes, mix),
     ]
     return all.filter(\.1).map(\.0)
   }
 
   private func plan() throws -> (any Curriculum, name: String, CurriculumPreset) {
     let kind = try checkOption("--curriculum") { try CurriculumDefinition.named(curriculum ?? "token") }
-    let source = try checkOption("--preset") { try CurriculumPreset.named(preset ?? CurriculumPreset.paper.rawValue) }
+    let source = try checkOption("--preset") { try preset.map(CurriculumPreset.named) ?? kind.preset }
     if let stray = given.first(where: { !kind.uses.contains($0) }) {
       throw ValidationError("--\(stray.rawValue) has no meaning for the curriculum \(kind.name)")
     }
@@ -115,6 +147,13 @@ struct CurriculumCommand: AsyncParsableCommand {
     if let rounding { options.rounding = rounding }
     if let stages { options.stages = stages }
     if let hold { options.hold = hold }
+    if let tokens { options.nested.tokens = tokens }
+    if let smallest { options.nested.smallest = smallest }
+    if let between { options.nested.between = between }
+    if let fullEvery { options.nested.fullEvery = fullEvery }
+    if let teacher { options.nested.teacher = teacher }
+    if let progression { options.nested.progression = progression }
+    options.nested.mixes = mix
     do {
       return (try kind.curriculum(options), kind.name, source)
     } catch CurriculumError.invalidOptions(let problems) {
@@ -129,3 +168,5 @@ extension Ramp: ExpressibleByArgument {
 }
 
 extension LayerRounding: ExpressibleByArgument {}
+extension NestedTeacher: ExpressibleByArgument {}
+extension NestedProgression: ExpressibleByArgument {}

@@ -11,17 +11,38 @@ public struct TrainingLog: Sendable, Equatable {
     public var loss, crossEntropy, divergence: Double
     /// Decoder layers before the cut.
     public var layer: Int
-    /// Shares of visual tokens that the student and the teacher did without.
-    public var studentRatio, teacherRatio: Double
+    /// Share of visual tokens that students did without.
+    public var studentRatio: Double
+    /// The same of a teacher; nil where there was none.
+    public var teacherRatio: Double?
     /// Rate of the decoder.
     public var learningRate: Double
     /// What the step took.
     public var seconds: Double
+    /// Each branch; nil in logs of versions that did not say.
+    public var budgets: [Budget]?
+    /// Floating-point operations; nil likewise.
+    public var flops: Double?
+
+    /// What a branch of a step came to.
+    public struct Budget: Sendable, Equatable, Codable {
+      /// What it is for: `full`, `between`, `smallest`, `student` and others.
+      public var role: String
+      /// Visual tokens of a picture that it kept, a mean; nil without pictures.
+      public var tokens: Double?
+      /// Both terms, in nats per token; the divergence is nil where nothing pulled it.
+      public var crossEntropy: Double, divergence: Double?
+
+      /// A branch.
+      public init(role: String, tokens: Double?, crossEntropy: Double, divergence: Double?) {
+        (self.role, self.tokens, self.crossEntropy, self.divergence) = (role, tokens, crossEntropy, divergence)
+      }
+    }
 
     /// A step.
     public init(
-      step: Int, loss: Double, crossEntropy: Double, divergence: Double, layer: Int, studentRatio: Double, teacherRatio: Double,
-      learningRate: Double, seconds: Double
+      step: Int, loss: Double, crossEntropy: Double, divergence: Double, layer: Int, studentRatio: Double,
+      teacherRatio: Double?, learningRate: Double, seconds: Double, budgets: [Budget]? = nil, flops: Double? = nil
     ) {
       self.step = step
       self.loss = loss
@@ -32,6 +53,8 @@ public struct TrainingLog: Sendable, Equatable {
       self.teacherRatio = teacherRatio
       self.learningRate = learningRate
       self.seconds = seconds
+      self.budgets = budgets
+      self.flops = flops
     }
   }
 
@@ -100,7 +123,10 @@ extension TrainingLog {
     var charts = [chart("Loss, nats per token", losses)]
     if isTaught { charts.append(chart("KL divergence of student and teacher, nats per token", [("", \.divergence)])) }
     var ratios: [(name: String, of: (Step) -> Double)] = [("student", \.studentRatio)]
-    if isTaught { ratios.append(("teacher", \.teacherRatio)) }
+    if logs.contains(where: { $0.steps.contains { $0.teacherRatio != nil } }), isTaught {
+      ratios.append(("teacher", { $0.teacherRatio ?? 0 }))
+    }
+    charts += budgetCharts(logs, width)
     charts += [
       chart("Visual tokens dropped", ratios, .percent),
       chart("Decoder layers before the cut", [("", { Double($0.layer) })], .integer),
@@ -111,6 +137,37 @@ extension TrainingLog {
       subtitle: width > 1 ? "Lines are means over \(width) steps, areas reach from the smallest to the largest of them." : "",
       charts: charts)
   }
+
+  /// Tokens, cross entropy and divergence of each budget of runs that have several in a step.
+  private static func budgetCharts(_ logs: [TrainingLog], _ width: Int) -> [Chart] {
+    let several = logs.filter { $0.steps.contains { $0.budgets?.count ?? 0 > 1 } }
+    func chart(_ title: String, _ value: @escaping (Step.Budget) -> Double?) -> Chart? {
+      var series: [Chart.Series] = []
+      for log in several {
+        for place in 0..<(log.steps.compactMap(\.budgets?.count).max() ?? 0) {
+          // Counted from the smallest one, as steps without all tokens have one fewer.
+          func budget(_ step: Step) -> Step.Budget? { step.budgets.flatMap { $0.dropLast(place).last } }
+          let own = log.keeping { budget($0).flatMap(value) != nil }
+          guard let role = own.steps.first.flatMap(budget)?.role else { continue }
+          let points = own.condensed(by: width) { budget($0).flatMap(value) ?? 0 }.mean
+          series.append(Chart.Series(several.count > 1 ? "\(log.name): \(role)" : role, .line(points), color: series.count))
+        }
+      }
+      let last = several.compactMap { $0.steps.last?.step }.max() ?? 1
+      return series.isEmpty
+        ? nil
+        : Chart(
+          title: title, x: .init("optimizer step", format: .integer, range: 0...Double(max(1, last))), y: .init(format: .number),
+          series: series)
+    }
+    return [
+      chart("Budgets in play: visual tokens that stay of a picture", \.tokens),
+      chart("Cross entropy of each budget, nats per token", \.crossEntropy),
+      chart("Divergence of each budget, nats per token", \.divergence),
+    ].compactMap(\.self)
+  }
+
+  private func keeping(_ isKept: (Step) -> Bool) -> TrainingLog { TrainingLog(name: name, steps: steps.filter(isKept)) }
 
   /// So many steps become one point that a plot has at most 80.
   private static func window(_ steps: Int) -> Int { max(1, (steps + 79) / 80) }

@@ -33,19 +33,53 @@ struct NaiveStep {
   ///
   /// Both sides hold the same supervised tokens in the same order; one without a row before it has no prediction.
   func terms(_ student: Side, _ teacher: Side?) throws -> (crossEntropy: Tensor, divergence: Tensor) {
-    let own = student.tokens
-    let predicted = own.indices.filter { !own[$0].isFirst }
-    let rows = try Tensor(predicted.map { own[$0].row - 1 })
-    let ce = try student.logits.rows(rows).crossEntropy(Tensor(predicted.map { own[$0].label }))
-    guard let teacher else { return (ce, try .zeros([])) }
-    let compared = c.options.divergencePositions == .holding ? Array(own.indices) : predicted
-    let shift = c.options.divergencePositions == .holding ? 0 : 1
-    func logs(_ logits: Tensor, _ rows: [Int]) throws -> Tensor {
-      try (logits.rows(Tensor(rows)) / c.options.temperature).logSoftmax()
+    (try crossEntropy(student), try teacher.map { try divergence(student, [$0]) } ?? .zeros([]))
+  }
+
+  /// Of the tokens that some row predicts.
+  func crossEntropy(_ side: Side) throws -> Tensor {
+    let predicted = side.tokens.filter { !$0.isFirst }
+    return try side.logits.rows(Tensor(predicted.map { $0.row - 1 })).crossEntropy(Tensor(predicted.map(\.label)))
+  }
+
+  /// From the mean of some targets, each written out as its definition says.
+  func divergence(_ student: Side, _ targets: [Side]) throws -> Tensor {
+    let options = c.options
+    let isHolding = options.divergencePositions == .holding
+    let compared = student.tokens.indices.filter { isHolding || !student.tokens[$0].isFirst }
+    func pick(_ side: Side, _ values: Tensor) throws -> Tensor {
+      try values.rows(Tensor(compared.map { side.tokens[$0].row - (isHolding ? 0 : 1) }))
     }
-    let p = try logs(student.logits, compared.map { own[$0].row - shift })
-    let q = try logs(teacher.logits, compared.map { teacher.tokens[$0].row - shift })
-    return (ce, try (q.exp() * (q - p)).sum() / Double(max(1, compared.count)))
+    func probabilities(_ side: Side) throws -> Tensor { try (pick(side, side.logits) / options.temperature).softmax() }
+    let p = try probabilities(student)
+    let q = try mean(targets.map(probabilities)).detached()
+    let values: Tensor
+    switch options.divergence {
+    case .forward: values = try (q * (q.log() - p.log())).sum(-1)
+    case .reverse: values = try (p * (p.log() - q.log())).sum(-1)
+    case .jensenShannon:
+      let m = try (p + q) / 2
+      values = try ((q * (q.log() - m.log())).sum(-1) + (p * (p.log() - m.log())).sum(-1)) / 2
+    case .hidden:
+      func unit(_ side: Side) throws -> Tensor {
+        let rows = try pick(side, side.hidden)
+        return try rows / rows.power(2).sum(-1, keepingDimension: true).power(0.5)
+      }
+      let target = try mean(targets.map(unit)).detached()
+      let length = try target.power(2).sum(-1).power(0.5)
+      values = try -((unit(student) * target).sum(-1) / length) + 1
+    }
+    let weights: [Double] =
+      switch options.guidance {
+      case .all: compared.map { _ in 1 }
+      case .right: zip(try q.argmax().array(Int.self), compared).map { $0 == student.tokens[$1].label ? 1 : 0 }
+      case .confidence: try q.array(Float.self).split(q.size(1)).map { Double($0.max() ?? 0) }
+      }
+    return try (values * Tensor(weights.map(Float.init))).sum() / Double(max(1, compared.count))
+  }
+
+  private func mean(_ values: [Tensor]) throws -> Tensor {
+    try values.dropFirst().reduce(values[0]) { try $0 + $1 } / Double(values.count)
   }
 
   struct Token {
@@ -54,15 +88,17 @@ struct NaiveStep {
     let isFirst: Bool
   }
 
-  /// Scores of all rows of all samples, and the supervised tokens among them.
+  /// Scores and final hidden states of all rows of all samples, and the supervised tokens among them.
   struct Side {
-    let logits: Tensor
+    let logits, hidden: Tensor
     let tokens: [Token]
   }
 
   /// One complete pass, cut after a layer at a ratio, for each sample.
-  func side(_ cuts: [(layer: Int, ratio: Double)], _ seed: (TrainingSample) -> UInt64) throws -> Side {
-    let model = c.model
+  func side(
+    _ cuts: [(layer: Int, ratio: Double)], by other: LLaVAModel? = nil, _ seed: (TrainingSample) -> UInt64
+  ) throws -> Side {
+    let model = other ?? c.model
     let features = try c.samples.map { try $0.images.map { try model.visualTokens($0.unsqueezed(0)).selected(0, 0) } }
     let batch = try model.splice(c.samples.map(\.ids), features: features, labels: c.samples.map(\.labels))
     let tokens = model.pictureLayout.count
@@ -79,7 +115,14 @@ struct NaiveStep {
     let starts = Set(last.starts)
     let found = labels.indices.filter { labels[$0] != ignoredLabel }
     return Side(
-      logits: try model.decoder.logits(last.hidden),
+      logits: try model.decoder.logits(last.hidden), hidden: try model.decoder.norm(last.hidden),
       tokens: found.map { Token(row: $0, label: labels[$0], isFirst: starts.contains($0)) })
+  }
+}
+
+extension Array {
+  /// Parts of `count` elements.
+  fileprivate func split(_ count: Int) -> [ArraySlice<Element>] {
+    stride(from: 0, to: self.count, by: count).map { self[$0..<Swift.min($0 + count, self.count)] }
   }
 }

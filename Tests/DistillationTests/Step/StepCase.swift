@@ -14,7 +14,7 @@ struct StepCase {
   let compressor: any TokenReducer
   let samples: [TrainingSample]
   let stages: [Stage]
-  let options: DistillationOptions
+  var options: DistillationOptions
 
   init(
     _ seed: Int, layer: Int? = nil, samples count: Int? = nil, dtype: DType = .float32, positions: DivergencePositions? = nil

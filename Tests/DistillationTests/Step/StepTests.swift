@@ -113,14 +113,16 @@ import Torch
     let diverges = [true, false, true, true, true, true, false]
     var options = DistillationOptions(.code)
     (options.divergenceWeight, options.temperature, options.chunkRows, options.measuresGradients) = (0.25, temperature, 3, true)
-    var loss = ConsistencyLoss(options: options, head: head, norm: { $0 }, crossEntropyCount: 6, divergenceCount: 5)
-    loss.parts = [
-      ConsistencyLoss.Part(
-        student: student, teacher: teacher, targets: targets, diverges: diverges, crossEntropyWeight: 0.75,
-        divergenceWeight: 0.25,
-        recordsGradients: true)
+    var loss = ConsistencyLoss(
+      options: options, output: .init(norm: { $0 }, head: head), targets: targets, crossEntropyCount: 6, divergenceCount: 5)
+    loss.teacher = (teacher, .init(norm: { $0 }, head: head))
+    loss.views = [
+      .init(
+        hidden: student, crossEntropyWeight: 0.75, recordsGradients: true,
+        pulls: [.init(source: .teacher, weight: 0.25, compares: diverges.prefix(rows - 2) + [false, false])])
     ]
-    let found = try loss(supervisedTokens: 6, divergencePositions: 5, teacherSamples: 1, checks: [])
+    let found = try loss(
+      supervisedTokens: 6, divergencePositions: 5, teacherSamples: 1, shape: StepShape(samples: [], students: 1), checks: [])
     let logits = try student.matmul(head.transposed(0, 1))
     let compared = try Tensor([0, 2, 3, 4])
     let p = try (logits.rows(compared) / temperature).logSoftmax()

@@ -10,14 +10,19 @@ public struct PictureRequest: Sendable {
   public var pixels: Tensor?
   /// What is dropped before the decoder; nil for nothing.
   public var plan: CompressionPlan?
+  /// What strategies look at that work on the pictures later, beside those of the plan.
+  public var needs: ReducerNeeds
   /// Random numbers of the sample.
   public var generator: Generator?
 
   /// Pictures of a sample.
-  public init(ids: [Int], pixels: Tensor?, plan: CompressionPlan? = nil, generator: Generator? = nil) {
+  public init(
+    ids: [Int], pixels: Tensor?, plan: CompressionPlan? = nil, needs: ReducerNeeds = .init(), generator: Generator? = nil
+  ) {
     self.ids = ids
     self.pixels = pixels
     self.plan = plan
+    self.needs = needs
     self.generator = generator
   }
 }
@@ -57,7 +62,7 @@ extension LLaVAModel {
       let reductions = stages[members[0]].indices.map { stage in
         EncoderStage(stages[members[0]][stage].stage, counts: members.flatMap { stages[$0][stage].counts[0] })
       }
-      let needs = members.compactMap { requests[$0].plan?.needs }.reduce(ReducerNeeds()) { $0.union($1) }
+      let needs = members.reduce(ReducerNeeds()) { $0.union(requests[$1].needs).union(requests[$1].plan?.needs ?? .init()) }
       var context = EncoderContext(towerLayers: needs.towerLayers)
       for (member, count) in zip(members, counts) {
         let generator = try requests[member].generator ?? Generator(seed: 0)

@@ -18,7 +18,7 @@ public enum CurriculumError: Error, Equatable, CustomStringConvertible {
   /// No preset has this name.
   case unknownPreset(String, known: [String])
   /// A preset has no constants for a curriculum.
-  case notInPreset(curriculum: String, preset: String, has: [String])
+  case notInPreset(curriculum: String, preset: String, has: [String], use: String)
   /// Options whose values make no sense, all of them.
   case invalidOptions([Problem])
 
@@ -28,9 +28,9 @@ public enum CurriculumError: Error, Equatable, CustomStringConvertible {
     case .unknownCurriculum(let name, let known):
       "there is no curriculum \(name); known are \(known.joined(separator: ", "))"
     case .unknownPreset(let name, let known): "there is no preset \(name); known are \(known.joined(separator: ", "))"
-    case .notInPreset(let curriculum, let preset, let has):
+    case .notInPreset(let curriculum, let preset, let has, let use):
       "preset \(preset) has no constants for the curriculum \(curriculum), only for \(has.joined(separator: " and ")); "
-        + "use preset \(CurriculumPreset.paper.rawValue)"
+        + "use preset \(use)"
     case .invalidOptions(let problems):
       problems.map { "\($0.option.rawValue) \($0.reason)" }.joined(separator: "; ")
     }

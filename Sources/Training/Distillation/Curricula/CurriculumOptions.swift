@@ -35,6 +35,11 @@ public struct CurriculumOptions: Sendable, Equatable {
   public var stages = 4
   /// Fraction of training at its end during which what was reached last is kept.
   public var hold = 0.0
+  /// Those of curricula with several budgets in a step.
+  public var nested = NestedOptions()
+
+  /// For a curriculum that reads no ramp.
+  init() { self.init(studentMinimum: Ramp(constant: 0), studentMaximum: Ramp(constant: 0), gap: Ramp(constant: 0)) }
 
   init(layers: Int = 32, layer: Int = 2, studentMinimum: Ramp, studentMaximum: Ramp, gap: Ramp) {
     self.layers = layers
@@ -64,6 +69,28 @@ public struct CurriculumOptions: Sendable, Equatable {
     case stages
     /// `hold`
     case hold
+    /// `nested.tokens`
+    case tokens
+    /// `nested.smallest`
+    case smallest
+    /// `nested.between`
+    case between
+    /// `nested.ladder`
+    case ladder
+    /// `nested.fullEvery`
+    case fullEvery = "full-every"
+    /// `nested.mixes`
+    case mixes = "mix"
+    /// `nested.teacher`
+    case teacher
+    /// `nested.progression`
+    case progression
+    /// `nested.cutLayers`
+    case cutLayers = "cut-layers"
+    /// `nested.shares`
+    case shares
+    /// `nested.divergenceWeights`
+    case divergenceWeights = "divergence-weights"
   }
 
   /// Throws where values make no sense, naming all that do not.
@@ -85,6 +112,7 @@ public struct CurriculumOptions: Sendable, Equatable {
     require((0...1).contains(teacherMinimum), .teacherMinimum, teacherMinimum, "a ratio within 0...1")
     require((1...most).contains(stages), .stages, stages, "1...\(most)")
     require(hold >= 0 && hold < 1, .hold, hold, "a fraction of training from 0 to below 1")
+    nested.problems(layers: layers) { name, value, expected in require(false, name, value, expected) }
     if problems.isEmpty, !rangeHasItsEndsInOrder {
       problems.append(.init(.studentMinimum, "is \(studentMinimum), above student-max \(studentMaximum) at some moment"))
     }

@@ -6,6 +6,8 @@ public enum CurriculumPreset: String, Sendable, CaseIterable {
   case paper = "epic-paper"
   /// What the released code computes, which differs from the paper and holds no curriculum over layers.
   case code = "epic-code"
+  /// Ours, for curricula with several budgets in a step, which neither of the two has.
+  case nested = "epic-nested"
 
   /// A preset by name.
   ///
@@ -46,6 +48,8 @@ public struct CurriculumDefinition: Sendable {
     LayerCurriculum.definition,
     IntegratedCurriculum.definition,
     FixedCurriculum.definition,
+    NestedCurriculum.definition,
+    AutoCurriculum.definition,
   ]
 
   /// A kind by name.
@@ -58,13 +62,17 @@ public struct CurriculumDefinition: Sendable {
     return found
   }
 
-  /// A preset's constants for this kind, to be changed one by one.
+  /// The preset that has constants for this kind, the paper's where it has.
+  public var preset: CurriculumPreset { CurriculumPreset.allCases.first { presets[$0] != nil } ?? .paper }
+
+  /// A preset's constants for this kind, to be changed one by one; its own preset's unless one is named.
   ///
   /// - Throws: `CurriculumError.notInPreset` where the preset's source says nothing about this kind.
-  public func options(_ preset: CurriculumPreset = .paper) throws -> CurriculumOptions {
+  public func options(_ preset: CurriculumPreset? = nil) throws -> CurriculumOptions {
+    let preset = preset ?? self.preset
     guard let options = presets[preset] else {
       let has = Self.all.filter { $0.presets[preset] != nil }.map(\.name)
-      throw CurriculumError.notInPreset(curriculum: name, preset: preset.rawValue, has: has)
+      throw CurriculumError.notInPreset(curriculum: name, preset: preset.rawValue, has: has, use: self.preset.rawValue)
     }
     return options
   }

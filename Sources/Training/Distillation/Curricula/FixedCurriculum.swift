@@ -1,5 +1,5 @@
 /// Direct training: the same ratios before the same layer from the first step to the last, for comparison.
-public struct FixedCurriculum: Curriculum {
+public struct FixedCurriculum: StagedCurriculum {
   private let options: CurriculumOptions
 
   /// Takes the layer and the ramps, which must be constant.

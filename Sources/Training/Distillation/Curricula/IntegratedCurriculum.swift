@@ -4,7 +4,7 @@
 /// starting again at the next layer. Ours to choose were the following. Training is cut into `stages` equal parts. Part m of M, counted
 /// from 1, drops before ℓ(m/M) of eq. 9, the layer that LCD has reached at its end: so the last part works at ℓ_min, none is spent
 /// at ℓ = L where nothing would be dropped (unless there are fewer layers than parts), and one part alone is TCD.
-public struct IntegratedCurriculum: Curriculum {
+public struct IntegratedCurriculum: StagedCurriculum {
   private let options: CurriculumOptions
 
   /// Takes the layers, their rounding, the number of stages, and the ramps, which run through once in each stage.
@@ -28,6 +28,7 @@ public struct IntegratedCurriculum: Curriculum {
 
   static let definition = CurriculumDefinition(
     "integrated", "the ratio grows anew at each of several layers, deep to shallow (ICD)",
-    uses: Set(CurriculumOptions.Name.allCases), presets: [.paper: TokenCurriculum.paper]
+    uses: [.layers, .layer, .studentMinimum, .studentMaximum, .gap, .teacherMinimum, .rounding, .stages, .hold],
+    presets: [.paper: TokenCurriculum.paper]
   ) { try IntegratedCurriculum($0) }
 }

@@ -2,7 +2,7 @@
 ///
 /// ℓ(t) = Round(L − β(L − ℓ_min)) with β = t/T (paper, eq. 9-11), the same layer for student and teacher. It begins at ℓ = L, where
 /// no layer is left to run on fewer tokens: nothing is dropped, and teacher and student are equal whatever their ratios.
-public struct LayerCurriculum: Curriculum {
+public struct LayerCurriculum: StagedCurriculum {
   private let options: CurriculumOptions
 
   /// Takes the layers, their rounding and the ramps.

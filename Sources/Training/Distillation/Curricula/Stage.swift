@@ -68,8 +68,7 @@ public struct PlannedStage: Sendable, Equatable {
 
   /// Draws the student's ratio and derives the teacher's.
   public func draw(using generator: inout some RandomNumberGenerator) -> Stage {
-    let (low, high) = (studentRatios.lowerBound, studentRatios.upperBound)
-    let student = min(high, low + (high - low) * Double.random(in: 0..<1, using: &generator))
+    let student = studentRatios.drawn(using: &generator)
     return Stage(layer: layer, studentRatio: student, teacherRatio: teacherRatio(for: student))
   }
 }

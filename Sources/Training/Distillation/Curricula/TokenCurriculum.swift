@@ -1,7 +1,7 @@
 /// Token consistency distillation (TCD): more and more tokens are dropped before one layer.
 ///
 /// r_s ~ Uniform(Rmin(t), Rmax(t)) and r_t = max(0, r_s − Δ(t)) (paper, eq. 4-5), all three linear in progress.
-public struct TokenCurriculum: Curriculum {
+public struct TokenCurriculum: StagedCurriculum {
   private let options: CurriculumOptions
 
   /// Takes the layer and the ramps.

@@ -12,6 +12,8 @@ public enum DistillationError: Error, Equatable, CustomStringConvertible {
   case layersDiffer([Int])
   /// A teacher that is to see less than its student.
   case teacherSeesLess(teacher: Double, student: Double)
+  /// A frozen teacher that answers in other tokens or sees other pictures.
+  case teacherDiffers(what: String, teacher: Int, student: Int)
   /// No sample of a batch has a supervised token.
   case nothingSupervised(samples: Int)
 
@@ -28,6 +30,8 @@ public enum DistillationError: Error, Equatable, CustomStringConvertible {
         + "give all of them the same layer, as samples of a batch share the layers before it"
     case .teacherSeesLess(let teacher, let student):
       "the teacher's ratio is \(teacher), expected at most the student's \(student): it is to see more visual tokens"
+    case .teacherDiffers(let what, let teacher, let student):
+      "the teacher has \(what) \(teacher) and the student \(student); take a teacher of the same vocabulary and pictures"
     case .nothingSupervised(let samples):
       "none of the batch's \(samples) samples has a supervised token that another one precedes; leave such samples out"
     }

@@ -10,18 +10,19 @@ public struct DistillationLoss: Sendable {
   /// Norms of the gradients with respect to the student's final hidden states, after the last norm, at the rows of the loss: where both
   /// terms still are apart. All gradients below follow from these linearly. Over several batches, the root of the sum of squares.
   public struct GradientNorms: Sendable {
-    /// ‖(1 − λ) · ∂CE/∂h‖, a float32 scalar.
+    /// ‖Σ weight · ∂CE/∂h‖, a float32 scalar.
     public let crossEntropy: Tensor
-    /// ‖λ · ∂KL/∂h‖, a float32 scalar.
+    /// ‖Σ weight · ∂divergence/∂h‖, a float32 scalar.
     public let divergence: Tensor
   }
 
   /// The terms of one student.
   public struct Terms: Sendable {
     /// Sum over supervised tokens of -log p, a float32 scalar; divide by `supervisedTokens` for the mean.
-    public let crossEntropySum: Tensor
-    /// Sum over positions of KL(teacher ‖ student), without τ², a float32 scalar; divide by `divergencePositions` for the mean.
-    public let divergenceSum: Tensor
+    public internal(set) var crossEntropySum: Tensor
+    /// For each of the student's pulls the sum over positions of its divergence, without τ², a float32 scalar; divide by
+    /// `divergencePositions` for the mean.
+    public internal(set) var divergenceSums: [Tensor]
   }
 
   /// The loss, a float32 scalar; its `backward()` adds to the gradients of all weights that require them.
@@ -32,10 +33,12 @@ public struct DistillationLoss: Sendable {
   public let supervisedTokens: Int
   /// Positions that the divergence of a student is over, those of samples without a teacher's work included.
   public let divergencePositions: Int
-  /// Samples that a student was compared with the teacher on: the others' student keeps the same tokens, so that their divergence is 0.
+  /// Samples on which a student was compared with a target: of the others both keep the same tokens, so that the divergence is 0.
   public let teacherSamples: Int
   /// Where asked for.
   public let gradientNorms: GradientNorms?
+  /// What was computed, in numbers.
+  public let shape: StepShape
   /// What could not be checked while a GPU was at work.
   let checks: [ChoiceCheck]
 
@@ -48,8 +51,11 @@ public struct DistillationLoss: Sendable {
   public func crossEntropy(of student: Int = 0) throws -> Double {
     try students[student].crossEntropySum.item() / Double(max(1, supervisedTokens))
   }
-  /// Mean divergence of a student without τ²; waits for the device.
-  public func divergence(of student: Int = 0) throws -> Double {
-    try students[student].divergenceSum.item() / Double(max(1, divergencePositions))
+  /// Mean divergence of a student from one of its targets, without τ².
+  ///
+  /// 0 without that target; waits for the device.
+  public func divergence(of student: Int = 0, pull: Int = 0) throws -> Double {
+    let sums = students[student].divergenceSums
+    return sums.indices.contains(pull) ? try sums[pull].item() / Double(max(1, divergencePositions)) : 0
   }
 }

@@ -15,9 +15,17 @@ public enum TokenDraws: String, Sendable, CaseIterable {
   case nested
 }
 
+/// How many tokens a ratio leaves.
+public enum RatioCounts: String, Sendable, CaseIterable {
+  /// What the strategy's authors' formula gives: with DART 12 of 144 tokens for ratio 0.889, as it counts in groups of its pivots.
+  case formula
+  /// (1 − ratio) · tokens to the nearest number, whatever the strategy: 16 of 144 for ratio 0.889.
+  case exact
+}
+
 /// The loss of a training step and how it is computed.
 ///
-/// loss = (1 − λ) · CE + λ · KL(teacher ‖ student), equation 8 of the paper.
+/// With one student and one teacher, loss = (1 − λ) · CE + λ · KL(teacher ‖ student), equation 8 of the paper.
 public struct DistillationOptions: Sendable, Equatable {
   /// λ: the share of the divergence in the loss.
   ///
@@ -29,9 +37,15 @@ public struct DistillationOptions: Sendable, Equatable {
   public var scalesByTemperature: Bool
   /// Where the divergence is taken; its mean is over these positions.
   public var divergencePositions: DivergencePositions
+  /// How far a student is from its target.
+  public var divergence = Divergence.forward
+  /// Which positions count in it, and how much; its mean is over all of them all the same.
+  public var guidance = DivergenceGuidance.all
+  /// How many tokens a curriculum's ratio leaves.
+  public var counts = RatioCounts.formula
   /// How random strategies draw for both sides.
   public var draws = TokenDraws.independent
-  /// Rows whose logits exist at one time.
+  /// Rows of a student and a teacher whose logits exist at one time; with more students as many logits, of fewer rows.
   public var chunkRows = 256
   /// Keeps each decoder layer's input alone for the backward pass and computes the rest again; the same gradients for less memory.
   public var recomputesActivations = false
@@ -42,7 +56,7 @@ public struct DistillationOptions: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - preset: λ = 0.7 without τ² in the paper; 0.5 with τ² in the released scripts (0.4 in the one for random choice). Both τ = 1: the
-  ///     paper names none, the scripts pass it.
+  ///     paper names none, the scripts pass it. 0.5 without τ² for nested curricula.
   ///   - corrected: false for the released code's unshifted positions. Which text a strategy looks at is the strategy's own option.
   public init(_ preset: CurriculumPreset = .paper, corrected: Bool = true) {
     divergenceWeight = preset == .paper ? 0.7 : 0.5

@@ -5,8 +5,9 @@ import Torch
 
 /// One step of progressive consistency distillation: the loss of a batch, ready for its backward pass.
 ///
-/// Students and teacher are the same weights. All that comes before the first cut (tower, projector, splice, layers 0..<ℓ) is computed
-/// once; then each student's tokens go on with gradient and the teacher's, from the same rows, without.
+/// Students and teacher are the same weights, unless the teacher is a frozen model. All that comes before the first cut (tower,
+/// projector, splice, layers 0..<ℓ) is computed once; then each student's tokens go on with gradient and the teacher's, from the same
+/// rows, without.
 public struct DistillationStep: Sendable {
   /// What is trained.
   public let model: LLaVAModel
@@ -47,92 +48,127 @@ public struct DistillationStep: Sendable {
     if let stage = stages.first(where: { $0.teacherRatio > $0.studentRatio }) {
       throw DistillationError.teacherSeesLess(teacher: stage.teacherRatio, student: stage.studentRatio)
     }
-    let student = Student(
-      plans: try stages.map { try plan($0, $0.studentRatio) }, crossEntropyWeight: 1 - options.divergenceWeight,
-      divergenceWeight: options.divergenceWeight)
-    let teacher = options.divergenceWeight == 0 ? nil : Teacher(plans: try stages.map { try plan($0, $0.teacherRatio) })
-    return try self(samples, students: [student], teacher: teacher, tokens: tokens)
+    let plan = stages.first.map { PlannedStep(PlannedStage(layer: $0.layer, studentRatios: 0...0, gap: 0)) }
+    func sights(_ ratio: (Stage) -> Double) -> [DrawnSight] {
+      stages.map { DrawnSight(layer: $0.layer, ratio($0) == 0 ? nil : .ratio(ratio($0))) }
+    }
+    guard let plan else { throw DistillationError.stageCount(stages: 0, samples: samples.count) }
+    let drawn = DrawnStep(plan: plan, students: [sights(\.studentRatio)], teacher: sights(\.teacherRatio))
+    return try self(samples, drawn, tokens: tokens)
   }
 
-  /// The strategy at a ratio; nil for ratio 0, whatever a strategy's formula makes of it.
-  private func plan(_ stage: Stage, _ ratio: Double) throws -> CompressionPlan? {
+  /// The loss of a batch with the branches of a curriculum.
+  ///
+  /// - Parameters:
+  ///   - step: for each branch one sight for all samples or one for each.
+  ///   - frozen: the model that training began with, for steps whose teacher it is.
+  ///   - tokens: as above.
+  /// - Throws: as above.
+  public func callAsFunction(
+    _ samples: [TrainingSample], _ step: DrawnStep, frozen: LLaVAModel? = nil, tokens: Int? = nil
+  ) throws -> DistillationLoss {
+    let students = try zip(step.plan.branches, step.students).map { branch, sights in
+      let weight = branch.pulls.isEmpty ? 0 : branch.divergenceWeight ?? options.divergenceWeight
+      // Without weight a teacher is not computed; other students are there anyway, and their distance is measured.
+      let pulls = branch.pulls.map { Pull(towards: $0.target, weight: $0.weight * branch.share * weight) }
+      return Student(
+        plans: try sights.map(plan), crossEntropyWeight: branch.share * (1 - weight),
+        pulls: pulls.filter { $0.weight != 0 || $0.target != .teacher })
+    }
+    let isAsked = students.contains { $0.pulls.contains { $0.target == .teacher } }
+    if isAsked, step.plan.teacher == .frozen, frozen == nil {
+      throw DistillationError.option(name: "teacher", value: "frozen", expected: "a frozen model beside the step")
+    }
+    let teacher =
+      try isAsked && !step.teacher.isEmpty
+      ? Teacher(plans: step.teacher.map(plan), model: step.plan.teacher == .frozen ? frozen : nil) : nil
+    return try self(samples, students: students, teacher: teacher, tokens: tokens)
+  }
+
+  /// The strategy where and as far as a sight says; nil where all tokens stay, whatever a strategy's formula makes of ratio 0.
+  private func plan(_ sight: DrawnSight) throws -> CompressionPlan? {
     let all = model.configuration.text.layers
-    guard (1...all).contains(stage.layer) else { throw CompressionError.layer(stage.layer, allowed: 1...all) }
-    let site = reducer.sites.first == .decoder ? Site.decoder(layer: stage.layer) : base.site
-    let plan = try CompressionPlan(stages: [base.with(site, .ratio(ratio))])
-    return ratio == 0 ? nil : plan
+    guard (1...all).contains(sight.layer) else { throw CompressionError.layer(sight.layer, allowed: 1...all) }
+    guard var amount = sight.amount else { return nil }
+    if case .ratio(let ratio) = amount, options.counts == .exact, (0...1).contains(ratio) { amount = .share(1 - ratio) }
+    let site = reducer.sites.first == .decoder ? Site.decoder(layer: sight.layer) : base.site
+    return try CompressionPlan(stages: [base.with(site, amount)])
   }
 
   /// The loss of a batch with any number of students, all from one trunk.
   ///
-  /// loss = Σ over students of `crossEntropyWeight` · CE + `divergenceWeight` · KL(teacher ‖ student), τ² where the options say so.
+  /// loss = Σ over students of `crossEntropyWeight` · CE + Σ over its pulls of `weight` · divergence, τ² where the options say so. Targets
+  /// are taken as they are: no gradient flows into one.
   ///
   /// - Parameters:
   ///   - students: each with its plans; their cuts may be at different layers. Plans without stages keep all tokens.
-  ///   - teacher: what the divergence is taken from; nil for none.
+  ///   - teacher: what pulls towards `.teacher` are taken from; nil for none.
   ///   - tokens: as above.
   /// - Throws: as above.
   public func callAsFunction(
     _ samples: [TrainingSample], students: [Student], teacher: Teacher? = nil, tokens: Int? = nil
   ) throws -> DistillationLoss {
     if students.isEmpty { throw DistillationError.noStudent }
-    for student in students { try student.validate(hasTeacher: teacher != nil) }
+    for (place, student) in students.enumerated() {
+      try student.validate(at: place, of: students.count, hasTeacher: teacher != nil)
+    }
+    if let other = teacher?.model { try model.requireComparable(other) }
     let ways = try StepBranches(self, samples, students, teacher)
     let loss = SupervisedTokens(samples, imageTokens: model.pictureLayout.count).lossRows(
       ways.views.map(\.counts), options.divergencePositions)
     if loss.targets.isEmpty { throw DistillationError.nothingSupervised(samples: samples.count) }
-    let trunk = try ways.trunk()
-    let (branches, origins) = ways.branches()
-    var none: [KeyValueCache]?
-    let found = try BranchingDecoder.run(
-      model.decoder, trunk, caches: &none, branches, recomputes: options.recomputesActivations
-    ) { origin, now, _ in loss.ranges(of: origin % samples.count, now.map(\.span)) }
-    let rows = StepRows(found, origins)
-    return try compare(rows, ways, students, loss, tokens, found.checks)
+    return try compare(ways.run(loss), students, teacher?.model ?? model, loss, tokens, ways.shape(loss))
   }
 
   private func compare(
-    _ rows: StepRows, _ ways: StepBranches, _ students: [Student], _ loss: LossRows, _ tokens: Int?, _ checks: [ChoiceCheck]
+    _ rows: StepRows, _ students: [Student], _ teaching: LLaVAModel, _ loss: LossRows, _ tokens: Int?, _ shape: StepShape
   ) throws -> DistillationLoss {
-    let supervised = loss.targets.lazy.filter { $0 != ignoredLabel }.count
-    let positions = loss.diverges.lazy.filter { $0 }.count
-    let teacher = ways.views.count > students.count ? students.count : nil
+    let teacher = students.count
+    let all = rows.samples(of: 0)
+    // Samples of which a student and its target see something else.
+    let differing = try students.enumerated().map { place, student in
+      try student.pulls.map { pull in
+        try Set(
+          all.filter { sample in
+            switch pull.target {
+            case .teacher: try rows.differ(place, teacher, sample)
+            case .student(let other): try rows.differ(place, other, sample)
+            case .mean: try students.indices.contains { try rows.differ(place, $0, sample) }
+            }
+          })
+      }
+    }
+    func samples(_ includes: (Pull.Target) -> Bool) -> Set<Int> {
+      zip(students, differing).reduce(into: []) { found, student in
+        for (pull, samples) in zip(student.0.pulls, student.1) where includes(pull.target) { found.formUnion(samples) }
+      }
+    }
+    // What the teacher is asked about comes first, then what is compared otherwise.
+    let (taught, compared) = (samples { $0 == .teacher }, samples { _ in true })
+    let order =
+      all.filter(taught.contains) + all.filter { compared.contains($0) && !taught.contains($0) }
+      + all.filter { !compared.contains($0) }
+    let numbers = order.flatMap { loss.rows(of: $0) }
+    let (supervised, positions) = (loss.targets.count { $0 != ignoredLabel }, loss.diverges.count { $0 })
     var consistency = ConsistencyLoss(
-      options: options, head: model.decoder.head, norm: { [norm = model.decoder.norm] in try norm($0) },
-      crossEntropyCount: tokens ?? supervised,
-      divergenceCount: tokens ?? positions)
-    var compared: Set<Int> = []
-    for (index, student) in students.enumerated() {
-      // Samples of which the teacher sees something else, in its own order.
-      let differing =
-        try teacher.map { view in
-          try student.divergenceWeight == 0 ? [] : rows.samples(of: view).filter { try rows.differ(index, view, $0) }
-        } ?? []
-      compared.formUnion(differing)
-      let rest = rows.samples(of: index).filter { !differing.contains($0) }
-      let order = (differing + rest).flatMap { loss.rows(of: $0) }
-      consistency.parts.append(
-        ConsistencyLoss.Part(
-          student: try rows.hidden(of: index, differing + rest),
-          teacher: try teacher.flatMap { try differing.isEmpty ? nil : rows.hidden(of: $0, differing).detached() },
-          targets: order.map { loss.targets[$0] }, diverges: order.map { loss.diverges[$0] },
-          crossEntropyWeight: student.crossEntropyWeight, divergenceWeight: student.divergenceWeight,
-          recordsGradients: student.recordsGradients))
+      options: options, output: .init(model), targets: numbers.map { loss.targets[$0] },
+      crossEntropyCount: tokens ?? supervised, divergenceCount: tokens ?? positions)
+    if !taught.isEmpty {
+      consistency.teacher = (try rows.hidden(of: teacher, all.filter(taught.contains)).detached(), .init(teaching))
+    }
+    for (place, student) in students.enumerated() {
+      consistency.views.append(
+        ConsistencyLoss.View(
+          hidden: try rows.hidden(of: place, order), crossEntropyWeight: student.crossEntropyWeight,
+          recordsGradients: student.recordsGradients,
+          pulls: zip(student.pulls, differing[place]).map { pull, samples in
+            .init(
+              source: pull.target, weight: pull.weight,
+              compares: numbers.map { loss.diverges[$0] && samples.contains(loss.samples[$0]) })
+          }))
     }
     return try consistency(
-      supervisedTokens: supervised, divergencePositions: positions, teacherSamples: compared.count, checks: checks)
-  }
-}
-
-extension Student {
-  fileprivate func validate(hasTeacher: Bool) throws {
-    for (name, weight) in [("cross-entropy weight", crossEntropyWeight), ("divergence weight", divergenceWeight)]
-    where !(weight >= 0 && weight.isFinite) {
-      throw DistillationError.option(name: name, value: "\(weight)", expected: "0 or more")
-    }
-    if divergenceWeight != 0, !hasTeacher {
-      throw DistillationError.option(
-        name: "divergence weight", value: "\(divergenceWeight)", expected: "0, as there is no teacher")
-    }
+      supervisedTokens: supervised, divergencePositions: positions, teacherSamples: compared.count, shape: shape,
+      checks: rows.checks)
   }
 }

@@ -7,6 +7,10 @@ import Torch
 struct StepBranches {
   /// A way to see all samples.
   struct View {
+    /// True for the teacher's.
+    let isTeacher: Bool
+    /// What computes it, where that is not the model that is trained.
+    let frozen: LLaVAModel?
     /// One plan for each sample.
     let plans: [CompressionPlan?]
     /// Random numbers of each sample; the encoder's and the decoder's choices draw from them one after the other.
@@ -15,37 +19,39 @@ struct StepBranches {
     /// The decoder's stages of each sample, in numbers, and tokens that are left of each image in the end.
     var stages: [[CompressionPlan.ResolvedStage]] = []
     var counts: [[Int]] = []
-    /// True for samples that the view does without.
-    var leavesOut: [Bool]
-    /// Which of the trunks it starts from.
-    var trunk = 0
+    /// The samples that it sees, ascending.
+    var samples: [Int]
+  }
+
+  /// Rows at a decoder's input, and the views that start from them.
+  struct Trunk {
+    var views: [Int]
+    /// The samples that some of the views see, ascending.
+    var samples: [Int]
   }
 
   let step: DistillationStep
   let samples: [TrainingSample]
   /// Students, then the teacher, where there is one.
   private(set) var views: [View] = []
-  private let students: Int
-  /// The views that each trunk serves.
-  private var trunks: [[Int]] = []
+  private(set) var trunks: [Trunk] = []
 
   init(_ step: DistillationStep, _ samples: [TrainingSample], _ students: [Student], _ teacher: Teacher?) throws {
-    (self.step, self.samples, self.students) = (step, samples, students.count)
+    (self.step, self.samples) = (step, samples)
     for (index, student) in students.enumerated() {
       let plans = try Self.spread(student.plans, over: samples.count)
-      try add(plans, student.recordsGradients, draws: step.options.draws == .nested ? 0 : 2 * UInt64(index))
+      try add(plans, student.recordsGradients, draws: 2 * UInt64(index))
     }
-    if let teacher {
+    let taught = students.indices.filter { index in students[index].pulls.contains { $0.target == .teacher } }
+    if let teacher, !taught.isEmpty {
       let plans = try Self.spread(teacher.plans, over: samples.count)
-      try add(plans, false, draws: step.options.draws == .nested ? 0 : 1)
+      try add(plans, false, draws: 1, isTeacher: true, frozen: teacher.model)
       // Where every student sees the same without having to choose, the teacher is the student.
-      for sample in samples.indices {
-        let needs = students.indices.contains { index in
-          students[index].divergenceWeight != 0 && !(views[index].isWhole(sample) && views[students.count].isWhole(sample))
-        }
-        views[students.count].leavesOut[sample] = !needs
+      let place = students.count
+      views[place].samples = samples.indices.filter { sample in
+        teacher.model != nil || taught.contains { !(views[$0].isWhole(sample) && views[place].isWhole(sample)) }
       }
-      if views[students.count].leavesOut.allSatisfy(\.self) { views.removeLast() }
+      if views[place].samples.isEmpty { views.removeLast() }
     }
     shareTrunks()
   }
@@ -56,11 +62,16 @@ struct StepBranches {
     throw DistillationError.planCount(plans: plans.count, samples: count)
   }
 
-  private mutating func add(_ plans: [CompressionPlan?], _ recordsGradients: Bool, draws stream: UInt64) throws {
+  private mutating func add(
+    _ plans: [CompressionPlan?], _ recordsGradients: Bool, draws number: UInt64, isTeacher: Bool = false,
+    frozen: LLaVAModel? = nil
+  ) throws {
     // Another stream for each view, or the same from its beginning.
+    let stream = step.options.draws == .nested ? 0 : number
     let generators = try samples.map { try Generator(seed: $0.seed ^ (stream &* 0x9e37_79b9_7f4a_7c15)) }
     var view = View(
-      plans: plans, generators: generators, recordsGradients: recordsGradients, leavesOut: samples.map { _ in false })
+      isTeacher: isTeacher, frozen: frozen, plans: plans, generators: generators, recordsGradients: recordsGradients,
+      samples: Array(samples.indices))
     let layers = step.model.configuration.text.layers
     for (plan, sample) in zip(plans, samples) {
       // Behind the last layer there is nothing to drop tokens for.
@@ -74,62 +85,109 @@ struct StepBranches {
   /// Views that lose nothing before the decoder start from the same rows, others from rows of their own.
   private mutating func shareTrunks() {
     for index in views.indices {
-      let isPlain = !views[index].stages.joined().contains { $0.layer == nil }
-      if isPlain, let place = trunks.firstIndex(where: { $0.contains { views[$0].isPlain } }) {
-        views[index].trunk = place
-        trunks[place].append(index)
+      let view = views[index]
+      let place = trunks.firstIndex { trunk in
+        view.isPlain && trunk.views.contains { views[$0].isPlain && (views[$0].frozen == nil) == (view.frozen == nil) }
+      }
+      if let place {
+        trunks[place].views.append(index)
+        trunks[place].samples = Set(trunks[place].samples).union(view.samples).sorted()
       } else {
-        views[index].trunk = trunks.count
-        trunks.append([index])
+        trunks.append(Trunk(views: [index], samples: view.samples))
       }
     }
   }
 
-  /// The branches' samples at the decoder's input: tower, projector and splice, once for each trunk.
-  func trunk() throws -> PackedBatch {
-    try PackedBatch.joined(
-      trunks.map { members in
-        func encode() throws -> PackedBatch { try splice(views[members[0]]) }
-        return try members.contains { views[$0].recordsGradients } ? encode() : withoutGradient(encode)
-      })
+  // MARK: - Running
+
+  /// Runs all branches; a frozen teacher's first, so that its rows are gone before the students' activations lie in memory.
+  func run(_ loss: LossRows) throws -> StepRows {
+    var rows = StepRows()
+    var pictures: [[VisualSegment]]?
+    let own = trunks.filter { views[$0.views[0]].frozen == nil }
+    let encoded = try own.map { trunk in
+      let found = try encode(trunk, step.model)
+      if views[trunk.views[0]].isPlain { pictures = found }
+      return found
+    }
+    for trunk in trunks {
+      let view = views[trunk.views[0]]
+      guard let model = view.frozen else { continue }
+      try withoutGradient {
+        let isShared = view.isPlain && model.sharesEncoder(with: step.model)
+        let shared = isShared ? pictures.map { all in trunk.samples.map { all[$0] } } : nil
+        let batch = try splice(trunk, shared ?? encode(trunk, model), model)
+        try rows.add(run(model, [trunk], batch, loss))
+      }
+    }
+    let batch = try PackedBatch.joined(zip(own, encoded).map { try splice($0, $1, step.model) })
+    try rows.add(run(step.model, own, batch, loss))
+    return rows
   }
 
-  private func splice(_ view: View) throws -> PackedBatch {
-    let requests = try samples.indices.map { index in
+  private func run(
+    _ model: LLaVAModel, _ trunks: [Trunk], _ batch: PackedBatch, _ loss: LossRows
+  ) throws -> (BranchedRows, [StepRows.Origin]) {
+    let (branches, origins) = branches(of: trunks)
+    let samples = trunks.flatMap(\.samples)
+    var none: [KeyValueCache]?
+    let found = try BranchingDecoder.run(
+      model.decoder, batch, caches: &none, branches, recomputes: step.options.recomputesActivations
+    ) { place, now, _ in loss.ranges(of: samples[place], now.map(\.span)) }
+    return (found, origins)
+  }
+
+  /// A trunk's pictures behind tower and projector.
+  private func encode(_ trunk: Trunk, _ model: LLaVAModel) throws -> [[VisualSegment]] {
+    let first = views[trunk.views[0]]
+    let requests = try trunk.samples.map { index in
       let sample = samples[index]
       let prompt = zip(sample.ids, sample.labels).filter { $0.1 == ignoredLabel }.map(\.0)
+      let plans = trunk.views.compactMap { views[$0].plans[index] }
       return PictureRequest(
-        ids: prompt, pixels: sample.images.isEmpty ? nil : try stack(sample.images), plan: view.plans[index],
-        generator: view.generators[index])
+        ids: prompt, pixels: sample.images.isEmpty ? nil : try stack(sample.images), plan: first.plans[index],
+        needs: plans.reduce(ReducerNeeds()) { $0.union($1.needs) }, generator: first.generators[index])
     }
-    return try step.model.splice(samples.map(\.ids), step.model.encode(requests), labels: samples.map(\.labels))
+    let records = trunk.views.contains { views[$0].recordsGradients }
+    return try records ? model.encode(requests) : withoutGradient { try model.encode(requests) }
   }
 
-  /// The branches, view after view, each sample that a view sees once.
-  func branches() -> (branches: [Branch], views: [(view: Int, sample: Int)]) {
-    var (branches, origins) = ([Branch](), [(view: Int, sample: Int)]())
+  private func splice(_ trunk: Trunk, _ pictures: [[VisualSegment]], _ model: LLaVAModel) throws -> PackedBatch {
+    func join() throws -> PackedBatch {
+      try model.splice(trunk.samples.map { samples[$0].ids }, pictures, labels: trunk.samples.map { samples[$0].labels })
+    }
+    return try trunk.views.contains { views[$0].recordsGradients } ? join() : withoutGradient(join)
+  }
+
+  /// The branches of some trunks, view after view, each sample that a view sees once.
+  private func branches(of trunks: [Trunk]) -> (branches: [Branch], origins: [StepRows.Origin]) {
+    var (branches, origins) = ([Branch](), [StepRows.Origin]())
+    var starts: [Int: (first: Int, samples: [Int])] = [:]
+    var first = 0
+    for trunk in trunks {
+      for view in trunk.views { starts[view] = (first, trunk.samples) }
+      first += trunk.samples.count
+    }
     for (index, view) in views.enumerated() {
-      for sample in samples.indices where !view.leavesOut[sample] {
-        var branch = Branch(sample: view.trunk * samples.count + sample, generator: view.generators[sample])
+      guard let start = starts[index] else { continue }
+      for (place, sample) in start.samples.enumerated() where view.samples.contains(sample) {
+        var branch = Branch(sample: start.first + place, generator: view.generators[sample])
         branch.stages = view.stages[sample].compactMap { found in
           found.layer.map { Branch.Stage(layer: $0, (found.stage, found.counts[0])) }
         }
         branch.recordsGradients = view.recordsGradients
         branches.append(branch)
-        origins.append((index, sample))
+        origins.append(.init(view: index, sample: sample))
       }
     }
     return (branches, origins)
   }
-
-  /// True for the teacher's view.
-  func isTeacher(_ view: Int) -> Bool { view == students }
 }
 
 extension StepBranches.View {
   /// True where nothing is dropped of a sample.
-  func isWhole(_ sample: Int) -> Bool { stages[sample].isEmpty }
+  fileprivate func isWhole(_ sample: Int) -> Bool { stages[sample].isEmpty }
 
   /// True where nothing is dropped before the decoder.
-  fileprivate var isPlain: Bool { !stages.joined().contains { $0.layer == nil } }
+  var isPlain: Bool { !stages.joined().contains { $0.layer == nil } }
 }

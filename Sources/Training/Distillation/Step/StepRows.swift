@@ -1,27 +1,39 @@
+import Compression
 import LLaVA
 import Torch
 
-/// The rows of a loss as they came out of the decoder, by view and sample.
+/// The rows of a loss as they came out of the decoder, or of two, by view and sample.
 struct StepRows {
-  private struct Place: Hashable { let view, sample: Int }
+  /// What a branch is for.
+  struct Origin: Hashable { let view, sample: Int }
 
-  private let found: BranchedRows
-  /// Where the rows of a view's sample lie: in which group, from which row on, and how many.
-  private var places: [Place: (isRecorded: Bool, start: Int, count: Int)] = [:]
-  private var branches: [Place: Int] = [:]
+  /// Where the rows of a view's sample lie: in which group of which run, from which row on, and how many.
+  private struct Place {
+    let run: Int
+    let isRecorded: Bool
+    let start, count: Int
+  }
+
+  private var runs: [BranchedRows] = []
+  private var places: [Origin: Place] = [:]
+  private var branches: [Origin: (run: Int, branch: Int)] = [:]
   private var order: [Int: [Int]] = [:]
+  /// What could not be checked while a GPU was at work.
+  var checks: [ChoiceCheck] { runs.flatMap(\.checks) }
 
-  init(_ found: BranchedRows, _ origins: [(view: Int, sample: Int)]) {
-    self.found = found
-    for (branch, origin) in origins.enumerated() {
-      branches[Place(view: origin.view, sample: origin.sample)] = branch
+  /// Adds what a decoder made of branches.
+  mutating func add(_ found: (rows: BranchedRows, origins: [Origin])) {
+    let run = runs.count
+    runs.append(found.rows)
+    for (branch, origin) in found.origins.enumerated() {
+      branches[origin] = (run, branch)
       order[origin.view, default: []].append(origin.sample)
     }
-    for (group, isRecorded) in [(found.recorded, true), (found.unrecorded, false)] {
+    for (group, isRecorded) in [(found.rows.recorded, true), (found.rows.unrecorded, false)] {
       var start = 0
       for (members, count) in zip(group?.branches ?? [], group?.counts ?? []) {
         for branch in members {
-          places[Place(view: origins[branch].view, sample: origins[branch].sample)] = (isRecorded, start, count)
+          places[found.origins[branch]] = Place(run: run, isRecorded: isRecorded, start: start, count: count)
         }
         start += count
       }
@@ -31,12 +43,13 @@ struct StepRows {
   /// The samples that a view sees, ascending.
   func samples(of view: Int) -> [Int] { order[view] ?? [] }
 
-  /// True unless both views keep the same tokens of a sample's images, having chosen in the same places.
+  /// True unless both views keep the same tokens of a sample's images by the same weights, having chosen in the same places.
   func differ(_ a: Int, _ b: Int, _ sample: Int) throws -> Bool {
-    guard let first = branches[Place(view: a, sample: sample)], let second = branches[Place(view: b, sample: sample)] else {
+    guard let first = branches[Origin(view: a, sample: sample)], let second = branches[Origin(view: b, sample: sample)] else {
       return false
     }
-    let (left, right) = (found.ends[first], found.ends[second])
+    if first.run != second.run { return true }
+    let (left, right) = (runs[first.run].ends[first.branch], runs[first.run].ends[second.branch])
     if left.cuts.map(\.layer) != right.cuts.map(\.layer) { return true }
     return try zip(left.images, right.images).contains { a, b in
       if a.layout != b.layout { return true }
@@ -47,9 +60,10 @@ struct StepRows {
 
   /// The rows of some samples of a view, end to end, [rows, hiddenSize].
   func hidden(of view: Int, _ samples: [Int]) throws -> Tensor {
-    let wanted = samples.compactMap { places[Place(view: view, sample: $0)] }
-    guard let group = wanted.first?.isRecorded ?? true ? found.recorded : found.unrecorded else {
-      return try Tensor.empty([0, found.unrecorded?.hidden.size(1) ?? 0])
+    let wanted = samples.compactMap { places[Origin(view: view, sample: $0)] }
+    guard let first = wanted.first else { return try Tensor.empty([0, width]) }
+    guard let group = first.isRecorded ? runs[first.run].recorded : runs[first.run].unrecorded else {
+      return try Tensor.empty([0, width])
     }
     let numbers = wanted.flatMap { $0.start..<$0.start + $0.count }
     if let first = numbers.first, numbers.elementsEqual(first..<first + numbers.count) {
@@ -58,4 +72,6 @@ struct StepRows {
     }
     return try group.hidden.rows(Tensor(numbers, on: group.hidden.device))
   }
+
+  private var width: Int { runs.lazy.compactMap { $0.recorded ?? $0.unrecorded }.first?.hidden.size(1) ?? 0 }
 }

@@ -54,20 +54,20 @@ public struct ConfigurationKey: Sendable {
 }
 
 extension ConfigurationKey {
-  private static func key<V: ConfigurationValue>(
+  static func key<V: ConfigurationValue>(
     _ path: String, _ field: WritableKeyPath<TrainingConfiguration, V> & Sendable, _ help: String
   ) -> ConfigurationKey { ConfigurationKey(path, field, help) }
 
-  private static func count(
+  static func count(
     _ path: String, _ field: WritableKeyPath<TrainingConfiguration, Int> & Sendable, _ help: String, from low: Int = 1
   ) -> ConfigurationKey {
     ConfigurationKey(path, field, help, "\(low)...\(1 << 30)") { (low...1 << 30).contains($0) }
   }
 
-  private static func count(
-    _ path: String, _ field: WritableKeyPath<TrainingConfiguration, Int?> & Sendable, _ help: String
+  static func count(
+    _ path: String, _ field: WritableKeyPath<TrainingConfiguration, Int?> & Sendable, _ help: String, from low: Int = 1
   ) -> ConfigurationKey {
-    ConfigurationKey(path, field, help, "1...\(1 << 30)") { $0.map { (1...1 << 30).contains($0) } ?? true }
+    ConfigurationKey(path, field, help, "\(low)...\(1 << 30)") { $0.map { (low...1 << 30).contains($0) } ?? true }
   }
 
   private static func rate(
@@ -76,7 +76,7 @@ extension ConfigurationKey {
     ConfigurationKey(path, field, help, "0 or more") { $0.map { $0 >= 0 && $0.isFinite } ?? true }
   }
 
-  private static func share(
+  static func share(
     _ path: String, _ field: WritableKeyPath<TrainingConfiguration, Double?> & Sendable, _ help: String
   ) -> ConfigurationKey {
     ConfigurationKey(path, field, help, "0...1") { $0.map { (0...1).contains($0) } ?? true }
@@ -90,7 +90,8 @@ extension ConfigurationKey {
       key("model", \.model, "checkpoint folder that training starts from"),
       key("output", \.output, "folder for checkpoints, metrics and logs"),
       key("stage", \.stage, "tune (projector and decoder), or pretrain (the projector alone, template plain)"),
-      key("preset", \.preset, "where constants come from: epic-paper or epic-code"),
+      key(
+        "preset", \.preset, "where constants come from: epic-paper, epic-code or epic-nested; the curriculum's own unless given"),
       key("semantics", \.semantics, "corrected, or reference for what the released code does"),
       count("steps", \.steps, "optimizer steps; else as many as `epochs` has"),
       ConfigurationKey("epochs", \.epochs, "times through the data", "a number above 0") { $0 > 0 && $0 <= 1e6 },
@@ -100,7 +101,7 @@ extension ConfigurationKey {
       key("device", \.device, "cpu, cuda or cuda:N"),
       count("threads", \.threads, "CPU threads; all cores unless given"),
       count("seed", \.seed, "where random numbers start", from: 0),
-    ] + data + method + weights
+    ] + data + curriculum + method + weights
 
   private static let data: [ConfigurationKey] = [
     key("data.file", \.data.file, "JSON or JSON lines in LLaVA's instruction format"),
@@ -114,37 +115,6 @@ extension ConfigurationKey {
     count("batch.samples", \.batch.samples, "samples of a micro-batch"),
     count("batch.tokens", \.batch.tokens, "rows of a micro-batch, visual tokens included, in place of `batch.samples`"),
     count("batch.accumulation", \.batch.accumulation, "micro-batches of a step"),
-  ]
-
-  private static let method: [ConfigurationKey] = [
-    key("curriculum.name", \.curriculum.name, "token, layer, integrated, fixed, or none (no token is dropped)"),
-    count("curriculum.layer", \.curriculum.layer, "decoder layers before the cut; where they change, the last"),
-    key("curriculum.student-min", \.curriculum.studentMinimum, "lower end of the student's ratios"),
-    key("curriculum.student-max", \.curriculum.studentMaximum, "upper end of the student's ratios"),
-    key("curriculum.gap", \.curriculum.gap, "how much smaller the teacher's ratio is"),
-    share("curriculum.teacher-min", \.curriculum.teacherMinimum, "the teacher's ratio does not fall below this"),
-    key("curriculum.rounding", \.curriculum.rounding, "layers between two: half-up or half-even"),
-    count("curriculum.stages", \.curriculum.stages, "layers that `integrated` visits"),
-    share("curriculum.hold", \.curriculum.hold, "share of training at its end that keeps what was reached"),
-    key("curriculum.draws", \.curriculum.draws, "a ratio for each batch, or for each sample"),
-    key(
-      "compression.compressor", \.compression.compressor,
-      "who chooses tokens at a curriculum's ratios: \(ReducerRegistry.standard.names.joined(separator: ", "))"),
-    key(
-      "compression.reduce", \.compression.reduce, "a plan for all steps in place of a curriculum, such as dart:64@2,dart:16@15"),
-    key("compression.semantics", \.compression.semantics, "corrected: choose by the prompt; reference: by the answer too"),
-    count("compression.image-pivots", \.compression.imagePivots, "pivots of dart in the image", from: 0),
-    count("compression.text-pivots", \.compression.textPivots, "pivots of dart in the text", from: 0),
-    share("distillation.divergence-weight", \.distillation.divergenceWeight, "λ; 0 trains without a teacher"),
-    ConfigurationKey("distillation.temperature", \.distillation.temperature, "τ of both sides", "a number above 0") {
-      $0 > 0 && $0.isFinite
-    },
-    key("distillation.scales-by-temperature", \.distillation.scalesByTemperature, "multiply the divergence by τ²"),
-    key("distillation.positions", \.distillation.positions, "compare at positions predicting, or holding, supervised tokens"),
-    key("distillation.draws", \.distillation.draws, "random tokens of both sides: independent or nested"),
-    count("distillation.chunk-rows", \.distillation.chunkRows, "rows whose logits exist at one time"),
-    key("distillation.recompute", \.distillation.recomputesActivations, "compute activations again in place of keeping them"),
-    key("distillation.gradient-norms", \.distillation.measuresGradients, "log the gradient norms of both terms"),
   ]
 
   private static let weights: [ConfigurationKey] = [

@@ -45,6 +45,11 @@ extension TrainingConfiguration.RatioDraws: ConfigurationValue {}
 extension TrainingConfiguration.LossWeighting: ConfigurationValue {}
 extension CurriculumPreset: ConfigurationValue {}
 extension LayerRounding: ConfigurationValue {}
+extension NestedTeacher: ConfigurationValue {}
+extension NestedProgression: ConfigurationValue {}
+extension Divergence: ConfigurationValue {}
+extension DivergenceGuidance: ConfigurationValue {}
+extension RatioCounts: ConfigurationValue {}
 extension DivergencePositions: ConfigurationValue {}
 extension TokenDraws: ConfigurationValue {}
 extension LearningRateSchedule.Shape: ConfigurationValue {}

@@ -37,7 +37,7 @@ extension TrainingConfiguration {
     }
 
     found.curriculum.name = curriculum.name ?? (isPretraining || compression.reduce != nil ? "none" : "token")
-    check("curriculum") { found.curriculum = try found.resolvedCurriculum(layers: model.text.layers) }
+    check("curriculum") { try found.resolveCurriculum(for: model) }
     check("compression") { _ = try reducer() }
     check("compression.reduce") { try found.fixedPlan().map { _ = try model.tokens(of: $0) } }
     found.compression.semantics = compression.semantics ?? semantics
@@ -47,53 +47,6 @@ extension TrainingConfiguration {
     found.resolveOptimizer(&problems)
     check("optimizer") { try found.optimizerOptions.validate() }
     if !problems.isEmpty { throw ConfigurationProblem.keys(problems) }
-    return found
-  }
-
-  /// The curriculum; nil for none, where no token is dropped.
-  func makeCurriculum(layers: Int) throws -> (any Curriculum)? {
-    guard let name = curriculum.name, name != "none" else { return nil }
-    return try CurriculumDefinition.named(name).curriculum(curriculumOptions(name, layers: layers))
-  }
-
-  private func curriculumOptions(_ name: String, layers: Int) throws -> CurriculumOptions {
-    let kind = try CurriculumDefinition.named(name)
-    var options = try kind.options(preset)
-    options.layers = layers
-    let given: [(CurriculumOptions.Name, Bool)] = [
-      (.layer, curriculum.layer != nil), (.studentMinimum, curriculum.studentMinimum != nil),
-      (.studentMaximum, curriculum.studentMaximum != nil), (.gap, curriculum.gap != nil),
-      (.teacherMinimum, curriculum.teacherMinimum != nil), (.rounding, curriculum.rounding != nil),
-      (.stages, curriculum.stages != nil), (.hold, curriculum.hold != nil),
-    ]
-    if let stray = given.first(where: { $0.1 && !kind.uses.contains($0.0) }) {
-      throw ConfigurationProblem.keys(["\(stray.0.rawValue) has no meaning for the curriculum \(name)"])
-    }
-    options.layer = curriculum.layer ?? min(options.layer, layers)
-    options.studentMinimum = curriculum.studentMinimum ?? options.studentMinimum
-    options.studentMaximum = curriculum.studentMaximum ?? options.studentMaximum
-    options.gap = curriculum.gap ?? options.gap
-    options.teacherMinimum = curriculum.teacherMinimum ?? options.teacherMinimum
-    options.rounding = curriculum.rounding ?? options.rounding
-    options.stages = curriculum.stages ?? options.stages
-    options.hold = curriculum.hold ?? options.hold
-    return options
-  }
-
-  private func resolvedCurriculum(layers: Int) throws -> CurriculumChoice {
-    var found = curriculum
-    guard let name = curriculum.name, name != "none" else { return found }
-    _ = try makeCurriculum(layers: layers)
-    let options = try curriculumOptions(name, layers: layers)
-    let uses = try CurriculumDefinition.named(name).uses
-    if uses.contains(.layer) { found.layer = options.layer }
-    if uses.contains(.studentMinimum) { found.studentMinimum = options.studentMinimum }
-    if uses.contains(.studentMaximum) { found.studentMaximum = options.studentMaximum }
-    if uses.contains(.gap) { found.gap = options.gap }
-    if uses.contains(.teacherMinimum) { found.teacherMinimum = options.teacherMinimum }
-    if uses.contains(.rounding) { found.rounding = options.rounding }
-    if uses.contains(.stages) { found.stages = options.stages }
-    if uses.contains(.hold) { found.hold = options.hold }
     return found
   }
 
@@ -128,7 +81,7 @@ extension TrainingConfiguration {
   }
 
   private mutating func resolveLoss() {
-    let preset = DistillationOptions(preset, corrected: semantics == .corrected)
+    let preset = DistillationOptions(preset ?? .paper, corrected: semantics == .corrected)
     distillation.divergenceWeight = distillation.divergenceWeight ?? preset.divergenceWeight
     distillation.scalesByTemperature = distillation.scalesByTemperature ?? preset.scalesByTemperature
     distillation.positions = distillation.positions ?? preset.divergencePositions
@@ -136,9 +89,12 @@ extension TrainingConfiguration {
 
   /// The loss of a resolved configuration.
   var distillationOptions: DistillationOptions {
-    var options = DistillationOptions(preset, corrected: semantics == .corrected)
+    var options = DistillationOptions(preset ?? .paper, corrected: semantics == .corrected)
     options.divergenceWeight = distillation.divergenceWeight ?? options.divergenceWeight
     options.temperature = distillation.temperature
+    options.divergence = distillation.divergence
+    options.guidance = distillation.guidance
+    options.counts = compression.counts
     options.scalesByTemperature = distillation.scalesByTemperature ?? options.scalesByTemperature
     options.divergencePositions = distillation.positions ?? options.divergencePositions
     options.draws = distillation.draws

@@ -64,7 +64,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
 
   /// Where tokens are dropped and how many, over training; nil is the preset's.
   public struct CurriculumChoice: Sendable, Equatable {
-    /// `token`, `layer`, `integrated`, `fixed`, or `none`, where no token is dropped.
+    /// `token`, `layer`, `integrated`, `fixed`, `nested`, `auto`, or `none`, where no token is dropped.
     public var name: String?
     /// Decoder layers before the cut; where they change, the last.
     public var layer: Int?
@@ -82,8 +82,28 @@ public struct TrainingConfiguration: Sendable, Equatable {
     public var stages: Int?
     /// Share of training at its end that keeps what was reached.
     public var hold: Double?
-    /// A ratio for each batch, or for each sample.
-    public var draws = RatioDraws.batch
+    /// The smallest budget of `nested` and `auto` in tokens; a sixteenth of all where it is nil.
+    public var smallest: Int?
+    /// Budgets of `nested` between all tokens and the smallest, drawn for each sample.
+    public var between: Int?
+    /// Fixed budgets of `nested` in place of drawn ones.
+    public var ladder: [Int]?
+    /// Steps of `nested` from one with all tokens to the next; 0 for none.
+    public var fullEvery: Int?
+    /// One budget for each sample of `nested`, in place of several for all.
+    public var mixes: Bool?
+    /// What pulls the budgets of `nested`.
+    public var teacher: NestedTeacher?
+    /// What goes from easy to hard in `nested`.
+    public var progression: NestedProgression?
+    /// Layers of `nested` before which tokens are dropped, one drawn for each sample and branch.
+    public var cutLayers: [Int]?
+    /// Parts of the loss of `nested` that all tokens, each budget between, and the smallest have.
+    public var shares: [Double]?
+    /// λ of the same three.
+    public var divergenceWeights: [Double]?
+    /// Ratios and budgets for each batch, or for each sample; nil for samples with `nested`, else for batches.
+    public var draws: RatioDraws?
   }
 
   /// Who chooses tokens.
@@ -96,6 +116,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
     public var imagePivots = 4
     /// Pivots of DART in the text.
     public var textPivots = 4
+    /// How many tokens a curriculum's ratio leaves.
+    public var counts = RatioCounts.formula
     /// A plan for all steps in place of a curriculum, `dart:64@2`; nil where the curriculum says what is dropped.
     public var reduce: String?
   }
@@ -106,6 +128,10 @@ public struct TrainingConfiguration: Sendable, Equatable {
     public var divergenceWeight: Double?
     /// τ of both sides.
     public var temperature = 1.0
+    /// How far a student is from its target.
+    public var divergence = Divergence.forward
+    /// Which positions count in it, and how much.
+    public var guidance = DivergenceGuidance.all
     /// Multiply the divergence by τ²; the preset's where it is nil.
     public var scalesByTemperature: Bool?
     /// Where both sides are compared; the preset's where it is nil.
@@ -184,8 +210,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var output = ""
   /// What is trained for.
   public var stage = Stage.tune
-  /// Where constants come from.
-  public var preset = CurriculumPreset.paper
+  /// Where constants come from; nil for the curriculum's own, the paper's where it has it.
+  public var preset: CurriculumPreset?
   /// Corrected, or as the released code does.
   public var semantics = CompressionSemantics.corrected
   /// Optimizer steps; as many as `epochs` has where it is nil.

@@ -1,4 +1,5 @@
 import Basics
+import Distillation
 import Foundation
 import LLaVA
 import Torch
@@ -17,6 +18,8 @@ struct RunState: Codable {
   var configuration: [String: String]
   /// The model that the run began with; nil in states that were written before it was remembered.
   var model: ModelFingerprint?
+  /// What a curriculum that tunes itself knows; nil for others.
+  var curriculum: CurriculumState?
 
   /// Keys that may differ when a run goes on: the model and the data may lie elsewhere, as they are known by what they hold.
   private static let free: Set<String> = [

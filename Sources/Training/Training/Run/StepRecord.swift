@@ -1,10 +1,24 @@
+import Distillation
+
+/// What one budget of a step came to.
+public struct BudgetRecord: Sendable, Equatable, Codable {
+  /// What its branch is for.
+  public var role: BranchRole
+  /// Visual tokens of a picture that it kept, a mean; nil without pictures.
+  public var tokens: Double?
+  /// Decoder layers before the cut, a mean.
+  public var layer: Double
+  /// Means over supervised tokens, in nats; the divergence is that from the first target, nil where there is none.
+  public var crossEntropy: Double, divergence: Double?
+}
+
 /// What one optimizer step came to; a line of `metrics.jsonl`.
 public struct StepRecord: Sendable, Equatable, Codable {
   /// Completed optimizer steps, this one included.
   public var step: Int
   /// Times through the data so far.
   public var epoch: Double
-  /// The loss; both terms' means over supervised tokens, unweighted, and without τ².
+  /// The loss; both terms' means over supervised tokens and branches that have them, unweighted, and without τ².
   public var loss, crossEntropy, divergence: Double
   /// Global 2-norm of the gradients before clipping.
   public var gradientNorm: Double
@@ -12,10 +26,18 @@ public struct StepRecord: Sendable, Equatable, Codable {
   public var crossEntropyGradientNorm, divergenceGradientNorm: Double?
   /// Rate of the decoder, or else of the first part that is trained.
   public var learningRate: Double
-  /// Decoder layers before the cut.
+  /// Decoder layers before the cut; the fewest of all branches.
   public var layer: Int
-  /// Means over the step's samples.
-  public var studentRatio, teacherRatio: Double
+  /// Share of the visual tokens that goes, a mean over the step's samples and students.
+  public var studentRatio: Double
+  /// The same of the teacher; nil without a teacher's pass.
+  public var teacherRatio: Double?
+  /// Each branch of the step; nil in logs of versions that had one alone.
+  public var budgets: [BudgetRecord]?
+  /// What a curriculum that tunes itself knows after the step.
+  public var curriculum: CurriculumState?
+  /// Floating-point operations of the step, as `StepCost` counts them; nil in logs of versions that did not.
+  public var flops: Double?
   /// Samples, rows with visual tokens, and supervised tokens of the step.
   public var samples, rows, supervisedTokens: Int
   /// What the step took, waiting for data included.
@@ -31,10 +53,18 @@ public struct StepRecord: Sendable, Equatable, Codable {
     var all = [
       ("loss/total", loss), ("loss/cross-entropy", crossEntropy), ("loss/divergence", divergence),
       ("gradient/norm", gradientNorm), ("schedule/learning-rate", learningRate), ("schedule/layer", Double(layer)),
-      ("schedule/student-ratio", studentRatio), ("schedule/teacher-ratio", teacherRatio),
+      ("schedule/student-ratio", studentRatio),
       ("speed/samples-per-second", samplesPerSecond),
     ]
     if let crossEntropyGradientNorm { all.append(("gradient/cross-entropy", crossEntropyGradientNorm)) }
+    if let teacherRatio { all.append(("schedule/teacher-ratio", teacherRatio)) }
+    if let flops { all.append(("speed/teraflops-of-step", flops / 1e12)) }
+    for (place, budget) in (budgets ?? []).enumerated() where (budgets?.count ?? 0) > 1 {
+      let name = "budget-\(place)-\(budget.role.rawValue)"
+      if let tokens = budget.tokens { all.append(("\(name)/tokens", tokens)) }
+      all.append(("\(name)/cross-entropy", budget.crossEntropy))
+      if let divergence = budget.divergence { all.append(("\(name)/divergence", divergence)) }
+    }
     if let divergenceGradientNorm { all.append(("gradient/divergence", divergenceGradientNorm)) }
     return all
   }

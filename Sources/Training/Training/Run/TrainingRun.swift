@@ -54,7 +54,10 @@ public final class TrainingRun {
   private let distill: DistillationStep
   /// What every step drops where no curriculum says it.
   private let fixedPlan: CompressionPlan?
-  private let curriculum: (any Curriculum)?
+  private var curriculum: (any Curriculum)?
+  /// The model that training began with, where it is the teacher.
+  private let frozen: LLaVAModel?
+  private let cost: StepCost
   private let schedule: LearningRateSchedule
   private let loader: DataLoader
   private let skipLog: SkipLog
@@ -91,6 +94,11 @@ public final class TrainingRun {
       from: start, dtype: configuration.dtype, device: device, template: configuration.data.template)
     origin = try ModelFingerprint(pipeline, tokenizer: start, .samples)
     try state?.requireSame(origin, in: configuration.model)
+    curriculum = try configuration.makeCurriculum(for: pipeline.model.configuration)
+    curriculum?.state = state?.curriculum
+    let parts = Set(configuration.optimizerOptions.learningRates.keys)
+    // Before a checkpoint's weights take the place of those that it is to keep.
+    frozen = configuration.curriculum.teacher == .frozen ? try pipeline.model.frozen(training: parts) : nil
     let adapters = configuration.loraOptions
     model = try adapters.map { try pipeline.model.addingLoRA($0, seed: UInt64(configuration.seed)) } ?? pipeline.model
     let trained = try model.parameters.trained(configuration.optimizerOptions)
@@ -122,7 +130,7 @@ public final class TrainingRun {
       preparer, resuming: data, workers: configuration.data.workers, ahead: configuration.data.ahead, skipLog: skipLog,
       strict: configuration.data.isStrict)
 
-    curriculum = try configuration.makeCurriculum(layers: model.configuration.text.layers)
+    cost = StepCost(model, training: parts, recomputes: configuration.distillation.recomputesActivations)
     fixedPlan = try configuration.fixedPlan()
     distill = try DistillationStep(model, configuration.reducer(), configuration.distillationOptions)
     schedule = try LearningRateSchedule(
@@ -181,7 +189,8 @@ public final class TrainingRun {
     try metrics.sync()
     try skipLog.sync()
     let state = RunState(
-      step: step, steps: steps, data: data, seconds: seconds, configuration: RunState.values(configuration), model: origin)
+      step: step, steps: steps, data: data, seconds: seconds, configuration: RunState.values(configuration), model: origin,
+      curriculum: curriculum?.state)
     return try folder.write(
       model, optimizer, state, companions: URL(fileURLWithPath: configuration.model), keep: configuration.checkpoints.keep)
   }
@@ -193,20 +202,22 @@ public final class TrainingRun {
     let batches = try (0..<configuration.batch.accumulation).compactMap { _ in try loader.next() }
     let dataSeconds = (clock.now - start) / .seconds(1)
     let tokens = batches.reduce(0) { $0 + $1.supervisedTokens }
-    let planned = curriculum?.plan(step: step, of: steps)
+    let planned = planned()
     var sums = StepSums()
     for (index, batch) in batches.enumerated() {
-      let stages = stages(planned, batch, micro: index)
+      let drawn = draw(planned, batch, micro: index)
       let samples = try batch.samples.map { try trainingSample($0, epoch: batch.start.epoch) }
       let isWeighted = configuration.optimizer.weighting == .tokens
       let loss: DistillationLoss
       do {
-        loss = try self.loss(samples, stages, tokens: isWeighted ? tokens : nil)
+        loss = try self.loss(samples, drawn, tokens: isWeighted ? tokens : nil)
       } catch CompressionError.notFinite {
         throw try notFinite("what the decoder computes", batches)
       }
       let share = isWeighted ? 1 : 1 / Double(batches.count)
-      try sums.add(loss, stages, batch, share: share)
+      try sums.add(
+        loss, drawn, batch, visual: model.pictureLayout.count, weight: distill.options.divergenceWeight,
+        flops: cost.flops(of: loss.shape), share: share)
       if !sums.loss.isFinite { throw try notFinite("the loss", batches) }
       if loss.total.requiresGradient { try (share == 1 ? loss.total : loss.total * share).backward() }
     }
@@ -218,6 +229,7 @@ public final class TrainingRun {
       throw try notFinite("the gradient of \(parameter)", batches)
     }
     try optimizer.clearGradients()
+    curriculum?.observe(sums.observed, step: step)
     step += 1
     if let last = batches.last { data = loader.state(after: last) }
     let taken = (clock.now - start) / .seconds(1)
@@ -225,27 +237,32 @@ public final class TrainingRun {
     let rates = configuration.optimizerOptions.learningRates
     return sums.record(
       step: step, epoch: Double(data.cursor.epoch) + Double(data.cursor.position) / Double(max(1, samples)), gradientNorm: norm,
-      learningRate: factor * (rates[.decoder] ?? rates[.adapter] ?? rates[.projector] ?? rates[.tower] ?? 0), seconds: taken,
-      dataSeconds: dataSeconds)
+      learningRate: factor * (rates[.decoder] ?? rates[.adapter] ?? rates[.projector] ?? rates[.tower] ?? 0),
+      curriculum: curriculum?.state, seconds: taken, dataSeconds: dataSeconds)
   }
 
-  private func loss(_ samples: [TrainingSample], _ stages: [Stage], tokens: Int?) throws -> DistillationLoss {
-    guard let fixedPlan else { return try distill(samples, stages: stages, tokens: tokens) }
+  private func loss(_ samples: [TrainingSample], _ drawn: DrawnStep, tokens: Int?) throws -> DistillationLoss {
+    guard let fixedPlan else { return try distill(samples, drawn, frozen: frozen, tokens: tokens) }
     let student = Student(plans: [fixedPlan], crossEntropyWeight: 1, divergenceWeight: 0)
     return try distill(samples, students: [student], tokens: tokens)
   }
 
-  /// Where tokens are dropped: one stage for the batch, or one for each sample.
+  /// The branches of the next step; one that drops nothing where there is no curriculum.
+  private func planned() -> PlannedStep {
+    curriculum?.branches(step: step, of: steps)
+      ?? PlannedStep(PlannedStage(layer: model.configuration.text.layers, studentRatios: 0...0, gap: 0))
+  }
+
+  /// What each branch sees: once for the batch, or for each sample.
   ///
   /// Draws follow from seed, step and place alone.
-  private func stages(_ planned: PlannedStage?, _ batch: SampleBatch, micro: Int) -> [Stage] {
-    guard let planned else { return [Stage(layer: model.configuration.text.layers, studentRatio: 0, teacherRatio: 0)] }
-    func draw(_ sample: Int) -> Stage {
+  private func draw(_ planned: PlannedStep, _ batch: SampleBatch, micro: Int) -> DrawnStep {
+    let places = configuration.curriculum.draws == .sample ? Array(batch.samples.indices) : [0]
+    var generators = places.map { sample in
       var place = SplitMix64(seed: UInt64(configuration.seed), stream: UInt64(step))
-      var generator = SplitMix64(seed: place.next(), stream: UInt64(micro << 20 | sample))
-      return planned.draw(using: &generator)
+      return SplitMix64(seed: place.next(), stream: UInt64(micro << 20 | sample))
     }
-    return configuration.curriculum.draws == .batch ? [draw(0)] : batch.samples.indices.map(draw)
+    return planned.draw(&generators)
   }
 
   private func trainingSample(_ sample: Sample, epoch: Int) throws -> TrainingSample {
