@@ -32,6 +32,7 @@ let package = Package(
     .target(
       name: "CTorch", dependencies: ["CLibtorch"],
       path: "Sources/Basics/CTorch", linkerSettings: [.linkedLibrary("tcmalloc_minimal")]),
+    .target(name: "CStart", path: "Sources/Basics/CStart"),
     .target(name: "Basics", path: "Sources/Basics/Basics"),
     .target(
       name: "Programs", dependencies: ["Basics", .product(name: "Subprocess", package: "swift-subprocess")],
@@ -88,7 +89,7 @@ let package = Package(
     .executableTarget(
       name: "EpicCLI",
       dependencies: [
-        "Basics",
+        "Basics", "CStart",
         "Answering", "Compression", "Demo", "Distillation", "Efficiency", "Evaluation", "LLaVA", "Lab", "Report", "Results",
         "Shapes", "TestModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -29,6 +29,12 @@ import Torch
     try await report(["generate", "--model", place.url.appending(path: model).path, "--max-tokens", "8", "--json"] + arguments)
   }
 
+  /// These tests link what `epic` links, so they too were started again, unless the environment had said how threads wait.
+  @Test func threadsSleepSoonAfterTheyWorked() {
+    let variables = ProcessInfo.processInfo.environment
+    #expect(variables["GOMP_SPINCOUNT"] != nil || variables["OMP_WAIT_POLICY"] != nil)
+  }
+
   @Test func generateGivesOneObject() async throws {
     let place = try EpicCommand.workplace()
     let house = place.url.appending(path: "house.png").path

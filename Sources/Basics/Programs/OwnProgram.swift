@@ -66,7 +66,7 @@ public enum OwnProgram {
     options.teardownSequence = [.send(signal: .terminate, allowedDurationToNextStep: .seconds(86_400))]
     let program = Configuration(
       executable: .path("/proc/self/exe"), arguments: Arguments(executablePathOverride: "epic", remainingValues: arguments),
-      environment: environment, platformOptions: options)
+      platformOptions: options)
     // Until the program's own is known, no number is better than that of one before it.
     try lock?.write("")
     do {
@@ -81,15 +81,6 @@ public enum OwnProgram {
     } catch let error as SubprocessError {
       throw ProgramError(path: "epic \(arguments.first ?? "")", reason: "\(error)")
     }
-  }
-
-  /// This process's environment, with threads of a product that wait for each other asleep after a tenth of a millisecond.
-  ///
-  /// By default they spin for so long that a program with as many threads as cores becomes ten times slower where another one is at work.
-  private static var environment: Environment {
-    let own = ProcessInfo.processInfo.environment
-    if own["OMP_WAIT_POLICY"] != nil || own["GOMP_SPINCOUNT"] != nil { return .inherit }
-    return .inherit.updating(["GOMP_SPINCOUNT": "30000"])
   }
 }
 
