@@ -14,6 +14,7 @@ let package = Package(
     .library(name: "Report", targets: ["Report"]),
     .library(name: "Distillation", targets: ["Distillation"]),
     .library(name: "Training", targets: ["Training"]),
+    .library(name: "Adaptation", targets: ["Adaptation"]),
     .library(name: "Evaluation", targets: ["Evaluation"]),
     .library(name: "Answering", targets: ["Answering"]),
     .library(name: "Results", targets: ["Results"]),
@@ -66,6 +67,10 @@ let package = Package(
         .product(name: "Yams", package: "Yams"),
       ], path: "Sources/Training/Training"),
     .target(
+      name: "Adaptation",
+      dependencies: ["Basics", "Torch", "Imaging", "Language", "Compression", "LLaVA", "Distillation", "Training"],
+      path: "Sources/Training/Adaptation"),
+    .target(
       name: "Evaluation",
       dependencies: ["Basics", "Imaging", "Language", .product(name: "OrderedCollections", package: "swift-collections")],
       path: "Sources/Measuring/Evaluation"),
@@ -90,7 +95,8 @@ let package = Package(
       name: "EpicCLI",
       dependencies: [
         "Basics", "CStart",
-        "Answering", "Compression", "Demo", "Distillation", "Efficiency", "Evaluation", "LLaVA", "Lab", "Report", "Results",
+        "Adaptation", "Answering", "Compression", "Demo", "Distillation", "Efficiency", "Evaluation", "LLaVA", "Lab", "Report",
+        "Results",
         "Shapes", "TestModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -109,7 +115,7 @@ let package = Package(
       dependencies: [
         "Answering", "Compression", "Distillation", "LLaVA", "Imaging", "GoldenModels", "TestModels", "TestSupport",
       ]),
-    .testTarget(name: "LabTests", dependencies: ["Lab", "Training", "TestSupport"]),
+    .testTarget(name: "LabTests", dependencies: ["Lab", "LLaVA", "Training", "TestSupport"]),
     .testTarget(
       name: "ShapesTests", dependencies: ["Shapes", "Evaluation", "Imaging", "Language", "Training", "TestSupport"]),
     .testTarget(name: "DemoTests", dependencies: ["Demo", "Imaging", "Language", "LLaVA", "Shapes", "TestSupport", "Torch"]),
@@ -126,6 +132,9 @@ let package = Package(
         "TestSupport",
       ],
       exclude: ["Resources"]),
+    .testTarget(
+      name: "AdaptationTests",
+      dependencies: ["Adaptation", "Compression", "Imaging", "LLaVA", "TestModels", "TestSupport", "Training"]),
     .testTarget(
       name: "EvaluationTests", dependencies: ["Evaluation", "EvaluationLayouts", "Imaging", "Language", "TestSupport"]),
     .testTarget(

@@ -9,6 +9,7 @@ struct Epic: AsyncParsableCommand {
     version: Version.text,
     subcommands: [
       Generate.self, Chat.self, Inspect.self, Convert.self, Profile.self, CurriculumCommand.self, DataCommand.self, Train.self,
+      AdaptCommand.self,
       Eval.self, ReportCommand.self, DemoCommand.self, LabCommand.self, Bench.self, Init.self, AlignCommand.self,
       BaseCommand.self,
     ])

@@ -9,6 +9,7 @@ import Testing
     let secondsPerStep, samplesPerSecond, loss: Double
     let peakMemoryBytes: Int
     let losses: [Double]
+    let flopsPerStep: Double
   }
 
   private func report(_ arguments: [String]) async throws -> Report {
@@ -31,6 +32,17 @@ import Testing
     for (one, other) in zip(kept.losses, recomputed.losses) { #expect(abs(one - other) < 1e-4, "\(one), \(other)") }
   }
 
+  /// Budgets in one step learn what they learn apart, for less work; all tokens in every other step take less again.
+  @Test func budgetsTogetherAreThoseApart() async throws {
+    let arguments = ["--preset", "tiny", "--dtype", "f32", "--learning-rate", "1e-3", "--steps", "2", "--budgets"]
+    let (plain, together) = (try await report(arguments + ["none"]), try await report(arguments + ["9,5"]))
+    let apart = try await report(arguments + ["5,9", "--separate"])
+    for (one, other) in zip(together.losses, apart.losses) { #expect(abs(one - other) < 1e-4, "\(one), \(other)") }
+    #expect(plain.flopsPerStep < together.flopsPerStep && together.flopsPerStep < apart.flopsPerStep)
+    let less = try await report(arguments + ["9,5", "--full-every", "2"])
+    #expect(less.losses.count == 5 && less.flopsPerStep < together.flopsPerStep)
+  }
+
   @Test func aCheckpointIsTrainedInMemoryAlone() async throws {
     let place = try EpicCommand.workplace()
     let file = place.url.appending(path: "model/model.safetensors")
@@ -50,6 +62,7 @@ import Testing
     (["--teacher-ratio", "0.8"], "--teacher-ratio is 0.8, expected at most --student-ratio"),
     (["--student-ratio", "1.2"], "--student-ratio is 1.2"), (["--layer", "9"], "--layer is 9, expected 1...4"),
     (["--supervised", "8"], "--supervised is 8, expected 1...7"), (["--batch", "0"], "--batch is 0"),
+    (["--budgets", "9,x"], "--budgets is 9,x"), (["--separate"], "--separate has no meaning without --budgets"),
     (["--compressor", "drat"], "there is no strategy drat"), (["--learning-rate", "nan"], "--learning-rate is nan"),
   ]) func wrongUsageIsOneLine(_ more: [String], _ says: String) async throws {
     let outcome = try await EpicCommand.run(["bench", "train", "--preset", "tiny", "--text", "9"] + more)

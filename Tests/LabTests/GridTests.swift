@@ -1,4 +1,5 @@
 import Foundation
+import LLaVA
 import TestSupport
 import Testing
 import Training
@@ -83,9 +84,17 @@ import Training
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     let grid = try LabGrid(contentsOf: root.appending(path: "Lab/curricula.yaml"))
     #expect(grid.cells.count == 12 && grid.runs().count == 11 * 5 + 2)
-    for run in grid.runs() {
+    let nested = try LabGrid(contentsOf: root.appending(path: "Lab/nested.yaml"))
+    #expect(nested.beds == ["plenty", "few", "unlabelled", "half"])
+    // As many visual tokens as the embedded model.
+    var model = try LLaVAConfiguration.preset("tiny")
+    model.vision.imageSize = 12 * model.vision.patchSize
+    model.text.layers = 6
+    for (grid, run) in grid.runs().map({ (grid, $0) }) + nested.runs().map({ (nested, $0) }) {
       var configuration = TrainingConfiguration()
+      (configuration.model, configuration.output, configuration.data.file) = ("m", "o", "d")
       for setting in grid.settings(of: run) ?? [] { try configuration.set("\(setting.key)=\(setting.value)") }
+      _ = try configuration.resolved(for: model)
     }
   }
 }

@@ -44,6 +44,32 @@ import Testing
     #expect(journal.result(of: run, split: "tune", fingerprint: "g") == nil)
   }
 
+  /// A bed has tables of its own, and its own data and settings for all cells.
+  @Test func bedsAreApart() throws {
+    let text = GridTests.text.replacing(
+      "a: {model: base-a, seeds: [0, 1, 2]}",
+      with: "a: {bed: few, file: answers.json, model: base-a, seeds: [0, 1], train: {data.limit: 300, steps: 30}}")
+    let grid = try LabGrid(yaml: text, name: "g")
+    #expect(grid.beds == ["few", nil] && grid.on("few").bases.map(\.file) == ["answers.json"])
+    func setting(_ cell: String, _ base: String, _ key: String) throws -> String? {
+      try #require(grid.settings(of: LabRun(cell: cell, base: base, seed: 0))).first { $0.key == key }?.value
+    }
+    #expect(try setting("tcd", "a", "data.limit") == "300" && setting("tcd", "b", "data.limit") == nil)
+    // A cell's own keys are above its bed's, and those above the grid's.
+    #expect(
+      try setting("tcd", "a", "steps") == "30" && setting("long", "a", "steps") == "40" && setting("tcd", "b", "steps") == "20")
+    var other = Self.result("tcd", "b", 3, full: 50, dart: 10)
+    (other.trainingSteps, other.trainingFLOPs) = (20, 2.5e12)
+    let beds = LabTable.beds(grid, Self.results.filter { $0.base == "a" } + [other], split: "tune")
+    #expect(beds.map(\.name) == ["few", nil])
+    #expect(beds[1].table.means.rows == [["tcd", "1", "50.0", "10.0", "10.0", "30.0", "20", "2.5", "10"]])
+    #expect(LabTable.markdown(beds).contains("## few"))
+    let error = #expect(throws: LabError.self) {
+      try LabGrid(yaml: text.replacing("data.limit: 300", with: "data.file: x"), name: "g")
+    }
+    #expect(error?.description.contains("bases.a.train.data.file is given by the laboratory itself") == true)
+  }
+
   @Test func aBudgetIsTheMeanOfItsStrategies() throws {
     let rows = [("full", 144, 80.0), ("dart", 16, 60), ("random", 16, 40), ("dart", 9, 20)].map { strategy, keep, score in
       LabResult.Row(strategy: strategy, keep: keep, scores: ["pope": score])
@@ -58,12 +84,13 @@ import Testing
   @Test func meansAndDifferencesAreThoseOfTheRuns() throws {
     let grid = try LabGrid(yaml: GridTests.text.replacing("[[tcd, base]]", with: "[[tcd, base], [tcd, long]]"), name: "g")
     let table = LabTable(grid, Self.results, split: "tune")
-    #expect(table.means.headings == ["cell", "runs", "full", "dart 16", "compressed", "all budgets", "train s"])
+    #expect(
+      table.means.headings == ["cell", "runs", "full", "dart 16", "compressed", "all budgets", "steps", "TFLOPs", "train s"])
     #expect(
       table.means.rows == [
-        ["base", "1", "70.0", "40.0", "40.0", "55.0", ""],
-        ["tcd", "2", "81.0 ± 1.4", "62.0 ± 2.8", "62.0 ± 2.8", "71.5 ± 2.1", "10"],
-        ["long", "2", "80.0 ± 1.4", "62.0 ± 1.4", "62.0 ± 1.4", "71.0 ± 0.0", "10"],
+        ["base", "1", "70.0", "40.0", "40.0", "55.0", "", "", ""],
+        ["tcd", "2", "81.0 ± 1.4", "62.0 ± 2.8", "62.0 ± 2.8", "71.5 ± 2.1", "", "", "10"],
+        ["long", "2", "80.0 ± 1.4", "62.0 ± 1.4", "62.0 ± 1.4", "71.0 ± 0.0", "", "", "10"],
       ])
     #expect(table.comparisons.rows[0].prefix(4) == ["tcd − base", "2", "+11.0 ± 1.4", "+22.0 ± 2.8"])
     // −1 and +1: nothing.

@@ -45,6 +45,17 @@ struct BenchTrain: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Share of the visual tokens that the teacher loses.", valueName: "r"))
   var teacherRatio = 0.5
 
+  @Option(
+    help: ArgumentHelp(
+      "In place of the ratios: a branch with all tokens, and students with exactly so many that it teaches.", valueName: "list"))
+  var budgets: String?
+
+  @Option(help: "With --budgets: steps from one with all tokens to the next; the others' students learn from labels alone.")
+  var fullEvery = 1
+
+  @Flag(help: "With --budgets: each branch as a step of its own, gradients added up; the teacher's logits are computed for each.")
+  var separate = false
+
   @Option(help: "Steps that are counted.")
   var steps = 3
 
@@ -67,7 +78,7 @@ struct BenchTrain: AsyncParsableCommand {
     for (name, value, range) in [
       ("batch", batch, 1...1 << 16), ("text", text, 3...1 << 20), ("steps", steps, 1...1 << 20),
       // The token before the picture, and one after it that predicts the first supervised one, are not.
-      ("supervised", supervised ?? 1, 1...max(1, text - 2)),
+      ("supervised", supervised ?? 1, 1...max(1, text - 2)), ("full-every", fullEvery, 1...1 << 16),
     ] where !range.contains(value) {
       throw ValidationError("--\(name) is \(value), expected \(range.lowerBound)...\(range.upperBound)")
     }
@@ -81,6 +92,23 @@ struct BenchTrain: AsyncParsableCommand {
       throw ValidationError("--learning-rate is \(learningRate), expected 0 or more")
     }
     _ = try reducer()
+    _ = try counts()
+    if budgets == nil, separate || fullEvery != 1 {
+      throw ValidationError("--\(separate ? "separate" : "full-every") has no meaning without --budgets")
+    }
+  }
+
+  /// Budgets from large to small; none for a plain step with all tokens.
+  private func counts() throws -> [Int]? {
+    try budgets.map { text in
+      if text == "none" { return [] }
+      return try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+        guard let number = Int(part), number >= 1 else {
+          throw ValidationError("--budgets is \(text), expected numbers with commas between them, as in 128,64,36, or none")
+        }
+        return number
+      }.sorted(by: >)
+    }
   }
 
   private func reducer() throws -> any TokenReducer {
@@ -105,44 +133,94 @@ struct BenchTrain: AsyncParsableCommand {
     let samples = try TrainingSample.random(
       configuration, count: batch, text: text, supervised: supervised ?? text / 2, seed: seed)
     let stage = Stage(layer: layer, studentRatio: studentRatio, teacherRatio: teacherRatio)
+    let nested = try counts().map {
+      try NestedBenchStep(budgets: $0, layer: layer, fullEvery: fullEvery, isSeparate: separate, distill)
+    }
+    let cost = StepCost(llava, training: Set(rates.learningRates.keys), recomputes: recompute)
     var timed: [StepTimes] = []
-    for _ in 0...steps {
-      timed.append(try StepTimes.measure(samples.map { try $0.moved(to: device) }, stage, distill, optimizer))
+    for number in 0...steps * (nested == nil ? 1 : fullEvery) {
+      let own = try samples.map { try $0.moved(to: device) }
+      timed.append(
+        try StepTimes.measure(optimizer, cost) { backward in
+          guard let nested else { return try backward(distill(own, stages: [stage])) }
+          try nested.run(own, number: number, backward)
+        })
     }
     let report = TrainingTimesReport(timed, samples: batch)
     if json { return try printJSON(report) }
     try printLine(
       String(
-        format: "%.3f s per step (forward %.3f, backward %.3f, optimizer %.3f), %.2f samples/s, loss %.4f, peak memory %@",
+        format:
+          "%.3f s per step (forward %.3f, backward %.3f, optimizer %.3f), %.2f samples/s, %.4g TFLOPs per step, loss %.4f, peak memory %@",
         report.secondsPerStep, report.secondsForward, report.secondsBackward, report.secondsOptimizer, report.samplesPerSecond,
-        report.loss, formatBytes(report.peakMemoryBytes)))
+        report.flopsPerStep / 1e12, report.loss, formatBytes(report.peakMemoryBytes)))
   }
 }
 
-/// How long the parts of a step took, and its loss.
+/// How long the parts of a step took, its loss and its work.
 struct StepTimes {
-  let forward, backward, optimizer, loss: Double
+  private(set) var forward = 0.0, backward = 0.0, optimizer = 0.0, loss = 0.0, flops = 0.0
 
   /// Takes a step, gradients cleared included.
+  ///
+  /// - Parameter body: computes losses and hands each over, for its backward pass.
   static func measure(
-    _ samples: [TrainingSample], _ stage: Stage, _ distill: DistillationStep, _ optimizer: AdamW
+    _ optimizer: AdamW, _ cost: StepCost, _ body: ((DistillationLoss) throws -> Void) throws -> Void
   ) throws -> StepTimes {
     let clock = ContinuousClock()
-    let start = clock.now
-    let loss = try distill(samples, stages: [stage]).total
-    // Reading the number waits for a device that computes by itself.
-    let value = try loss.item()
-    let forward = clock.now
-    try loss.backward()
-    let backward = clock.now
+    var found = StepTimes()
+    var start = clock.now
+    try body { loss in
+      // Reading the number waits for a device that computes by itself.
+      found.loss += try loss.total.item()
+      let forward = clock.now
+      if loss.total.requiresGradient { try loss.total.backward() }
+      found.forward += (forward - start) / .seconds(1)
+      found.backward += (clock.now - forward) / .seconds(1)
+      found.flops += try cost.flops(of: loss.shape)
+      start = clock.now
+    }
     try optimizer.step(factor: 1)
     try optimizer.clearGradients()
-    return StepTimes(
-      forward: (forward - start) / .seconds(1), backward: (backward - forward) / .seconds(1),
-      optimizer: (clock.now - backward) / .seconds(1), loss: value)
+    found.optimizer = (clock.now - start) / .seconds(1)
+    return found
   }
 
   var total: Double { forward + backward + optimizer }
+}
+
+/// A step of several budgets: all in one, or one after the other.
+struct NestedBenchStep {
+  private let plans: [CompressionPlan]
+  private let fullEvery: Int
+  private let isSeparate: Bool
+  private let distill: DistillationStep
+
+  init(budgets: [Int], layer: Int, fullEvery: Int, isSeparate: Bool, _ distill: DistillationStep) throws {
+    plans = try budgets.map { try CompressionPlan(distill.reducer, layer: layer, .keep($0)) }
+    (self.fullEvery, self.isSeparate, self.distill) = (fullEvery, isSeparate, distill)
+  }
+
+  /// - Parameter number: of the step; all tokens are there in every `fullEvery`th.
+  func run(_ samples: [TrainingSample], number: Int, _ backward: (DistillationLoss) throws -> Void) throws {
+    let hasFull = number % fullEvery == 0 || plans.isEmpty
+    let count = Double(plans.count + (hasFull ? 1 : 0))
+    let full = Student(plans: [nil], crossEntropyWeight: 1 / count)
+    func student(_ plan: CompressionPlan, _ target: Pull.Target) -> Student {
+      let weight = hasFull ? 0.5 : 0
+      return Student(
+        plans: [plan], crossEntropyWeight: (1 - weight) / count,
+        pulls: hasFull ? [Pull(towards: target, weight: weight / count)] : [])
+    }
+    if !isSeparate {
+      let students = (hasFull ? [full] : []) + plans.map { student($0, .student(0)) }
+      return try backward(distill(samples, students: students))
+    }
+    if hasFull { try backward(distill(samples, students: [full])) }
+    for plan in plans {
+      try backward(distill(samples, students: [student(plan, .teacher)], teacher: hasFull ? Teacher(plans: [nil]) : nil))
+    }
+  }
 }
 
 /// What `epic bench train --json` prints; times are medians over the counted steps.
@@ -153,12 +231,17 @@ struct TrainingTimesReport: Encodable {
   /// Of the last step, and of all, the first one that is not counted included.
   let loss: Double
   let losses: [Double]
+  /// Floating-point operations of a counted step, a mean.
+  let flopsPerStep: Double
   let peakMemoryBytes: Int
 
   init(_ steps: [StepTimes], samples: Int) {
     let counted = steps.dropFirst()
     func median(_ value: (StepTimes) -> Double) -> Double { Basics.median(counted.map(value)) }
-    secondsPerStep = median(\.total)
+    // Steps of several kinds take turns; a mean of a few is what a step takes.
+    let kinds = Set(counted.map(\.flops)).count
+    secondsPerStep = kinds > 1 ? counted.reduce(0) { $0 + $1.total } / Double(max(1, counted.count)) : median(\.total)
+    flopsPerStep = counted.reduce(0) { $0 + $1.flops } / Double(max(1, counted.count))
     samplesPerSecond = Double(samples) / secondsPerStep
     (secondsForward, secondsBackward, secondsOptimizer) = (median(\.forward), median(\.backward), median(\.optimizer))
     losses = steps.map(\.loss)

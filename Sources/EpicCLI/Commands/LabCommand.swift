@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import Foundation
 import Lab
 import Torch
@@ -78,12 +79,14 @@ struct LabCommand: AsyncParsableCommand {
       console: TerminalConsole())
     let runs = grid.runs(only: names, seeds: try seeds.map { try Self.numbers($0) })
     let failures = table ? [] : try await work.run(runs, jobs: jobs)
-    let found = LabTable(grid, try runs.compactMap { try work.result(of: $0) }, split: split.rawValue)
-    if !found.means.rows.isEmpty {
-      try printLine()
+    let beds = LabTable.beds(grid, try runs.compactMap { try work.result(of: $0) }, split: split.rawValue)
+    for (name, found) in beds {
+      try printLine(name.map { "\n\($0)\n" } ?? "")
       try printLine(found.text(width: terminalWidth()))
+    }
+    if !beds.isEmpty {
       let page = folder.appending(path: "\(file.deletingPathExtension().lastPathComponent).\(split.rawValue).md")
-      try found.write(to: page)
+      try WholeFile.write(Data(LabTable.markdown(beds).utf8), to: page)
       try printLine("\ntables in   \(page.relativePath)")
     } else if table {
       try printLine("no results yet for the split \(split.rawValue)")

@@ -63,7 +63,9 @@ private struct GridReader {
       }
     }
     for reserved in ["model", "output", "seed", "data.file", "data.images", "threads", "device"] {
-      let places = [("train", found.training)] + found.cells.map { ("cells.\($0.name)", $0.training ?? []) }
+      let places =
+        [("train", found.training)] + found.bases.map { ("bases.\($0.name).train", $0.training) }
+        + found.cells.map { ("cells.\($0.name)", $0.training ?? []) }
       for (place, settings) in places where settings.contains(where: { $0.key == reserved }) {
         problems.append("\(place).\(reserved) is given by the laboratory itself; take it out")
       }
@@ -109,7 +111,10 @@ private struct GridReader {
       switch key {
       case "model": found.model = text(value, "bases.\(name).model")
       case "seeds": found.seeds = integers(value, "bases.\(name).seeds", from: 0)
-      default: problems.append("bases.\(name).\(key) is no key, expected model, seeds\(line(value))")
+      case "bed": found.bed = text(value, "bases.\(name).bed")
+      case "file": found.file = text(value, "bases.\(name).file")
+      case "train": found.training = settings(value, "bases.\(name).train")
+      default: problems.append("bases.\(name).\(key) is no key, expected model, seeds, bed, file, train\(line(value))")
       }
     }
     if found.model.isEmpty { problems.append("bases.\(name).model is missing: name a checkpoint folder") }

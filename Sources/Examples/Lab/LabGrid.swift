@@ -10,6 +10,12 @@ public struct LabGrid: Sendable, Equatable {
     public var model: String
     /// The seeds that each cell is trained with from it.
     public var seeds: [Int]
+    /// The test bed that it belongs to, each with tables of its own; nil where a grid has one alone.
+    public var bed: String?
+    /// The file to train on in the data's folder; nil for `train.json`.
+    public var file: String?
+    /// `epic train`'s keys for all cells on it, above those of the grid and below a cell's own.
+    public var training: [Setting] = []
   }
 
   /// A way of training.
@@ -91,9 +97,23 @@ extension LabGrid {
   public func settings(of run: LabRun) -> [Setting]? {
     guard let own = cells.first(where: { $0.name == run.cell })?.training else { return nil }
     var found = training
-    for setting in own {
+    for setting in (bases.first { $0.name == run.base }?.training ?? []) + own {
       if let place = found.firstIndex(where: { $0.key == setting.key }) { found[place] = setting } else { found.append(setting) }
     }
+    return found
+  }
+
+  /// Test beds in the order of their bases; one without a name where no base names any.
+  public var beds: [String?] {
+    var found: [String?] = []
+    for base in bases where !found.contains(base.bed) { found.append(base.bed) }
+    return found
+  }
+
+  /// The grid with the bases of one bed.
+  public func on(_ bed: String?) -> LabGrid {
+    var found = self
+    found.bases = bases.filter { $0.bed == bed }
     return found
   }
 }

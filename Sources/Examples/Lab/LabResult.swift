@@ -31,6 +31,8 @@ public struct LabResult: Sendable, Equatable, Codable {
   public var fingerprint: String
   /// Seconds of training; nil for a base as it is.
   public var trainingSeconds: Double?
+  /// Optimizer steps, and floating-point operations of all of them; nil for a base, and in results of versions that did not count.
+  public var trainingSteps: Int?, trainingFLOPs: Double?
   /// The full-token row first.
   public var rows: [Row]
   /// When it was done, in ISO 8601.

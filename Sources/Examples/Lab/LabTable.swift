@@ -16,7 +16,13 @@ public struct LabTable: Sendable {
 
   /// A table of the results of a grid's own runs, which are all of one split.
   public init(_ grid: LabGrid, _ results: [LabResult], split: String) {
-    (self.grid, self.results, self.split) = (grid, results, split)
+    (self.grid, self.split) = (grid, split)
+    self.results = results.filter { result in grid.bases.contains { $0.name == result.base } }
+  }
+
+  /// One table for each test bed of a grid that has results, with the bed's name.
+  public static func beds(_ grid: LabGrid, _ results: [LabResult], split: String) -> [(name: String?, table: LabTable)] {
+    grid.beds.map { ($0, LabTable(grid.on($0), results, split: split)) }.filter { !$0.1.means.rows.isEmpty }
   }
 
   /// Ways of asking in the order of the grid.
@@ -67,17 +73,20 @@ public struct LabTable: Sendable {
   }
 
   /// Headings and rows of the table of means: cell, runs, one column for each way of asking, the means over compressed ones and over
-  /// budgets, seconds of training.
+  /// budgets, and what training took: steps, floating-point operations, seconds.
   public var means: TextTable {
-    let headings = ["cell", "runs"] + columns.map(\.title) + ["compressed", "all budgets", "train s"]
+    let headings = ["cell", "runs"] + columns.map(\.title) + ["compressed", "all budgets", "steps", "TFLOPs", "train s"]
+    func mean(_ values: [Double], _ format: String) -> String { Self.mean(values).map { String(format: format, $0) } ?? "" }
     let rows = grid.cells.compactMap { cell -> [String]? in
       let own = results(of: cell.name)
       if own.isEmpty { return nil }
-      let seconds = own.compactMap(\.trainingSeconds)
-      return [cell.name, "\(own.count)"] + columns.map { column in Self.meanText(own.compactMap { value($0, column) }) } + [
-        Self.meanText(own.compactMap(compressedMean)), Self.meanText(own.compactMap(budgetMean)),
-        Self.mean(seconds).map { String(format: "%.0f", $0) } ?? "",
-      ]
+      var row = [cell.name, "\(own.count)"]
+      row += columns.map { column in Self.meanText(own.compactMap { value($0, column) }) }
+      row += [Self.meanText(own.compactMap(compressedMean)), Self.meanText(own.compactMap(budgetMean))]
+      row.append(mean(own.compactMap { $0.trainingSteps.map(Double.init) }, "%.0f"))
+      row.append(mean(own.compactMap { $0.trainingFLOPs.map { $0 / 1e12 } }, "%.1f"))
+      row.append(mean(own.compactMap(\.trainingSeconds), "%.0f"))
+      return row
     }
     return TextTable(headings: headings, rows: rows)
   }
@@ -120,7 +129,12 @@ public struct LabTable: Sendable {
 
   // MARK: - Documents
 
-  /// The tables in Markdown, ready to be quoted.
+  /// The tables of all beds in Markdown, ready to be quoted.
+  public static func markdown(_ beds: [(name: String?, table: LabTable)]) -> String {
+    beds.map { ($0.name.map { "## \($0)\n\n" } ?? "") + $0.table.markdown }.joined(separator: "\n")
+  }
+
+  /// The tables in Markdown.
   public var markdown: String {
     var parts = [
       "Split `\(split)`, mean over \(grid.evaluation.benchmarks.joined(separator: ", ")) in percent, ± standard deviation (n − 1)."
@@ -134,17 +148,6 @@ public struct LabTable: Sendable {
     }
     if let winner { parts.append("Best over all budgets: \(winner).") }
     return parts.joined(separator: "\n\n") + "\n"
-  }
-
-  /// Writes them whole or not at all.
-  ///
-  /// - Throws: `LabError.unusable`.
-  public func write(to url: URL) throws {
-    do {
-      try Data(markdown.utf8).write(to: url, options: .atomic)
-    } catch {
-      throw LabError.unusable(path: url.relativePath, reason: systemReason(error))
-    }
   }
 
   /// The tables for a terminal; where it is too narrow, columns go on below.

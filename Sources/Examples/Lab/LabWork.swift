@@ -32,8 +32,10 @@ public struct LabWork {
     (self.device, self.discards, self.console) = (device, discards, console)
     let data = try Self.print(of: URL(fileURLWithPath: grid.data).appending(path: "dataset.json"))
     inputs = try Dictionary(
-      grid.bases.map { base in
-        (base.name, data + (try Self.print(of: URL(fileURLWithPath: base.model).appending(path: "model.safetensors"))))
+      grid.bases.map { base -> (String, String) in
+        let weights = try Self.print(of: URL(fileURLWithPath: base.model).appending(path: "model.safetensors"))
+        let file = try base.file.map { try Self.print(of: URL(fileURLWithPath: grid.data).appending(path: $0)) } ?? ""
+        return (base.name, data + weights + file)
       }, uniquingKeysWith: { $1 })
     // Nothing is written before all that can be wrong has been looked at.
     journal = try LabJournal(in: folder)
@@ -88,10 +90,11 @@ public struct LabWork {
   }
 
   private func trainingArguments(_ run: LabRun) -> [String] {
-    let base = grid.bases.first { $0.name == run.base }?.model ?? ""
+    let base = grid.bases.first { $0.name == run.base }
     let own = [
-      "model=\(base)", "output=\(place(run).appending(path: "run").relativePath)", "seed=\(run.seed ?? 0)", "threads=\(threads)",
-      "device=\(device)", "data.file=\(grid.data)/train.json", "data.images=\(grid.data)",
+      "model=\(base?.model ?? "")", "output=\(place(run).appending(path: "run").relativePath)", "seed=\(run.seed ?? 0)",
+      "threads=\(threads)",
+      "device=\(device)", "data.file=\(grid.data)/\(base?.file ?? "train.json")", "data.images=\(grid.data)",
     ]
     let settings = (grid.settings(of: run) ?? []).map { "\($0.key)=\($0.value)" }
     let isBegun = isThere(place(run).appending(path: "run/metrics.jsonl"))
@@ -121,9 +124,13 @@ public struct LabWork {
       LabResult.Row(strategy: row.strategy, keep: row.keep, scores: row.scores.mapValues(\.percentage))
     }
     let log = place(run).appending(path: "run")
-    let seconds =
-      isThere(log.appending(path: TrainingLog.fileName)) ? try TrainingLog(from: log).steps.reduce(0) { $0 + $1.seconds } : nil
-    return LabResult(run, split: split, fingerprint: fingerprint(run), trainingSeconds: seconds, rows: rows)
+    let steps = isThere(log.appending(path: TrainingLog.fileName)) ? try TrainingLog(from: log).steps : nil
+    var found = LabResult(
+      run, split: split, fingerprint: fingerprint(run), trainingSeconds: steps?.reduce(0) { $0 + $1.seconds }, rows: rows)
+    found.trainingSteps = steps?.count
+    let flops = steps?.compactMap(\.flops) ?? []
+    if let steps, !steps.isEmpty, flops.count == steps.count { found.trainingFLOPs = flops.reduce(0, +) }
+    return found
   }
 
   // MARK: - All runs

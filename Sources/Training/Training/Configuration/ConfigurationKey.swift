@@ -106,6 +106,7 @@ extension ConfigurationKey {
   private static let data: [ConfigurationKey] = [
     key("data.file", \.data.file, "JSON or JSON lines in LLaVA's instruction format"),
     key("data.images", \.data.images, "folder of the pictures; the file's own unless given"),
+    count("data.limit", \.data.limit, "the first so many records alone; all unless given"),
     key("data.template", \.data.template, "conversation template; the model's own (plain to pretrain) unless given"),
     count("data.max-length", \.data.maximumLength, "longest sample, visual tokens included"),
     ConfigurationKey("data.workers", \.data.workers, "threads that read ahead", "1...256") { (1...256).contains($0) },

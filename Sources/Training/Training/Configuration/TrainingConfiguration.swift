@@ -38,6 +38,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
     public var file = ""
     /// Folder of the pictures; the file's own where it is nil.
     public var images: String?
+    /// Takes the first so many records of the file alone; all where it is nil.
+    public var limit: Int?
     /// Conversation template by name; the model's own, or `plain` to pretrain, where it is nil.
     public var template: String?
     /// Tokens of the longest sample, visual tokens included; longer ones are skipped.

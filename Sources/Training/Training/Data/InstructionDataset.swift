@@ -33,9 +33,10 @@ public struct InstructionDataset: Sendable {
   /// - Parameters:
   ///   - url: the JSON or JSON-lines file.
   ///   - images: the folder that relative image paths begin at; the file's own unless given.
+  ///   - limit: takes the first so many records alone.
   ///   - progress: is called with the share of the file that has been read, up to 1.
   /// - Throws: `DatasetError` where the file cannot be read, is no JSON, or holds no record.
-  public init(contentsOf url: URL, images: URL? = nil, progress: (Double) -> Void = { _ in }) throws {
+  public init(contentsOf url: URL, images: URL? = nil, limit: Int? = nil, progress: (Double) -> Void = { _ in }) throws {
     let file = try DataFile(url)
     if let images { try Self.requireFolder(images) }
     self.file = file
@@ -63,7 +64,7 @@ public struct InstructionDataset: Sendable {
     }
     if entries.isEmpty { throw DatasetError.noRecords(file: file.path) }
     if !isJSON { throw DatasetError.notRecords(file: file.path, reason: complaint ?? "it is no JSON") }
-    self.entries = entries
+    self.entries = limit.map { Array(entries.prefix($0)) } ?? entries
     fingerprint = hash.value
   }
 

@@ -112,7 +112,8 @@ public final class TrainingRun {
 
     let dataset = try InstructionDataset(
       contentsOf: URL(fileURLWithPath: configuration.data.file),
-      images: configuration.data.images.map { URL(fileURLWithPath: $0, isDirectory: true) }, progress: progress)
+      images: configuration.data.images.map { URL(fileURLWithPath: $0, isDirectory: true) }, limit: configuration.data.limit,
+      progress: progress)
     samples = dataset.count
     let options = TextOptions(
       template: pipeline.template, semantics: configuration.semantics == .corrected ? .corrected : .reference,
@@ -245,6 +246,20 @@ public final class TrainingRun {
     guard let fixedPlan else { return try distill(samples, drawn, frozen: frozen, tokens: tokens) }
     let student = Student(plans: [fixedPlan], crossEntropyWeight: 1, divergenceWeight: 0)
     return try distill(samples, students: [student], tokens: tokens)
+  }
+
+  /// The branches of the first step.
+  var firstStep: PlannedStep {
+    curriculum?.branches(step: 0, of: steps)
+      ?? PlannedStep(PlannedStage(layer: model.configuration.text.layers, studentRatios: 0...0, gap: 0))
+  }
+
+  /// Bytes of the frozen teacher's weights that are not the model's own.
+  var frozenBytes: Int {
+    let own = Set(model.parameters.parameters.map { ObjectIdentifier($0.tensor) })
+    return frozen?.parameters.parameters.filter { !own.contains(ObjectIdentifier($0.tensor)) }.reduce(0) {
+      $0 + $1.tensor.byteCount
+    } ?? 0
   }
 
   /// The branches of the next step; one that drops nothing where there is no curriculum.
