@@ -85,7 +85,7 @@ import Training
     let grid = try LabGrid(contentsOf: root.appending(path: "Lab/curricula.yaml"))
     #expect(grid.cells.count == 12 && grid.runs().count == 11 * 5 + 2)
     let nested = try LabGrid(contentsOf: root.appending(path: "Lab/nested.yaml"))
-    #expect(nested.beds == ["plenty", "few", "unlabelled", "half"])
+    #expect(nested.beds == ["plenty", "few", "unlabelled", "noisy", "half"])
     // As many visual tokens as the embedded model.
     var model = try LLaVAConfiguration.preset("tiny")
     model.vision.imageSize = 12 * model.vision.patchSize

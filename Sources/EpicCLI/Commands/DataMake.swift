@@ -33,6 +33,9 @@ struct DataMake: AsyncParsableCommand {
   @Option(help: "Where random numbers start.")
   var seed: UInt64 = 0
 
+  @Option(help: "Percent of the training answers that are wrong; pictures and questions stay the same.")
+  var wrong: Int?
+
   @Option(help: "Threads that draw; all cores unless given.")
   var workers: Int?
 
@@ -41,11 +44,12 @@ struct DataMake: AsyncParsableCommand {
     where !(low...10_000_000).contains(value) {
       throw ValidationError("--\(name) is \(value), expected \(low)...10000000")
     }
+    if let wrong, !(1...100).contains(wrong) { throw ValidationError("--wrong is \(wrong), expected 1...100 percent") }
     if train + tune + test == 0 { throw ValidationError("--train, --tune and --test are all 0; ask for some pictures") }
   }
 
   func run() async throws {
-    let set = ShapesDataSet(train: train, tune: tune, test: test, seed: seed)
+    let set = ShapesDataSet(train: train, tune: tune, test: test, seed: seed, wrong: wrong)
     let line = ProgressLine()
     defer { line.clear() }
     let count = train + tune + test

@@ -42,6 +42,28 @@ public struct Question: Sendable, Hashable {
   public var prompt: String { text + Self.shortAnswer }
 }
 
+extension Question {
+  /// The question with another answer of the same kind, each as likely.
+  func answeredWrongly(using generator: inout SceneGenerator) -> Question {
+    let answers: [String] =
+      switch family {
+      case .existence, .relation: ["yes", "no"]
+      case .attribute:
+        switch kind {
+        case "color": ShapeColor.allCases.map(\.rawValue)
+        case "shape": ShapeKind.allCases.map(\.rawValue)
+        case "size": ShapeSize.allCases.map(\.rawValue)
+        default: ShapePattern.allCases.map(\.rawValue)
+        }
+      case .position: Cell.all.map(\.words)
+      case .counting: Scene.numbers
+      case .reading: (0..<4).map { _ in Scene(using: &generator).sign.text }
+      }
+    let other = generator.pick(answers.filter { $0 != answer }) ?? answer
+    return Question(family: family, kind: kind, text: text, answer: other)
+  }
+}
+
 /// A spatial relation, by the cells' rows and columns.
 enum Relation: String, CaseIterable {
   case left = "left of"

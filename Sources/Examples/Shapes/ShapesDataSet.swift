@@ -11,10 +11,14 @@ public struct ShapesDataSet: Sendable, Equatable, Codable {
   public var train: Int, tune: Int, test: Int
   /// Where random numbers start.
   public var seed: UInt64
+  /// Percent of the training answers that are wrong, for data as people have them; nil for none.
+  ///
+  /// Pictures, questions and the other answers are those of the same data set without wrong ones.
+  public var wrong: Int?
 
   /// A data set of so many pictures.
-  public init(train: Int, tune: Int, test: Int, seed: UInt64 = 0) {
-    (self.train, self.tune, self.test, self.seed) = (train, tune, test, seed)
+  public init(train: Int, tune: Int, test: Int, seed: UInt64 = 0, wrong: Int? = nil) {
+    (self.train, self.tune, self.test, self.seed, self.wrong) = (train, tune, test, seed, wrong)
   }
 
   /// The file that says what a folder holds; it is written last.
@@ -102,7 +106,11 @@ public struct ShapesDataSet: Sendable, Equatable, Codable {
       var (scene, generator) = self.scene(.train, index)
       let name = "\(Self.padded(index, 6)).jpg"
       try scene.draw().jpegData(quality: Self.quality).write(to: images.appending(path: name))
-      let questions = scene.questions(Self.turns, using: &generator)
+      // A generator of its own, so that nothing else changes.
+      var doubt = SceneGenerator(seed: self.seed ^ 0xd0_0b7, stream: UInt64(index))
+      let questions = scene.questions(Self.turns, using: &generator).map { question in
+        doubt.chance(self.wrong ?? 0) ? question.answeredWrongly(using: &doubt) : question
+      }
       let turns = questions.enumerated().flatMap { place, question in
         [
           Record.Turn(from: "human", value: (place == 0 ? "<image>\n" : "") + question.prompt),
@@ -142,7 +150,7 @@ public enum ShapesError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .exists(let folder): "\(folder): is there already and is no data set of shapes; choose another folder"
     case .differs(let folder, let found):
-      "\(folder): holds another data set (--train \(found.train) --tune \(found.tune) --test \(found.test) --seed \(found.seed)); "
+      "\(folder): holds another data set (--train \(found.train) --tune \(found.tune) --test \(found.test) --seed \(found.seed)\(found.wrong.map { " --wrong \($0)" } ?? "")); "
         + "choose another folder, or remove it"
     }
   }
