@@ -57,7 +57,10 @@ import Testing
     #expect(outcome.out.contains("nothing is dropped"))
   }
 
-  @Test(arguments: [["--curriculum", "layer"], ["--curriculum", "integrated", "--steps", "7"], ["--theory"]])
+  @Test(arguments: [
+    ["--curriculum", "layer"], ["--curriculum", "integrated", "--steps", "7"], ["--theory"],
+    ["--curriculum", "nested", "--progression", "tokens", "--full-every", "3"], ["--curriculum", "auto", "--steps", "9"],
+  ])
   func pictureIsAnImage(_ arguments: [String]) async throws {
     let place = try Scratch()
     let file = place.url.appending(path: "plan.svg")
@@ -69,6 +72,41 @@ import Testing
     for part in ["prefers-color-scheme:dark", "optimizer step", "<title>"] { #expect(text.contains(part), "\(part)") }
     #expect(!text.contains("nan") && !text.contains("inf"))
     #expect(try FileManager.default.contentsOfDirectory(atPath: place.url.path) == ["plan.svg"])
+  }
+
+  @Test func budgetsOfAStepAreListed() async throws {
+    struct Plan: Decodable {
+      struct Branch: Decodable {
+        let role: String
+        let layers: [Int]
+        let tokensMin, tokensMax: Int
+        let towards: [String]
+      }
+      struct Point: Decodable {
+        let step: Int
+        let branches: [Branch]
+      }
+      let preset: String
+      let points: [Point]
+    }
+    func plan(_ arguments: String...) async throws -> Plan {
+      let outcome = try await EpicCommand.run(
+        ["curriculum", "--json", "--tokens", "144", "--layers", "6", "--layer", "1"] + arguments)
+      #expect(outcome.code == 0 && outcome.err == "", "\(outcome.err)")
+      return try JSONDecoder().decode(Plan.self, from: Data(outcome.out.utf8))
+    }
+    let chain = try await plan(
+      "--curriculum", "nested", "--teacher", "chain", "--between", "2", "--full-every", "5", "--steps", "8", "--smallest", "9")
+    #expect(chain.preset == "epic-nested" && chain.points.map(\.step) == Array(0...8))
+    #expect(
+      chain.points[0].branches.map(\.tokensMin) == [144, 36, 9, 9] && chain.points[1].branches.map(\.tokensMax) == [144, 36, 9])
+    #expect(chain.points[5].branches.map(\.towards) == [[], ["full"], ["between"], ["between"]])
+    let auto = try await plan("--curriculum", "auto", "--steps", "40", "--stages", "2")
+    #expect(auto.points[0].branches.map(\.tokensMin) == [144, 102, 102] && auto.points.last?.branches[1].layers == [1, 4])
+    let table = try await EpicCommand.run(["curriculum", "--curriculum", "nested", "--mix", "--tokens", "144"])
+    #expect(table.out.contains("mixed  9 - 144"))
+    let wrong = try await EpicCommand.run(["curriculum", "--curriculum", "nested", "--gap", "0.1"])
+    #expect(wrong.code == 2 && wrong.err.contains("--gap has no meaning for the curriculum nested"))
   }
 
   @Test func theoryComparesTwoPaths() async throws {

@@ -82,6 +82,24 @@ import Testing
     try Self.checkDocument(ResultsPage(ReportContents(EvaluationResults(models: []))).html)
   }
 
+  /// Steps with several budgets have three charts more; a step without all tokens has its others where they belong.
+  @Test func budgetsAreDrawn() throws {
+    var log = Self.log(6)
+    for index in log.steps.indices {
+      let full = TrainingLog.Step.Budget(role: "full", tokens: 144, crossEntropy: 1, divergence: nil)
+      let others = [("between", 40.0), ("smallest", 9)].map {
+        TrainingLog.Step.Budget(role: $0.0, tokens: $0.1, crossEntropy: 2, divergence: index % 2 == 0 ? 0.5 : nil)
+      }
+      log.steps[index].budgets = (index % 2 == 0 ? [full] : []) + others
+    }
+    let charts = try #require(TrainingLog.figure([log])).charts
+    #expect(charts.count == (try #require(TrainingLog.figure([Self.log(6)])).charts.count) + 3)
+    let tokens = try #require(charts.first { $0.title.hasPrefix("Budgets in play") })
+    #expect(tokens.series.map(\.label) == ["smallest", "between", "full"])
+    let divergence = try #require(charts.first { $0.title.hasPrefix("Divergence of each budget") })
+    #expect(divergence.series.map(\.label) == ["smallest", "between"])
+  }
+
   @Test(arguments: [1, 2, 80, 81, 1000]) func everyStepIsInALine(_ count: Int) throws {
     let log = Self.log(count)
     let figure = try #require(TrainingLog.figure([log]))
