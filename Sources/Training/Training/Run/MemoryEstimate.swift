@@ -36,7 +36,7 @@ public struct MemoryEstimate: Sendable, Equatable {
     let kept = recomputes ? c.text.layers * c.text.hiddenSize + layer : c.text.layers * layer
     // Rows and layers of branches beside one with all tokens.
     let samples = max(1, rows / (c.pictureLayout.count + Self.text))
-    let further = run.firstStep.branches.dropFirst().reduce(0) { sum, branch in
+    let further = run.planned(after: 0).branches.dropFirst().reduce(0) { sum, branch in
       let deep = c.text.layers - (branch.layers.min() ?? 0)
       return sum + samples * (branch.tokens(of: c.pictureLayout.count).upperBound + Self.text) * deep
     }

@@ -43,7 +43,8 @@ struct StepSums {
       try add(terms, found, drawn.students[place], place, batch.samples.count)
     }
     layer = (drawn.students.joined().map(\.layer) + [layer].compactMap(\.self)).min()
-    let hasTeacher = !drawn.teacher.isEmpty && drawn.plan.asksTeacher(weight: weight)
+    let isCompared = found.students.contains { !$0.divergenceSums.isEmpty }
+    let hasTeacher = isCompared && !drawn.teacher.isEmpty && drawn.plan.asksTeacher(weight: weight)
     for index in batch.samples.indices {
       func ratio(_ sights: [DrawnSight]) -> Double { sights[sights.count == 1 ? 0 : index].ratio(of: visual) }
       studentRatio += drawn.students.reduce(0) { $0 + ratio($1) } / Double(drawn.students.count)

@@ -51,12 +51,12 @@ public final class TrainingRun {
   public let trainedElements: Int
 
   let optimizer: AdamW
-  private let distill: DistillationStep
+  let distill: DistillationStep
   /// What every step drops where no curriculum says it.
-  private let fixedPlan: CompressionPlan?
-  private var curriculum: (any Curriculum)?
+  let fixedPlan: CompressionPlan?
+  private(set) var curriculum: (any Curriculum)?
   /// The model that training began with, where it is the teacher.
-  private let frozen: LLaVAModel?
+  let frozen: LLaVAModel?
   private let cost: StepCost
   private let schedule: LearningRateSchedule
   private let loader: DataLoader
@@ -203,7 +203,7 @@ public final class TrainingRun {
     let batches = try (0..<configuration.batch.accumulation).compactMap { _ in try loader.next() }
     let dataSeconds = (clock.now - start) / .seconds(1)
     let tokens = batches.reduce(0) { $0 + $1.supervisedTokens }
-    let planned = planned()
+    let planned = planned(after: step)
     var sums = StepSums()
     for (index, batch) in batches.enumerated() {
       let drawn = draw(planned, batch, micro: index)
@@ -242,53 +242,6 @@ public final class TrainingRun {
       curriculum: curriculum?.state, seconds: taken, dataSeconds: dataSeconds)
   }
 
-  private func loss(_ samples: [TrainingSample], _ drawn: DrawnStep, tokens: Int?) throws -> DistillationLoss {
-    guard let fixedPlan else { return try distill(samples, drawn, frozen: frozen, tokens: tokens) }
-    let student = Student(plans: [fixedPlan], crossEntropyWeight: 1, divergenceWeight: 0)
-    return try distill(samples, students: [student], tokens: tokens)
-  }
-
-  /// The branches of the first step.
-  var firstStep: PlannedStep {
-    curriculum?.branches(step: 0, of: steps)
-      ?? PlannedStep(PlannedStage(layer: model.configuration.text.layers, studentRatios: 0...0, gap: 0))
-  }
-
-  /// Bytes of the frozen teacher's weights that are not the model's own.
-  var frozenBytes: Int {
-    let own = Set(model.parameters.parameters.map { ObjectIdentifier($0.tensor) })
-    return frozen?.parameters.parameters.filter { !own.contains(ObjectIdentifier($0.tensor)) }.reduce(0) {
-      $0 + $1.tensor.byteCount
-    } ?? 0
-  }
-
-  /// The branches of the next step; one that drops nothing where there is no curriculum.
-  private func planned() -> PlannedStep {
-    curriculum?.branches(step: step, of: steps)
-      ?? PlannedStep(PlannedStage(layer: model.configuration.text.layers, studentRatios: 0...0, gap: 0))
-  }
-
-  /// What each branch sees: once for the batch, or for each sample.
-  ///
-  /// Draws follow from seed, step and place alone.
-  private func draw(_ planned: PlannedStep, _ batch: SampleBatch, micro: Int) -> DrawnStep {
-    let places = configuration.curriculum.draws == .sample ? Array(batch.samples.indices) : [0]
-    var generators = places.map { sample in
-      var place = SplitMix64(seed: UInt64(configuration.seed), stream: UInt64(step))
-      return SplitMix64(seed: place.next(), stream: UInt64(micro << 20 | sample))
-    }
-    return planned.draw(&generators)
-  }
-
-  private func trainingSample(_ sample: Sample, epoch: Int) throws -> TrainingSample {
-    var place = SplitMix64(seed: UInt64(configuration.seed) ^ 0x5eed, stream: UInt64(epoch))
-    var generator = SplitMix64(seed: place.next(), stream: UInt64(sample.index))
-    let pixels = try sample.pixels?.to(model.device)
-    return TrainingSample(
-      ids: sample.ids, labels: sample.labels, images: try (0..<sample.images).compactMap { try pixels?.selected(0, $0) },
-      seed: generator.next())
-  }
-
   /// Lists the samples of a step that went wrong.
   private func notFinite(_ what: String, _ batches: [SampleBatch]) throws -> RunError {
     struct Listed: Encodable {
@@ -299,14 +252,5 @@ public final class TrainingRun {
     let listed = batches.map { $0.samples.map { Listed(index: $0.index, id: $0.id) } }
     try WholeFile.write(json: listed, to: url)
     return .notFinite(step: step + 1, what: what, batch: url.relativePath)
-  }
-}
-
-extension TrainingConfiguration {
-  /// Order and batches of the data.
-  var plan: BatchPlan {
-    let order: SampleOrder.Rule = data.isGrouped ? .grouped(chunks: batch.accumulation, size: batch.samples) : .shuffled
-    return BatchPlan(
-      order: SampleOrder(order, seed: UInt64(seed)), batch: batch.tokens.map(BatchRule.tokens) ?? .samples(batch.samples))
   }
 }

@@ -1,0 +1,61 @@
+import Basics
+import Distillation
+import LLaVA
+import Torch
+
+/// What a step of a run computes: its branches, what each of them sees, and the samples as the loss takes them.
+extension TrainingRun {
+  /// The loss of a micro-batch.
+  ///
+  /// - Parameter tokens: supervised tokens of all micro-batches, where it weighs by its own; nil where all weigh the same.
+  func loss(_ samples: [TrainingSample], _ drawn: DrawnStep, tokens: Int?) throws -> DistillationLoss {
+    guard let fixedPlan else { return try distill(samples, drawn, frozen: frozen, tokens: tokens) }
+    let student = Student(plans: [fixedPlan], crossEntropyWeight: 1, divergenceWeight: 0)
+    return try distill(samples, students: [student], tokens: tokens)
+  }
+
+  /// Bytes of the frozen teacher's weights that are not the model's own.
+  var frozenBytes: Int {
+    let own = Set(model.parameters.parameters.map { ObjectIdentifier($0.tensor) })
+    return frozen?.parameters.parameters.filter { !own.contains(ObjectIdentifier($0.tensor)) }.reduce(0) {
+      $0 + $1.tensor.byteCount
+    } ?? 0
+  }
+
+  /// The branches of the step that follows `step` completed ones; one that drops nothing where there is no curriculum.
+  func planned(after step: Int) -> PlannedStep {
+    curriculum?.branches(step: step, of: steps)
+      ?? PlannedStep(PlannedStage(layer: model.configuration.text.layers, studentRatios: 0...0, gap: 0))
+  }
+
+  /// What each branch sees: once for the batch, or for each sample.
+  ///
+  /// Draws follow from seed, step and place alone.
+  func draw(_ planned: PlannedStep, _ batch: SampleBatch, micro: Int) -> DrawnStep {
+    let places = configuration.curriculum.draws == .sample ? Array(batch.samples.indices) : [0]
+    var generators = places.map { sample in
+      var place = SplitMix64(seed: UInt64(configuration.seed), stream: UInt64(step))
+      return SplitMix64(seed: place.next(), stream: UInt64(micro << 20 | sample))
+    }
+    return planned.draw(&generators)
+  }
+
+  /// A sample as the loss takes it; its random choices follow from seed, epoch and its place in the file.
+  func trainingSample(_ sample: Sample, epoch: Int) throws -> TrainingSample {
+    var place = SplitMix64(seed: UInt64(configuration.seed) ^ 0x5eed, stream: UInt64(epoch))
+    var generator = SplitMix64(seed: place.next(), stream: UInt64(sample.index))
+    let pixels = try sample.pixels?.to(model.device)
+    return TrainingSample(
+      ids: sample.ids, labels: sample.labels, images: try (0..<sample.images).compactMap { try pixels?.selected(0, $0) },
+      seed: generator.next())
+  }
+}
+
+extension TrainingConfiguration {
+  /// Order and batches of the data.
+  var plan: BatchPlan {
+    let order: SampleOrder.Rule = data.isGrouped ? .grouped(chunks: batch.accumulation, size: batch.samples) : .shuffled
+    return BatchPlan(
+      order: SampleOrder(order, seed: UInt64(seed)), batch: batch.tokens.map(BatchRule.tokens) ?? .samples(batch.samples))
+  }
+}
