@@ -8,6 +8,7 @@ let package = Package(
     .library(name: "Torch", targets: ["Torch"]),
     .library(name: "Imaging", targets: ["Imaging"]),
     .library(name: "Language", targets: ["Language"]),
+    .library(name: "Hub", targets: ["HubCache", "Hub"]),
     .library(name: "Compression", targets: ["Compression"]),
     .library(name: "LLaVA", targets: ["LLaVA"]),
     .library(name: "Efficiency", targets: ["Efficiency"]),
@@ -27,6 +28,9 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0", traits: []),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
   ],
   targets: [
     .systemLibrary(name: "CLibtorch", path: "Sources/Basics/CLibtorch", pkgConfig: "libtorch"),
@@ -54,8 +58,20 @@ let package = Package(
       name: "Language",
       dependencies: ["Basics", "CSentencePiece", "CText", .product(name: "HeapModule", package: "swift-collections")],
       path: "Sources/Media/Language"),
+    .target(
+      name: "HubCache", dependencies: ["Basics", .product(name: "Crypto", package: "swift-crypto")],
+      path: "Sources/Media/HubCache"),
+    .target(
+      name: "Hub",
+      dependencies: [
+        "Basics", "HubCache", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ], path: "Sources/Media/Hub"),
     .target(name: "Compression", dependencies: ["Torch"], path: "Sources/Model/Compression"),
-    .target(name: "LLaVA", dependencies: ["Basics", "Torch", "Imaging", "Language", "Compression"], path: "Sources/Model/LLaVA"),
+    .target(
+      name: "LLaVA", dependencies: ["Basics", "Torch", "HubCache", "Imaging", "Language", "Compression"],
+      path: "Sources/Model/LLaVA"),
     .target(name: "Efficiency", dependencies: ["Basics", "Torch", "Compression", "LLaVA"], path: "Sources/Model/Efficiency"),
     .target(
       name: "Distillation", dependencies: ["Torch", "Language", "Compression", "LLaVA"], path: "Sources/Training/Distillation"),
@@ -95,9 +111,8 @@ let package = Package(
       name: "EpicCLI",
       dependencies: [
         "Basics", "CStart",
-        "Adaptation", "Answering", "Compression", "Demo", "Distillation", "Efficiency", "Evaluation", "LLaVA", "Lab", "Report",
-        "Results",
-        "Shapes", "TestModels", "Training",
+        "Adaptation", "Answering", "Compression", "Demo", "Distillation", "Efficiency", "Evaluation", "Hub", "HubCache",
+        "LLaVA", "Lab", "Report", "Results", "Shapes", "TestModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(
@@ -105,11 +120,18 @@ let package = Package(
       path: "Tests/TestSupport"),
     .target(
       name: "EvaluationLayouts", dependencies: ["Evaluation", "Imaging", "TestSupport"], path: "Tests/EvaluationLayouts"),
+    .target(
+      name: "HubServer",
+      dependencies: [
+        .product(name: "Crypto", package: "swift-crypto"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+      ], path: "Tests/HubServer"),
     .target(name: "GoldenModels", dependencies: ["Compression", "LLaVA", "TestSupport", "Torch"], path: "Tests/GoldenModels"),
     .testTarget(name: "BasicsTests", dependencies: ["Basics", "TestSupport"]),
     .testTarget(name: "TorchTests", dependencies: ["Torch", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "LanguageTests", dependencies: ["Language", "TestSupport"], exclude: ["Resources"]),
+    .testTarget(name: "HubTests", dependencies: ["Basics", "Hub", "HubCache", "HubServer", "TestSupport"]),
     .testTarget(
       name: "CompressionTests",
       dependencies: [
@@ -147,8 +169,8 @@ let package = Package(
     .testTarget(
       name: "EpicCLITests",
       dependencies: [
-        "EpicCLI", "Answering", "Compression", "Demo", "Evaluation", "EvaluationLayouts", "Imaging", "Lab", "Results", "LLaVA",
-        "TestModels", "TestSupport",
+        "EpicCLI", "Answering", "Compression", "Demo", "Evaluation", "EvaluationLayouts", "HubServer", "Imaging", "Lab",
+        "Results", "LLaVA", "TestModels", "TestSupport",
       ]),
   ],
   swiftLanguageModes: [.v6],

@@ -74,9 +74,9 @@ struct CompressionOptions: ParsableArguments {
   }
 
   /// The plan, checked against a checkpoint before its weights are read.
-  func plan(forCheckpoint folder: String) throws -> CompressionPlan? {
+  func plan(forCheckpoint folder: URL) throws -> CompressionPlan? {
     if try plan == nil { return nil }
-    return try plan(for: CheckpointReader(URL(fileURLWithPath: folder)).configuration)
+    return try plan(for: CheckpointReader(folder).configuration)
   }
 }
 
@@ -149,7 +149,7 @@ extension ArgumentHelp {
 
 extension LLaVAConfiguration {
   /// A checkpoint's configuration, from its headers, or else a preset's.
-  static func of(preset: String, checkpoint: String?) throws -> LLaVAConfiguration {
-    try checkpoint.map { try CheckpointReader(URL(fileURLWithPath: $0)).configuration } ?? .preset(preset)
+  static func of(preset: String, checkpoint: URL?) throws -> LLaVAConfiguration {
+    try checkpoint.map { try CheckpointReader($0).configuration } ?? .preset(preset)
   }
 }

@@ -8,8 +8,9 @@ struct Epic: AsyncParsableCommand {
     abstract: "Run vision-language models that see with fewer visual tokens.",
     version: Version.text,
     subcommands: [
-      Generate.self, Chat.self, Inspect.self, Convert.self, Profile.self, CurriculumCommand.self, DataCommand.self, Train.self,
-      AdaptCommand.self,
+      Generate.self, Chat.self, PullCommand.self, Inspect.self, Convert.self, Profile.self, CurriculumCommand.self,
+      DataCommand.self,
+      Train.self, AdaptCommand.self,
       Eval.self, ReportCommand.self, DemoCommand.self, LabCommand.self, Bench.self, Init.self, AlignCommand.self,
       BaseCommand.self,
     ])

@@ -40,8 +40,8 @@ struct ComputeOptions: ParsableArguments {
 
 /// Which model, and how it is talked to.
 struct ModelOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Folder of the checkpoint.", valueName: "dir"))
-  var model: String
+  @Option(help: .model("The checkpoint"))
+  var model: ModelSource
 
   @Option(help: "Conversation template: vicuna_v1, plain, llama_2 or chatml; chosen by the model unless given.")
   var template: String?
@@ -52,10 +52,10 @@ struct ModelOptions: ParsableArguments {
     if let template { _ = try checkOption("--template") { try ConversationTemplate.named(template) } }
   }
 
-  func load() throws -> LLaVAPipeline {
+  /// Reads the model from its folder.
+  func load(from folder: URL) throws -> LLaVAPipeline {
     let device = try compute.prepare()
-    let pipeline = try LLaVAPipeline.load(
-      from: URL(fileURLWithPath: model), dtype: compute.dtype, device: device, template: template)
+    let pipeline = try LLaVAPipeline.load(from: folder, dtype: compute.dtype, device: device, template: template)
     printNote(pipeline.templateNote)
     return pipeline
   }

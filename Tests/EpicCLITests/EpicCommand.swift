@@ -37,11 +37,13 @@ struct EpicCommand {
 
   /// Runs to the end, or ends it after `limit` seconds; `during` is called with the running program.
   static func run(
-    _ arguments: [String], input: Data = Data(), program: URL = program, limit: Double = 60, during: During? = nil
+    _ arguments: [String], input: Data = Data(), environment: [String: String] = [:], program: URL = program, limit: Double = 60,
+    during: During? = nil
   ) async throws -> Outcome {
     await gate.enter()
     do {
-      let outcome = try await Program.run(program, arguments, input: input, limit: limit, during: during)
+      let outcome = try await Program.run(
+        program, arguments, input: input, environment: environment, limit: limit, during: during)
       await gate.leave()
       return outcome
     } catch {

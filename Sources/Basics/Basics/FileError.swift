@@ -8,7 +8,7 @@ public enum FileError: Error, Equatable, CustomStringConvertible {
   case inUse(path: String)
 
   /// The failure that `errno` tells of.
-  static func current(_ url: URL) -> FileError { .failed(path: url.relativePath, reason: systemReason(errno)) }
+  package static func current(_ url: URL) -> FileError { .failed(path: url.relativePath, reason: systemReason(errno)) }
 
   /// One sentence for people.
   public var description: String {
@@ -20,7 +20,7 @@ public enum FileError: Error, Equatable, CustomStringConvertible {
 }
 
 /// Calls a system function again while signals interrupt it.
-func retrying(_ call: () -> Int) -> Int {
+package func retrying(_ call: () -> Int) -> Int {
   while true {
     let result = call()
     if result >= 0 || errno != EINTR { return result }
@@ -55,4 +55,4 @@ func bringToDisk(_ url: URL) throws(FileError) {
 /// Takes a lock that lasts as long as the descriptor is open.
 ///
 /// - Returns: false where another process, or another descriptor of this one, has it. Where a file system knows no locks, nobody is kept out.
-func lockFile(_ descriptor: Int32) -> Bool { flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK }
+package func lockFile(_ descriptor: Int32) -> Bool { flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK }

@@ -18,8 +18,8 @@ struct AdaptCommand: AsyncParsableCommand {
       interrupted.
       """)
 
-  @Option(help: ArgumentHelp("Checkpoint folder of the model.", valueName: "dir"))
-  var model: String
+  @Option(help: .model("The checkpoint"))
+  var model: ModelSource
 
   @Option(help: ArgumentHelp("Folder of pictures.", valueName: "dir"))
   var images: String
@@ -92,7 +92,7 @@ struct AdaptCommand: AsyncParsableCommand {
 
   func run() async throws {
     var options = AdaptationOptions(
-      model: URL(fileURLWithPath: model), images: URL(fileURLWithPath: images, isDirectory: true),
+      model: try await model.folder(), images: URL(fileURLWithPath: images, isDirectory: true),
       output: URL(fileURLWithPath: output, isDirectory: true))
     options.questions = questions.map { URL(fileURLWithPath: $0) }
     (options.limit, options.heldOut, options.heldOutQuestions) = (limit, heldOut, heldOutQuestions)

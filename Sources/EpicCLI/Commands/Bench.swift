@@ -19,8 +19,8 @@ struct BenchGenerate: AsyncParsableCommand {
   @Option(help: "Size of the model: \(LLaVAConfiguration.presetNames.joined(separator: ", ")).")
   var preset = "base"
 
-  @Option(help: ArgumentHelp("Measure this checkpoint in place of a preset.", valueName: "dir"))
-  var model: String?
+  @Option(help: .model("Measure this in place of a preset"))
+  var model: ModelSource?
 
   @Option(help: "Tokens to generate.")
   var newTokens = 32
@@ -56,12 +56,13 @@ struct BenchGenerate: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let configuration = try LLaVAConfiguration.of(preset: preset, checkpoint: model)
+    let folder = try await model?.folder()
+    let configuration = try LLaVAConfiguration.of(preset: preset, checkpoint: folder)
     let plan = try compression.plan(for: configuration)
     let device = try compute.prepare()
     let dtype = compute.dtype ?? .bfloat16
     let llava =
-      try model.map { try LLaVAModel.load(from: URL(fileURLWithPath: $0), dtype: dtype, device: device) }
+      try folder.map { try LLaVAModel.load(from: $0, dtype: dtype, device: device) }
       ?? LLaVAModel.random(configuration, seed: seed, dtype: dtype, device: device)
     let requests = try (0..<batch).map { _ in try GenerationRequest.random(configuration, text: text, images: images, seed: seed)
     }

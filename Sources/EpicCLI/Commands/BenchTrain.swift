@@ -21,8 +21,8 @@ struct BenchTrain: AsyncParsableCommand {
   @Option(help: "Size of the model: \(LLaVAConfiguration.presetNames.joined(separator: ", ")).")
   var preset = "base"
 
-  @Option(help: ArgumentHelp("Train this checkpoint, in memory alone, in place of a preset.", valueName: "dir"))
-  var model: String?
+  @Option(help: .model("Train this, in memory alone, in place of a preset"))
+  var model: ModelSource?
 
   @Option(help: "Samples of a step.")
   var batch = 4
@@ -116,13 +116,14 @@ struct BenchTrain: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let configuration = try LLaVAConfiguration.of(preset: preset, checkpoint: model)
+    let folder = try await model?.folder()
+    let configuration = try LLaVAConfiguration.of(preset: preset, checkpoint: folder)
     let layers = configuration.text.layers
     if !(1...layers).contains(layer) { throw ValidationError("--layer is \(layer), expected 1...\(layers)") }
     let device = try compute.prepare()
     let dtype = compute.dtype ?? .bfloat16
     let llava =
-      try model.map { try LLaVAModel.load(from: URL(fileURLWithPath: $0), dtype: dtype, device: device) }
+      try folder.map { try LLaVAModel.load(from: $0, dtype: dtype, device: device) }
       ?? LLaVAModel.random(configuration, seed: seed, dtype: dtype, device: device)
     var options = DistillationOptions()
     options.recomputesActivations = recompute

@@ -21,8 +21,9 @@ struct Chat: AsyncParsableCommand {
   func run() async throws {
     let pictures = try images.load()
     var options = sampling.options
-    options.compression = try compression.plan(forCheckpoint: model.model)
-    var session = try ChatSession(try model.load(), images: pictures, options)
+    let folder = try await model.model.folder()
+    options.compression = try compression.plan(forCheckpoint: folder)
+    var session = try ChatSession(try model.load(from: folder), images: pictures, options)
     let isTerminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
     let interrupts = try Interrupts()
     var lines = LineReader(interrupts)

@@ -9,8 +9,8 @@ struct Convert: AsyncParsableCommand {
     abstract: "Write a checkpoint in another layout or precision.",
     discussion: "Weights pass one by one, so a model larger than memory can be converted.")
 
-  @Argument(help: ArgumentHelp("Folder of the checkpoint.", valueName: "from-dir"))
-  var source: String
+  @Argument(help: .model("The checkpoint"))
+  var source: ModelSource
 
   @Argument(help: ArgumentHelp("Folder to write; must not exist.", valueName: "to-dir"))
   var destination: String
@@ -29,7 +29,7 @@ struct Convert: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let reader = try CheckpointReader(URL(fileURLWithPath: source))
+    let reader = try CheckpointReader(await source.folder())
     let place = URL(fileURLWithPath: destination)
     try CheckpointWriter.convert(reader, to: place, layout: layout, dtype: dtype, shardBytes: shardBytes)
     try printLine("\(destination): \(layout.rawValue), \(dtype?.description ?? "stored precision")")

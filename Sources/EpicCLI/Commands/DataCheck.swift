@@ -27,11 +27,11 @@ struct DataCheck: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Folder that image paths begin at; the data file's own unless given.", valueName: "dir"))
   var images: String?
 
-  @Option(help: ArgumentHelp("Count tokens as this checkpoint does.", valueName: "dir"))
-  var model: String?
+  @Option(help: .model("Count tokens as this checkpoint does"))
+  var model: ModelSource?
 
-  @Option(help: ArgumentHelp("Count tokens with the tokenizer in this folder, without a model.", valueName: "dir"))
-  var tokenizer: String?
+  @Option(help: .model("Count tokens with this tokenizer, without a model"))
+  var tokenizer: ModelSource?
 
   @Option(help: "Conversation template: vicuna_v1, plain, llama_2 or chatml; the model's, else vicuna_v1, unless given.")
   var template: String?
@@ -65,16 +65,18 @@ struct DataCheck: AsyncParsableCommand {
   func run() async throws {
     var options = TextOptions(maximumLength: maxLength)
     if let template { options.template = try ConversationTemplate.named(template) }
+    var folder = try await tokenizer?.folder(.tokenizer)
     if let model {
-      let folder = URL(fileURLWithPath: model)
-      let configuration = try CheckpointReader(folder).configuration
+      let checkpoint = try await model.folder()
+      folder = checkpoint
+      let configuration = try CheckpointReader(checkpoint).configuration
       options.visualTokens = configuration.pictureLayout.count
-      let choice = try TemplateChoice(folder, configuration, named: template)
+      let choice = try TemplateChoice(checkpoint, configuration, named: template)
       printNote(choice.note)
       options.template = choice.template
     }
     if let visualTokens { options.visualTokens = visualTokens }
-    let tokenizer = try (model ?? tokenizer).map { try TokenizerLoader.load(from: URL(fileURLWithPath: $0)) }
+    let tokenizer = try folder.map { try TokenizerLoader.load(from: $0) }
 
     let progress = ProgressLine()
     defer { progress.clear() }

@@ -19,8 +19,8 @@ struct Eval: AsyncParsableCommand {
       what is printed.
       """)
 
-  @Option(parsing: .singleValue, help: ArgumentHelp("Folder of a checkpoint; several stand side by side.", valueName: "dir"))
-  var model: [String]
+  @Option(parsing: .singleValue, help: .model("A checkpoint; several stand side by side"))
+  var model: [ModelSource]
 
   @OptionGroup var benchmarks: BenchmarkChoice
   @OptionGroup var plans: PlanChoice
@@ -52,8 +52,8 @@ struct Eval: AsyncParsableCommand {
   var json = false
 
   func validate() throws {
-    if model.isEmpty { throw ValidationError("--model is missing: the folder of a checkpoint") }
-    if Set(model).count < model.count { throw ValidationError("--model names one folder twice") }
+    if model.isEmpty { throw ValidationError("--model is missing: the folder of a checkpoint, or its name on the hub") }
+    if Set(model).count < model.count { throw ValidationError("--model names one checkpoint twice") }
     for (name, value, low) in [("max-tokens", maxTokens ?? 1, 1), ("batch", batch ?? 1, 1), ("timed", timed, 0)]
     where value < low || value > 1 << 20 {
       throw ValidationError("--\(name) is \(value), expected \(low)...\(1 << 20)")
@@ -64,9 +64,10 @@ struct Eval: AsyncParsableCommand {
   func run() async throws {
     // What can be wrong is found before weights are read.
     let device = try compute.prepare()
-    let models = try zip(model, Self.names(model)).map { path, name in
-      let folder = URL(fileURLWithPath: path)
-      return (name: name, folder: folder, plans: try plans.plans(for: CheckpointReader(folder).configuration))
+    var models: [(name: String, folder: URL, plans: [AnswerPlan])] = []
+    for (source, name) in zip(model, Self.names(model.map(\.text))) {
+      let folder = try await source.folder()
+      models.append((name: name, folder: folder, plans: try plans.plans(for: CheckpointReader(folder).configuration)))
     }
     let signals = StopSignals()
     let progress = EvaluationProgress(isQuiet: json)

@@ -47,8 +47,9 @@ struct Generate: AsyncParsableCommand {
     try LLaVAPipeline.requireImages(pictures.count, in: [system ?? "", tagged])
     let overlay = try overlay.map { try OverlayFile($0, pictures: pictures.count) }
     var options = sampling.options
-    options.compression = try compression.plan(forCheckpoint: model.model)
-    var pipeline = try model.load()
+    let folder = try await model.model.folder()
+    options.compression = try compression.plan(forCheckpoint: folder)
+    var pipeline = try model.load(from: folder)
     if let system { pipeline = pipeline.with(system: system) }
     let turns = [Turn(.user, tagged), Turn(.assistant, "")]
     let request = try pipeline.request(turns, images: pictures)

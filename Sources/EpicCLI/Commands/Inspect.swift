@@ -7,8 +7,8 @@ struct Inspect: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Say what a checkpoint is: layout, configuration, parameters, memory.")
 
-  @Argument(help: ArgumentHelp("Folder of the checkpoint.", valueName: "dir"))
-  var checkpoint: String
+  @Argument(help: .model("The checkpoint"))
+  var checkpoint: ModelSource
 
   @Flag(
     help: "Read every weight, the tokenizer, the chat template and the image processor as well, and say what is wrong with each.")
@@ -18,7 +18,7 @@ struct Inspect: AsyncParsableCommand {
   var json = false
 
   func run() async throws {
-    let reader = try CheckpointReader(URL(fileURLWithPath: checkpoint))
+    let reader = try CheckpointReader(await checkpoint.folder())
     let verification = verify ? CheckpointVerification(reader) : nil
     if let faults = verification?.faults, !faults.isEmpty {
       for part in faults { printError("epic: \(part.name): \(part.fault ?? "")") }

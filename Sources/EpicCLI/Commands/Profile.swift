@@ -19,8 +19,8 @@ struct Profile: AsyncParsableCommand {
   @Option(help: "Size of the model: \(LLaVAConfiguration.presetNames.joined(separator: ", ")).")
   var preset = "llava-1.5-7b"
 
-  @Option(help: ArgumentHelp("Profile this checkpoint in place of a preset.", valueName: "dir"))
-  var model: String?
+  @Option(help: .model("Profile this in place of a preset"))
+  var model: ModelSource?
 
   @Option(help: ArgumentHelp("Visual tokens to keep: a list, 576,128,64; the paper's budgets unless given.", valueName: "n,n"))
   var keep: CommaList<Int>?
@@ -62,7 +62,8 @@ struct Profile: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let configuration = try LLaVAConfiguration.of(preset: preset, checkpoint: model)
+    let folder = try await model?.folder()
+    let configuration = try LLaVAConfiguration.of(preset: preset, checkpoint: folder)
     let budgets = keep?.values ?? Self.budgets(configuration.pictureLayout.count)
     // Plans in full stand for themselves unless strategies or budgets are named beside them.
     let strategies = compressor?.values ?? (reduce.isEmpty || keep != nil ? ["dart"] : [])
@@ -78,9 +79,9 @@ struct Profile: AsyncParsableCommand {
       return (name: text, keep: try checkOption("--reduce") { try configuration.tokens(of: plan).last }, plan: plan)
     }
     let costs = CostModel(configuration)
-    var report = try ProfileReport(model: model ?? preset, configuration, place, text: text.map(Double.init))
+    var report = try ProfileReport(model: model?.text ?? preset, configuration, place, text: text.map(Double.init))
     for (name, keep, plan) in plans { try report.add(name, keep, plan, costs) }
-    if measure { try time(plans.map(\.plan), configuration, &report) }
+    if measure { try time(plans.map(\.plan), folder, configuration, &report) }
     if json { try printJSON(report) } else { try printLine(report.table) }
   }
 
@@ -94,11 +95,13 @@ struct Profile: AsyncParsableCommand {
     return found
   }
 
-  private func time(_ plans: [CompressionPlan], _ configuration: LLaVAConfiguration, _ report: inout ProfileReport) throws {
+  private func time(
+    _ plans: [CompressionPlan], _ folder: URL?, _ configuration: LLaVAConfiguration, _ report: inout ProfileReport
+  ) throws {
     let device = try compute.prepare()
     let dtype = compute.dtype ?? .bfloat16
     let llava =
-      try model.map { try LLaVAModel.load(from: URL(fileURLWithPath: $0), dtype: dtype, device: device) }
+      try folder.map { try LLaVAModel.load(from: $0, dtype: dtype, device: device) }
       ?? LLaVAModel.random(configuration, seed: seed, dtype: dtype, device: device)
     let request = try GenerationRequest.random(configuration, text: text ?? Int(CostModel.popeText), images: 1, seed: seed)
     let (full, timings) = try PrefillTiming.measure(llava, request, plans, rounds: rounds, seed: seed)

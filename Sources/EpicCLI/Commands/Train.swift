@@ -8,7 +8,7 @@ struct Train: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Train a model to see with fewer visual tokens.",
     discussion: """
-      The YAML file names the checkpoint to start from (model), the data (data.file, data.images) and where results go (output); \
+      The YAML file names the checkpoint to start from (model, a folder or org/name[@revision] on the hub), the data (data.file, data.images) and where results go (output); \
       --keys lists what else can stand there, with its meaning and default. Ctrl-C ends the step, saves, and leaves.
       """)
 
@@ -32,7 +32,8 @@ struct Train: AsyncParsableCommand {
 
   func run() async throws {
     if keys { return try printLine(Self.listing()) }
-    let configuration = try TrainingConfiguration(contentsOf: config.map { URL(fileURLWithPath: $0) }, changes: set)
+    var configuration = try TrainingConfiguration(contentsOf: config.map { URL(fileURLWithPath: $0) }, changes: set)
+    configuration.model = try await ModelSource(argument: configuration.model).path()
     let signals = StopSignals()
     let line = ProgressLine()
     defer { line.clear() }

@@ -28,7 +28,8 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
     case .notFinite(let tensor, let file, let count):
       "\(file): tensor \(tensor) holds \(count) NaN or infinite number\(count == 1 ? "" : "s"); the checkpoint is damaged"
     case .noTower(let name, let folder):
-      "\(folder): holds no vision tower, and the CLIP folder \(name) that config.json names is neither there nor beside it; put it there"
+      "\(folder): holds no vision tower, and the CLIP folder \(name) that config.json names is neither there, nor beside it, nor in the hub's cache; put it there, or run "
+        + "epic pull \(name)"
     case .exists(let path): "\(path): already exists; choose another place or remove it"
     }
   }

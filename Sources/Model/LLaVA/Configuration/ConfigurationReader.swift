@@ -1,4 +1,5 @@
 import Foundation
+import HubCache
 import Imaging
 
 /// The layouts in which LLaVA checkpoints come.
@@ -133,15 +134,16 @@ struct ConfigurationReader {
   }
 
   /// The CLIP folder that `mm_vision_tower` names: relative to the checkpoint, to where the program runs, or, as the name is often one
-  /// of the hub, the folder of its last part beside the checkpoint.
+  /// of the hub, the folder of its last part beside the checkpoint, or what the hub's cache holds under it.
   func towerFolder() throws -> URL? {
     guard let name = try root.string("mm_vision_tower") else { return nil }
     let here = URL(fileURLWithPath: name)
     let beside = folder.standardizedFileURL.deletingLastPathComponent().appendingPathComponent(here.lastPathComponent)
     let candidates = [folder.appendingPathComponent(name), here, beside]
-    return candidates.map(\.standardizedFileURL).first {
+    let near = candidates.map(\.standardizedFileURL).first {
       FileManager.default.fileExists(atPath: $0.appendingPathComponent("config.json").path)
     }
+    return try near ?? CachedRepository.folder(of: name)
   }
 
   private func towerObject() throws -> JSONObject {

@@ -87,7 +87,7 @@ extension ConfigurationKey {
   /// A run that was begun before a key came goes on with the key's default, so that has to be what was done before.
   public static let all: [ConfigurationKey] =
     [
-      key("model", \.model, "checkpoint folder that training starts from"),
+      key("model", \.model, "checkpoint that training starts from: a folder, or org/name[@revision] on the hub"),
       key("output", \.output, "folder for checkpoints, metrics and logs"),
       key("stage", \.stage, "tune (projector and decoder), or pretrain (the projector alone, template plain)"),
       key(
