@@ -72,7 +72,7 @@ extension BadInput {
       change: { try Data("model: model\n".utf8).write(to: $0.appending(path: "run.yaml")) }),
     BadInput(name: "no prompt", code: 2, says: ["--prompt"], arguments: { ["generate", "--model", $0.path + "/model"] }),
     BadInput(name: "no model", code: 2, says: ["--model"], arguments: { _ in ["generate", "--prompt", "hi"] }),
-    BadInput(name: "no checkpoint", code: 2, says: ["dir"], arguments: { _ in ["inspect"] }),
+    BadInput(name: "no checkpoint", code: 2, says: ["<model>"], arguments: { _ in ["inspect"] }),
     usage(["--wings"], "--wings"), usage(["--dtype", "int64"], "int64", "'f32', 'bf16' or 'f16'"),
     usage(["--temperature", "-1"], "temperature is -1"), usage(["--device", "tpu"], "tpu"),
     usage(["--device", "cuda:99"], "cuda:99"), usage(["--template", "alpaca"], "alpaca", "vicuna_v1"),
