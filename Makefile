@@ -1,4 +1,4 @@
-.PHONY: build test demo setup lint format benchmark
+.PHONY: build test demo serve-demo setup lint format benchmark
 
 build: setup
 	@scripts/swiftw build -c release --product epic
@@ -17,6 +17,9 @@ test: setup lint
 
 demo: build
 	@.build/release/epic demo
+
+serve-demo: build
+	@.build/release/epic serve --demo
 
 benchmark: build
 	@Benchmarks/run

@@ -20,6 +20,7 @@ let package = Package(
     .library(name: "Answering", targets: ["Answering"]),
     .library(name: "Results", targets: ["Results"]),
     .library(name: "TestModels", targets: ["TestModels"]),
+    .library(name: "Serving", targets: ["Serving"]),
     .library(name: "Shapes", targets: ["Shapes"]),
     .library(name: "Lab", targets: ["Lab"]),
   ],
@@ -28,8 +29,14 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0", traits: []),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
   ],
   targets: [
@@ -95,6 +102,38 @@ let package = Package(
       name: "Answering",
       dependencies: ["Basics", "Torch", "Imaging", "Language", "Compression", "LLaVA", "Efficiency", "Evaluation", "Results"],
       path: "Sources/Measuring/Answering"),
+    .target(name: "ChatProtocol", dependencies: ["Basics", "Language"], path: "Sources/Serving/ChatProtocol"),
+    .target(
+      name: "Fetching",
+      dependencies: [
+        "Basics", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ], path: "Sources/Serving/Fetching"),
+    .target(
+      name: "Engine",
+      dependencies: [
+        "Basics", "Torch", "Imaging", "Language", "Compression", "LLaVA", .product(name: "Crypto", package: "swift-crypto"),
+      ], path: "Sources/Serving/Engine"),
+    .target(
+      name: "Serving",
+      dependencies: [
+        "Basics", "Torch", "Imaging", "Language", "Compression", "LLaVA", "Report", "Results", "ChatProtocol", "Fetching",
+        "Engine",
+        .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HummingbirdTLS", package: "hummingbird"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"), .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "HTTPTypes", package: "swift-http-types"), .product(name: "Crypto", package: "swift-crypto"),
+      ], path: "Sources/Serving/Server", resources: [.embedInCode("page.html")]),
+    .target(
+      name: "LoadTest",
+      dependencies: [
+        "Basics", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ], path: "Sources/Serving/Load"),
     .target(name: "TestModels", dependencies: ["Basics", "LLaVA"], path: "Sources/Examples/TestModels"),
     .target(
       name: "Lab", dependencies: ["Basics", "Programs", "Results", .product(name: "Yams", package: "Yams")],
@@ -111,8 +150,9 @@ let package = Package(
       name: "EpicCLI",
       dependencies: [
         "Basics", "CStart",
-        "Adaptation", "Answering", "Compression", "Demo", "Distillation", "Efficiency", "Evaluation", "Hub", "HubCache",
-        "LLaVA", "Lab", "Report", "Results", "Shapes", "TestModels", "Training",
+        "Adaptation", "Answering", "ChatProtocol", "Compression", "Demo", "Distillation", "Efficiency", "Evaluation", "Fetching",
+        "Hub", "HubCache", "LLaVA", "Lab", "LoadTest", "Report", "Results", "Serving", "Shapes", "TestModels", "Training",
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(
@@ -166,6 +206,14 @@ let package = Package(
         "TestSupport",
       ]),
     .testTarget(name: "ResultsTests", dependencies: ["Results", "Evaluation", "EvaluationLayouts", "TestSupport"]),
+    .testTarget(
+      name: "ServingTests",
+      dependencies: [
+        "ChatProtocol", "Compression", "Engine", "Fetching", "Imaging", "LLaVA", "Language", "LoadTest", "Serving", "TestModels",
+        "TestSupport",
+        "Torch",
+        .product(name: "Logging", package: "swift-log"), .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ]),
     .testTarget(
       name: "EpicCLITests",
       dependencies: [

@@ -12,7 +12,7 @@ import Testing
       ("dart:64@2,dart:16@15", "dart:64@2,dart:16@15"), ("random:11%@features", "random:11%@features"),
       ("uniform:12.5%@tower.6,fastv:ratio=0.889@8", "uniform:12.5%@tower.6,fastv:ratio=0.889@8"),
       ("dart:64:text-pivots=2:image-pivots=8@3", "dart:64:image-pivots=8:text-pivots=2@3"),
-      ("dart:64:semantics=reference@3", "dart:64:semantics=reference@3"),
+      ("dart:64:semantics=reference@3", "dart:64:semantics=reference@3"), ("fastv:64/128@2", "fastv:64/128@2"),
     ] {
       let plan = try CompressionPlan(text)
       #expect(plan.description == written)
@@ -34,12 +34,19 @@ import Testing
       ("dart:64:pivots=3", "no option pivots; known are image-pivots, text-pivots, semantics"),
       ("fastv:64:semantics=wrong", "corrected or reference"), ("dart:64:image-pivots=a", "a whole number"),
       ("dart:64:image-pivots=0", "image-pivots is 0"), ("random:64:seed=1", "has no options"),
-      ("dart:64:x", "expected name=value"),
+      ("dart:64:x", "expected name=value"), ("dart:64/@2", "the amount is"), ("dart:64/-1@2", "keep is -1"),
       ("dart:64:text-pivots=1:text-pivots=2", "twice"), ("dart:64,", "expected strategy:amount"),
     ] {
       let error = #expect(throws: CompressionError.self, "\(text)") { try CompressionPlan(text) }
       #expect(error?.description.contains(fragment) == true, "\(text): \(error?.description ?? "")")
     }
+  }
+
+  /// Each image of a sample has a number of its own, the last one counts for all further ones.
+  @Test func imagesHaveNumbersOfTheirOwn() throws {
+    let plan = try CompressionPlan("fastv:4/9@2")
+    #expect(try plan.resolve(imageTokens: [[16, 16, 16], [16], []], layers: 4)[0].counts == [[4, 9, 9], [4], []])
+    #expect(throws: CompressionError.self) { try plan.resolve(imageTokens: [[16, 8]], layers: 4) }
   }
 
   /// Tokens wherever they cost something, against counting by hand.

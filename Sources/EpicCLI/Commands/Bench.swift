@@ -8,7 +8,8 @@ import Torch
 /// Timings on this machine.
 struct Bench: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure speed and memory on this machine.", subcommands: [BenchGenerate.self, BenchTrain.self, BenchKernels.self])
+    abstract: "Measure speed and memory on this machine.",
+    subcommands: [BenchGenerate.self, BenchTrain.self, BenchServe.self, BenchKernels.self])
 }
 
 /// Generation with random weights of a preset's size, or with a checkpoint's.

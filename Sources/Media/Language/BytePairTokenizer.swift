@@ -104,7 +104,8 @@ public struct BytePairTokenizer: Tokenizer {
           continue
         }
         let isStart = piece.range.lowerBound == 0 && part.range.lowerBound == 0
-        for word in try preTokenizer.split(normalized[part.range], isStart: isStart) { ids += vocabulary.encode(word) }
+        let words = LiteralMark.removed(from: Array(normalized[part.range]))
+        for word in try preTokenizer.split(words[...], isStart: isStart) { ids += vocabulary.encode(word) }
       }
     }
     return addSpecialTokens ? ids + frame.trailing : ids
@@ -120,6 +121,9 @@ public struct BytePairTokenizer: Tokenizer {
   public func tokenID(of piece: String) -> Int? {
     addedIDs[Array(piece.utf8)] ?? vocabulary.id(of: Array(piece.utf8))
   }
+
+  /// Those of the added tokens that are special.
+  public var specialSpellings: [String] { addedTokens.values.filter(\.special).map(\.content).sorted() }
 
   /// A decoder for one id at a time that skips special tokens.
   public func makeDetokenizer() -> any Detokenizer { BytePairDetokenizer(self, skipsSpecialTokens: true) }

@@ -98,7 +98,7 @@ public struct SentencePieceTokenizer: Tokenizer {
   private func encodeLegacy(_ text: [UInt8]) throws -> [Int] {
     try splitter.split(text).flatMap { piece in
       if let token = piece.token { return [token] }
-      return try model.encode(Array(text[piece.range]))
+      return try model.encode(LiteralMark.removed(from: Array(text[piece.range])))
     }
   }
 
@@ -113,7 +113,7 @@ public struct SentencePieceTokenizer: Tokenizer {
         ids.append(token)
         continue
       }
-      let stretch = Array(bytes[piece.range])
+      let stretch = LiteralMark.removed(from: Array(bytes[piece.range]))
       if stretch.first == UInt8(ascii: " ") || stretch.starts(with: Self.space) {
         // SentencePiece drops a leading space when it adds none of its own.
         ids += try model.encode(shield + stretch).dropFirst(shieldLength)
@@ -123,6 +123,9 @@ public struct SentencePieceTokenizer: Tokenizer {
     }
     return ids
   }
+
+  /// Those of the added tokens that are special.
+  public var specialSpellings: [String] { addedTokens.values.filter(\.special).map(\.content).sorted() }
 
   /// The id of a piece; added tokens come first.
   public func tokenID(of piece: String) -> Int? {

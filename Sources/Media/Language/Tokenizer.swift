@@ -26,6 +26,11 @@ public protocol Tokenizer: Sendable {
   /// The id of one piece, added and special tokens included.
   func tokenID(of piece: String) -> Int?
 
+  /// The spellings that `encode` turns into special tokens.
+  ///
+  /// None unless a tokenizer says otherwise.
+  var specialSpellings: [String] { get }
+
   /// A decoder that takes one id at a time and skips special tokens.
   ///
   /// The default decodes everything anew for each id; tokenizers with a cheaper way bring their own.
@@ -41,6 +46,9 @@ public protocol Detokenizer: Sendable {
 }
 
 extension Tokenizer {
+  /// None.
+  public var specialSpellings: [String] { [] }
+
   /// A decoder that decodes all ids anew each time and holds back a trailing U+FFFD, which may be half a character.
   public func makeDetokenizer() -> any Detokenizer { RepeatingDetokenizer(tokenizer: self) }
 }

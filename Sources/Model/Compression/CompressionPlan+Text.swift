@@ -60,9 +60,10 @@ extension CompressionPlan.Stage: CustomStringConvertible {
 }
 
 extension CompressionPlan.Amount: CustomStringConvertible {
-  /// As plans spell it: `64`, `11%` or `ratio=0.889`.
+  /// As plans spell it: `64`, `11%`, `ratio=0.889`, or `64/128` for the images of a sample one by one.
   public var description: String {
     switch self {
+    case .each(let counts): counts.map(String.init).joined(separator: "/")
     case .keep(let keep): "\(keep)"
     case .share(let share): "\(Double((share * 1e6).rounded() / 1e4))%".replacing(".0%", with: "%")
     case .ratio(let ratio): "ratio=\(ratio)"
@@ -71,8 +72,13 @@ extension CompressionPlan.Amount: CustomStringConvertible {
 
   /// The amount of a spelling; nil where it is none.
   public init?(_ text: String) {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     if let keep = Int(text) {
       self = .keep(keep)
+    } else if parts.count > 1 {
+      let counts = parts.compactMap { Int($0) }
+      if counts.count < parts.count { return nil }
+      self = .each(counts)
     } else if text.hasSuffix("%"), let share = Double(text.dropLast()) {
       self = .share(share / 100)
     } else if text.hasPrefix("ratio="), let ratio = Double(text.dropFirst(6)) {

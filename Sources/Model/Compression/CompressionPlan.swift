@@ -12,6 +12,8 @@ public struct CompressionPlan: Sendable {
     case share(Double)
     /// What the strategy's own formula leaves when this share of the image's tokens is dropped.
     case ratio(Double)
+    /// Exactly this many tokens of each image of a sample, in their order; the last number counts for all further ones.
+    case each([Int])
   }
 
   /// A strategy at a site.
@@ -58,10 +60,16 @@ public struct CompressionPlan: Sendable {
 
     /// Tokens that are left of an image.
     ///
-    /// - Parameter total: the image's tokens before any stage.
+    /// - Parameters:
+    ///   - total: the image's tokens before any stage.
+    ///   - image: its number in its sample.
     /// - Throws: `CompressionError.keep` where more are to be kept than there are.
-    public func count(of total: Int) throws -> Int {
+    public func count(of total: Int, image: Int = 0) throws -> Int {
       switch amount {
+      case .each(let counts):
+        let keep = counts.indices.contains(image) ? counts[image] : counts.last ?? total
+        if keep > total { throw CompressionError.keep(keep, available: total) }
+        return keep
       case .ratio(let ratio): return min(total, max(0, reducer.count(ratio: ratio, of: total)))
       case .share(let share): return min(total, Int((share * Double(total)).rounded()))
       case .keep(let keep):
@@ -129,9 +137,15 @@ public struct CompressionPlan: Sendable {
       switch stage.amount {
       case .ratio(let ratio): if !(0...1).contains(ratio) { throw CompressionError.ratio(ratio) }
       case .share(let share): if !(0...1).contains(share) { throw CompressionError.share(share) }
-      case .keep(let keep):
-        if keep < 0 { throw CompressionError.option(name: "keep", value: keep, expected: "0 or more") }
+      case .keep(let keep): try Self.check([keep])
+      case .each(let counts): try Self.check(counts)
       }
+    }
+  }
+
+  private static func check(_ counts: [Int]) throws {
+    if let keep = counts.first(where: { $0 < 0 }) {
+      throw CompressionError.option(name: "keep", value: keep, expected: "0 or more")
     }
   }
 
@@ -177,8 +191,9 @@ public struct CompressionPlan: Sendable {
         throw CompressionError.towerLayer(layer, allowed: 0...towerLayers)
       }
       let counts = try zip(imageTokens, before).map { originals, remaining in
-        try zip(originals, remaining).map { original, remaining in
-          let count = try stage.count(of: original)
+        try zip(originals, remaining).enumerated().map { image, tokens in
+          let (original, remaining) = tokens
+          let count = try stage.count(of: original, image: image)
           if count > remaining { throw CompressionError.keepGrows(first: remaining, second: count) }
           return count
         }

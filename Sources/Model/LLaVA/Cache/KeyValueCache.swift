@@ -46,6 +46,13 @@ public struct KeyValueCache: Sendable {
     for (layer, more) in tokens.enumerated() { try layers[layer].reserve(more) }
   }
 
+  /// The same tokens in memory of their own, for them alone.
+  func compacted() throws -> KeyValueCache {
+    var copy = self
+    for index in copy.layers.indices { try copy.layers[index].compact() }
+    return copy
+  }
+
   /// Takes the layers before a cut from another cache, the trunk's.
   mutating func takeLayers(before cut: Int, from trunk: KeyValueCache) {
     layers.replaceSubrange(..<cut, with: trunk.layers[..<cut])

@@ -22,6 +22,9 @@ public protocol KeyValueStore: Sendable {
 
   /// Takes memory for as many more tokens, where they are known to come.
   mutating func reserve(_ more: Int) throws
+
+  /// Keeps no more memory than its tokens need, and shares none with copies.
+  mutating func compact() throws
 }
 
 /// Keys and values one after the other in memory that doubles when it is too little.
@@ -75,6 +78,9 @@ public struct ContiguousStore: KeyValueStore {
   public mutating func reserve(_ more: Int) throws {
     if count + more > capacity { try move(toHold: count + more) }
   }
+
+  /// Moves to memory for its tokens alone.
+  public mutating func compact() throws { try move(toHold: max(1, count)) }
 
   private mutating func move(toHold capacity: Int) throws {
     let old = memory.keys

@@ -27,6 +27,10 @@ struct ScheduledSequence {
   var nextToken: Int?
   /// True once nothing more will come of it.
   var isFinished = false
+  /// What was computed before, and what is to be kept.
+  var shared = SharedWork()
+  /// The beginning that was to be kept, once it has been read.
+  var kept: PromptPrefix?
 
   init(_ id: Int, _ request: GenerationRequest, _ options: GenerationOptions, _ cache: KeyValueCache?) {
     (self.id, self.request, self.options, self.cache) = (id, request, options, cache)
@@ -50,8 +54,9 @@ struct ScheduledSequence {
       let left = resolved.last { ($0.layer ?? 0) <= layer }?.counts[0] ?? before
       return batch.lengths[0] - before.reduce(0, +) + zip(before, left).reduce(0) { $0 + min($1.0, $1.1) }
     }
-    if cache == nil { cache = try KeyValueCache(text, model.dtype, on: model.device) }
-    try cache?.reserve(rows.map { $0 + limit })
+    let prefix = shared.prefix.take()
+    if cache == nil { cache = try prefix?.cache ?? KeyValueCache(text, model.dtype, on: model.device) }
+    try cache?.reserve(rows.enumerated().map { layer, rows in max(0, rows - (prefix?.cache.count(layer: layer) ?? 0)) + limit })
     result.promptTokens = batch.lengths[0]
     result.visualTokens = images.count * model.pictureLayout.count
     result.keptVisualTokens = before.reduce(0, +)
@@ -60,6 +65,15 @@ struct ScheduledSequence {
     }
     sampler = try Sampler(options, prompt: request.ids, on: model.device)
     prompt = batch
+    if let prefix {
+      (readRows, stages, waiting) = (prefix.rows, prefix.stages, prefix.waiting)
+      result.cuts += prefix.cuts
+      if !prefix.cuts.isEmpty { result.keptVisualTokens = prefix.keptVisualTokens }
+      // Where the first prompt ends is this sequence's own.
+      for (index, image) in images.enumerated() where waiting?.batch.images[0].indices.contains(index) ?? false {
+        waiting?.batch.images[0][index].promptEnd = image.promptEnd
+      }
+    }
   }
 
   /// The next rows of the prompt to be read, and what becomes of them; nil where all are read.
@@ -68,7 +82,8 @@ struct ScheduledSequence {
   func nextChunk(_ most: Int) throws -> (rows: PackedBatch, branch: Branch)? {
     guard let prompt else { return nil }
     let total = prompt.lengths[0]
-    let end = min(total, readRows + max(1, most))
+    var end = readRows + min(total - readRows, max(1, most))
+    if let stop = shared.keptRows, readRows < stop { end = min(end, stop) }
     var chunk = readRows == 0 && end == total ? prompt : try prompt.rows(readRows..<end, of: 0)
     let images = prompt.images[0]
     // A stage looks at images from the first row that waits on, and only when all of them are there.
@@ -90,6 +105,11 @@ struct ScheduledSequence {
       let kept = try zip(images, cut.kept).map { try $1?.array(Int.self) ?? $0.indices() }
       result.cuts.append(.init(layer: cut.layer, keptIndices: kept))
       result.keptVisualTokens = kept.reduce(0) { $0 + $1.count }
+    }
+    if readRows == shared.keptRows, let cache = try cache?.compacted() {
+      kept = PromptPrefix(
+        rows: readRows, cache: cache, stages: stages, waiting: waiting, cuts: result.cuts.filter { $0.layer > 0 },
+        keptVisualTokens: result.keptVisualTokens)
     }
     if readRows == prompt?.lengths[0] {
       prompt = nil

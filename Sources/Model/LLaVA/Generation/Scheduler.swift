@@ -50,14 +50,34 @@ public struct Scheduler: Sendable {
 
   /// Adds a sequence, which joins in the next step.
   ///
-  /// - Parameter cache: what it continues; nil where it begins.
+  /// - Parameters:
+  ///   - cache: what it continues; nil where it begins.
+  ///   - shared: what was computed before, of one that begins, and what of it is to be kept.
   /// - Returns: the number by which it is known.
   public mutating func add(
-    _ request: GenerationRequest, _ options: GenerationOptions = GenerationOptions(), cache: KeyValueCache? = nil
+    _ request: GenerationRequest, _ options: GenerationOptions = GenerationOptions(), cache: KeyValueCache? = nil,
+    shared: SharedWork = SharedWork()
   ) -> Int {
     nextID += 1
     sequences.append(ScheduledSequence(nextID, request, options, cache))
+    sequences[sequences.count - 1].shared = shared
     return nextID
+  }
+
+  /// The beginning of a sequence's prompt that was to be kept, once: nil before it has been read, and afterwards.
+  public mutating func takePrefix(of id: Int) -> PromptPrefix? {
+    guard let index = sequences.firstIndex(where: { $0.id == id }) else { return nil }
+    return sequences[index].kept.take()
+  }
+
+  /// Whether nothing more will come of a sequence; true for one that is not there.
+  public func isFinished(_ id: Int) -> Bool { sequences.first { $0.id == id }?.isFinished ?? true }
+
+  /// Rows of a sequence's prompt that are still to be read; before it has joined it has as many as it has ids.
+  public func unreadRows(of id: Int) -> Int {
+    guard let sequence = sequences.first(where: { $0.id == id }), !sequence.isFinished else { return 0 }
+    guard let prompt = sequence.prompt else { return sequence.sampler == nil ? sequence.request.ids.count : 0 }
+    return prompt.lengths[0] - sequence.readRows
   }
 
   /// Adds a sequence whose prompt has been read already.
@@ -164,7 +184,16 @@ extension Scheduler {
   }
 
   /// The pictures of some sequences at the decoder's input; where all together fail, each alone, and nil for one that fails.
-  private mutating func encode(_ members: [Int], _ events: inout [Event]) -> [[VisualSegment]?] {
+  private mutating func encode(_ all: [Int], _ events: inout [Event]) -> [[VisualSegment]?] {
+    let members = all.filter { sequences[$0].shared.segments == nil }
+    var found = encodeNew(members, &events)[...]
+    return all.map { index in
+      if let segments = sequences[index].shared.segments.take() { return segments }
+      return found.popFirst() ?? nil
+    }
+  }
+
+  private mutating func encodeNew(_ members: [Int], _ events: inout [Event]) -> [[VisualSegment]?] {
     let requests = members.map { index in
       let sequence = sequences[index]
       return PictureRequest(

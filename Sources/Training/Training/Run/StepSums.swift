@@ -104,6 +104,8 @@ extension DrawnSight {
     case .ratio(let ratio): ratio
     case .share(let share): 1 - share
     case .keep(let keep): 1 - Double(keep) / Double(max(1, visual))
+    case .each(let counts):
+      1 - Double(counts.reduce(0, +)) / Double(max(1, visual * counts.count))
     }
   }
 }

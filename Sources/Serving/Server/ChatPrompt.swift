@@ -1,0 +1,61 @@
+import ChatProtocol
+import LLaVA
+import Language
+
+/// A conversation as token ids.
+///
+/// Words are content whatever they spell: a literal `<image>` or `</s>` is no picture and no end.
+struct ChatPrompt: Sendable {
+  /// Pictures as `imagePlaceholderID`.
+  let ids: [Int]
+  /// Ids of the first prompt of the conversation, by which visual tokens are chosen; nil for all.
+  let promptLength: Int?
+  /// Pictures in the order of their placeholders.
+  let pictures: [ImageReference]
+  /// Ids that are words.
+  var textCount: Int { ids.count - pictures.count }
+
+  /// Writes a conversation down in the model's own format.
+  ///
+  /// 1. Messages of the system come first and replace the template's own text.
+  /// 2. Messages of one speaker in a row are one turn, and parts of a message are lines.
+  /// 3. As in a chat, the first question decides which visual tokens stay for the whole conversation.
+  ///
+  /// - Throws: `APIError`; `LanguageError` for text that cannot be encoded.
+  init(_ messages: [ChatMessage], _ pipeline: LLaVAPipeline) throws {
+    let tokenizer = pipeline.tokenizer
+    func text(_ message: ChatMessage) -> String {
+      let lines = message.parts.map { part in
+        switch part {
+        case .text(let text): tokenizer.literal(text)
+        case .picture: imageTag
+        }
+      }
+      let hasWords = message.parts.contains { if case .text = $0 { true } else { false } }
+      return lines.joined(separator: "\n") + (hasWords || lines.isEmpty ? "" : "\n")
+    }
+    let instructions = messages.prefix { $0.role == .system || $0.role == .developer }
+    var template = pipeline.template
+    if !instructions.isEmpty { template.system = instructions.map(text).joined(separator: "\n\n") }
+    var turns: [Turn] = []
+    for (index, message) in messages.enumerated().dropFirst(instructions.count) {
+      guard message.role == .user || message.role == .assistant else {
+        throw APIError.invalidValue(
+          "messages[\(index)].role",
+          "messages[\(index)].role is \"\(message.role.rawValue)\" behind other messages; instructions come first")
+      }
+      let role: Turn.Role = message.role == .user ? .user : .assistant
+      if turns.last?.role == role {
+        turns[turns.count - 1].text += "\n" + text(message)
+      } else {
+        turns.append(Turn(role, text(message)))
+      }
+    }
+    if turns.first?.role != .user {
+      throw APIError.invalidValue("messages", "the conversation begins with the assistant; let the user begin")
+    }
+    ids = try encodeWithImages(template.prompt(for: turns), tokenizer: tokenizer)
+    promptLength = turns.count > 1 ? try encodeWithImages(template.prompt(for: [turns[0]]), tokenizer: tokenizer).count : nil
+    pictures = messages.flatMap(\.pictures)
+  }
+}

@@ -1,0 +1,66 @@
+import ChatProtocol
+import Compression
+import Foundation
+import LLaVA
+import Results
+
+/// A model with all that requests can say about its visual tokens.
+public struct ServedModel: Sendable {
+  /// What it is called in requests.
+  public let name: String
+  /// The model.
+  public let pipeline: LLaVAPipeline
+  /// The strategy that chooses visual tokens, and the decoder layers before the cut.
+  public let compressor: String, layer: Int
+  /// The budgets.
+  public let ladder: BudgetLadder
+
+  /// A model under a name.
+  ///
+  /// - Throws: `CompressionError` for a strategy that is not known, or a budget or layer that does not fit the model.
+  public init(name: String, _ pipeline: LLaVAPipeline, compressor: String = "dart", layer: Int = 2, ladder: BudgetLadder) throws {
+    (self.name, self.pipeline, self.compressor, self.layer, self.ladder) = (name, pipeline, compressor, layer, ladder)
+    for rung in ladder.rungs { _ = try tokens(rung.tokens) }
+  }
+
+  /// The plan for pictures with these numbers of tokens; nil where all keep all.
+  ///
+  /// - Throws: `CompressionError`.
+  public func plan(_ counts: [Int]) throws -> CompressionPlan? {
+    if counts.allSatisfy({ $0 >= ladder.total }) { return nil }
+    let reducer = try ReducerRegistry.standard.reducer(compressor)
+    let amount: CompressionPlan.Amount = Set(counts).count == 1 ? .keep(counts[0]) : .each(counts)
+    return try CompressionPlan(stages: [.init(reducer, layer: layer, amount, name: compressor)])
+  }
+
+  /// What a budget makes of a picture.
+  public func tokens(_ count: Int) throws -> PlannedTokens { try pipeline.model.configuration.tokens(of: plan([count])) }
+
+  /// Visual tokens that a decoder layer sees of a picture, the mean over the layers.
+  public func average(_ count: Int) throws -> Double {
+    let layers = try tokens(count).decoder
+    return Double(layers.reduce(0, +)) / Double(max(1, layers.count))
+  }
+}
+
+extension BudgetLadder {
+  /// The budgets at which a model was evaluated, with its accuracy at each.
+  ///
+  /// - Parameters:
+  ///   - results: what `epic eval` found.
+  ///   - fingerprint: of the model that is served; results of others are left out.
+  ///   - compressor: rows of other strategies are left out, the one without compression excepted.
+  /// - Returns: nil where there are none.
+  public static func rungs(
+    _ results: EvaluationResults, fingerprint: String, compressor: String, layer: Int
+  ) -> [Rung]? {
+    guard let model = results.models.first(where: { $0.fingerprint == fingerprint }) else { return nil }
+    let rows = model.rows.filter { $0.strategy == "full" || $0.strategy == compressor && ($0.layer ?? layer) == layer }
+    if rows.isEmpty { return nil }
+    return rows.map { row in
+      let scores = row.scores.mapValues(\.percentage)
+      let mean = scores.isEmpty ? nil : scores.values.reduce(0, +) / Double(scores.count)
+      return Rung(row.keep, accuracy: mean, scores: scores)
+    }
+  }
+}
