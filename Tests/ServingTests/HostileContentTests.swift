@@ -24,7 +24,7 @@ import Torch
   private func fetcher(_ web: PictureWeb) -> PictureFetcher {
     var options = PictureFetcher.Options()
     options.domains = ["good.test:\(web.port)", "mixed.test:\(web.port)"]
-    options.timeout = .seconds(1)
+    options.timeout = .seconds(5)
     options.maximumBytes = 100_000
     return PictureFetcher(
       options, resolver: Names(known: ["good.test": ["127.0.0.1"], "mixed.test": ["127.0.0.1", "10.0.0.1"]])

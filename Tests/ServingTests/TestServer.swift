@@ -74,7 +74,7 @@ final class TestServer: Sendable {
   }
 
   /// Waits until nobody is inside any more; false where somebody stays.
-  func isEmptied(within seconds: Double = 5) async throws -> Bool {
+  func isEmptied(within seconds: Double = 20) async throws -> Bool {
     let end = ContinuousClock.now + .seconds(seconds)
     while ContinuousClock.now < end {
       let load = server.load
