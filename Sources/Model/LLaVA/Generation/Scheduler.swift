@@ -31,9 +31,9 @@ public struct Scheduler: Sendable {
   /// Seconds spent so far.
   ///
   /// Steps that read prompts count as prefill, also for the sequences that write in them.
-  public private(set) var timings = GenerationTimings()
+  public internal(set) var timings = GenerationTimings()
 
-  private var sequences: [ScheduledSequence] = []
+  var sequences: [ScheduledSequence] = []
   private var nextID = 0
 
   /// A scheduler without sequences.
@@ -135,87 +135,11 @@ public struct Scheduler: Sendable {
 }
 
 extension Scheduler {
-  private mutating func fail(_ index: Int, _ error: any Error) -> Event {
+  /// Ends a sequence that cannot be answered.
+  mutating func fail(_ index: Int, _ error: any Error) -> Event {
     sequences[index].isFinished = true
     sequences[index].prompt = nil
     return .failed(id: sequences[index].id, error)
-  }
-
-  /// Pictures of new sequences go through the encoder together; a sequence that does not fit fails.
-  private mutating func admit() throws -> [Event] {
-    let new = sequences.indices.filter {
-      !sequences[$0].isFinished && sequences[$0].sampler == nil
-    }
-    if new.isEmpty { return [] }
-    var events: [Event] = []
-    var clock = Stopwatch(model.device)
-    var fitting: [Int] = []
-    for index in new {
-      do {
-        let sequence = sequences[index]
-        try sequence.options.validate()
-        let images = sequence.request.pixels?.size(0) ?? 0
-        if let plan = sequence.options.compression, images > 0 {
-          sequences[index].generator = try Generator(seed: sequence.options.seed)
-          _ = try model.resolve(plan, images: [images])
-        }
-        try model.check(sequence.request, past: sequence.cache?.nextPosition ?? 0)
-        fitting.append(index)
-      } catch {
-        events.append(fail(index, error))
-      }
-    }
-    let segments = encode(fitting, &events)
-    timings.vision += try clock.seconds()
-    clock = Stopwatch(model.device)
-    for (index, segments) in zip(fitting, segments) {
-      guard let segments else { continue }
-      do {
-        let request = sequences[index].request
-        let batch = try model.splice(
-          [request.ids], [segments], promptLengths: [request.promptLength], past: [sequences[index].cache?.nextPosition ?? 0])
-        try sequences[index].admit(batch, model)
-      } catch {
-        events.append(fail(index, error))
-      }
-    }
-    timings.prefill += try clock.seconds()
-    return events
-  }
-
-  /// The pictures of some sequences at the decoder's input; where all together fail, each alone, and nil for one that fails.
-  private mutating func encode(_ all: [Int], _ events: inout [Event]) -> [[VisualSegment]?] {
-    let members = all.filter { sequences[$0].shared.segments == nil }
-    var found = encodeNew(members, &events)[...]
-    return all.map { index in
-      if let segments = sequences[index].shared.segments.take() { return segments }
-      return found.popFirst() ?? nil
-    }
-  }
-
-  private mutating func encodeNew(_ members: [Int], _ events: inout [Event]) -> [[VisualSegment]?] {
-    let requests = members.map { index in
-      let sequence = sequences[index]
-      return PictureRequest(
-        ids: sequence.request.ids, pixels: sequence.request.pixels, plan: sequence.options.compression,
-        generator: sequence.generator)
-    }
-    do {
-      return try model.encode(requests)
-    } catch {
-      return zip(members, requests).map { index, request in
-        do {
-          // Random numbers from their beginning, as if nothing had been tried.
-          var again = request
-          if again.generator != nil { again.generator = try Generator(seed: sequences[index].options.seed) }
-          sequences[index].generator = again.generator
-          return try model.encode([again])[0]
-        } catch {
-          events.append(fail(index, error))
-          return nil
-        }
-      }
-    }
   }
 
   /// Runs the rows that are due through the decoder, all sequences in one batch.
