@@ -62,8 +62,8 @@ extension BadInput {
   private static let flags: [BadInput] = [
     BadInput(name: "unknown command", code: 2, says: ["paint"], arguments: { _ in ["paint"] }),
     BadInput(
-      name: "unknown command with options", code: 2, says: ["no command serve", "generate"],
-      arguments: { ["serve", "--model", $0.path + "/model"] }),
+      name: "unknown command with options", code: 2, says: ["no command answer", "generate"],
+      arguments: { ["answer", "--model", $0.path + "/model"] }),
     BadInput(
       name: "convert without a destination", code: 2, says: ["<to-dir>"], arguments: { ["convert", $0.path + "/model"] }),
     BadInput(
