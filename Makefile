@@ -12,10 +12,11 @@ lint:
 format:
 	@swift format --in-place --recursive --parallel Sources Tests Benchmarks Package.swift
 
-# The server's tests wait for answers, so they come first and alone: the others take every core.
+# What waits for answers of a server, or measures memory, comes first and alone: the other tests take every core.
+alone = ServingTests|memoryDoesNotGrowWithTheFile
 test: setup lint
-	@scripts/swiftw test --filter ServingTests
-	@scripts/swiftw test --skip ServingTests
+	@scripts/swiftw test --filter '$(alone)'
+	@scripts/swiftw test --skip '$(alone)'
 
 demo: build
 	@.build/release/epic demo
