@@ -104,6 +104,7 @@ public final class Journal: Sendable {
     let decoder = JSONDecoder()
     var kept = 0
     for line in data.split(separator: Self.newline, omittingEmptySubsequences: false) {
+      // A line that cannot be read is nobody's to judge, so it stays.
       if let record = try? decoder.decode(type, from: line), try isOutdated(record) { break }
       kept += line.count + 1
     }

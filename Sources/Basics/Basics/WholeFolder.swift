@@ -33,6 +33,7 @@ public enum WholeFolder {
       try manager.moveItem(at: partial, to: folder)
       if syncs { try bringToDisk(parent) }
     } catch {
+      // Ours by its name; what stays of it is swept later, and the first error is the one to tell.
       try? manager.removeItem(at: partial)
       // Removes empty folders only: another process may have put something there meanwhile.
       for folder in created { rmdir(folder.path) }

@@ -58,6 +58,7 @@ extension CachedRepository {
     let target = "\(up)blobs/\(etag)"
     if symlink(target, place.path) == 0 { return }
     if errno != EEXIST { throw FileError.current(place) }
+    // What is no link has no destination, and is looked at below.
     if (try? FileManager.default.destinationOfSymbolicLink(atPath: place.path)) == target { return }
     var status = stat()
     // Systems without links have the file itself.

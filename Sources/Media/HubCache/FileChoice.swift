@@ -60,11 +60,13 @@ public enum FileChoice: Sendable {
     guard self == .checkpoint, let name = try? JSONDecoder().decode(Fields.self, from: configuration).mm_vision_tower else {
       return nil
     }
+    // Of an index that cannot be read nothing is known; its own error comes when the shards are chosen.
     if let index, let tensors = try? JSONDecoder().decode(WeightIndex.self, from: index).weight_map.keys,
       tensors.contains(where: { $0.contains("vision_tower.") })
     {
       return nil
     }
+    // A tower may be named by a folder too, which is no name of a repository.
     return try? HubName(name)
   }
 
