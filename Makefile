@@ -12,8 +12,8 @@ lint:
 format:
 	@swift format --in-place --recursive --parallel Sources Tests Benchmarks Package.swift
 
-# What waits for answers of a server, or measures memory, comes first and alone: the other tests take every core.
-alone = ServingTests|memoryDoesNotGrowWithTheFile
+# What waits for answers of a server comes first and alone: the other tests take every core.
+alone = ServingTests
 test: setup lint
 	@scripts/swiftw test --filter '$(alone)'
 	@scripts/swiftw test --skip '$(alone)'

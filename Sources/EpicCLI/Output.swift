@@ -54,7 +54,15 @@ func printNote(_ note: String?) {
 }
 
 /// Largest amount of memory that this process has held, in bytes.
+///
+/// On Linux `getrusage` answers with what the process that started this one held, where that is more. The kernel's own list does not.
 func peakMemoryBytes() -> Int {
+  if let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+    let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
+    let kibibytes = line.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
+  {
+    return kibibytes * 1024
+  }
   var usage = rusage()
   guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }
   return usage.ru_maxrss * 1024

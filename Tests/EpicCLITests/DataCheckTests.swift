@@ -106,4 +106,11 @@ import Testing
     #expect(large.samples == small.samples + 1)
     #expect(large.peakMemoryBytes - small.peakMemoryBytes < 24 << 20)
   }
+
+  /// The memory of the process that starts it is none of its own.
+  @Test func peakMemoryIsItsOwn() async throws {
+    let held = [UInt8](repeating: 1, count: 1 << 30)
+    let report = try await report(workplace(), [])
+    #expect(report.peakMemoryBytes < held.count)
+  }
 }
