@@ -116,6 +116,25 @@ import Torch
     #expect(other.1.result.tokens == alone.tokens)
   }
 
+  /// Questions about one picture that come at the same time read it once.
+  @Test func questionsAtTheSameTimeReadThePictureOnce() async throws {
+    let pipeline = TestServer.pipeline
+    let engine = Engine(pipeline)
+    defer { engine.stop() }
+    var options = GenerationOptions()
+    (options.maximumNewTokens, options.stopsAtEnd) = (5, false)
+    options.compression = try CompressionPlan("dart:5@2")
+    let jobs = try (0..<4).map { number in
+      Job(ids: [1, 7, imagePlaceholderID, 40 + number], pictures: [try Self.picture(1)], options: options)
+    }
+    let replies = jobs.map { engine.submit($0) }
+    for (number, (job, reply)) in zip(jobs, replies).enumerated() {
+      let outcome = try await Self.answer(reply)
+      #expect(outcome.cachedRows == (number == 0 ? 0 : 2 + 16), "question \(number)")
+      #expect(outcome.result.tokens == (try Self.alone(job, pipeline).tokens), "question \(number)")
+    }
+  }
+
   /// In a conversation the first question decides, as in a chat, also where the picture was there already.
   @Test func theFirstPromptDecides() async throws {
     let pipeline = TestServer.pipeline

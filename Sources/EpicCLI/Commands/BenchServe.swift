@@ -20,6 +20,13 @@ struct BenchServe: AsyncParsableCommand {
   @Option(help: "The key that requests bring.")
   var apiKey: String?
 
+  @Option(help: ArgumentHelp("What requests call the model; the first that the server lists unless given.", valueName: "name"))
+  var servedModel: String?
+
+  @Flag(
+    help: "Send OpenAI's fields alone, as some servers refuse others: no budgets, and answers may end before --new-tokens.")
+  var standardFields = false
+
   @Option(help: ArgumentHelp("Requests that are under way at any time.", valueName: "n"))
   var concurrency: Int?
 
@@ -75,6 +82,9 @@ struct BenchServe: AsyncParsableCommand {
     ] where !(1e-3...1e6).contains(value) {
       throw ValidationError("--\(name) is \(value), expected 0.001...1000000")
     }
+    if standardFields, budgets != "default" {
+      throw ValidationError("--budgets are no field of OpenAI's; leave --budgets or --standard-fields out")
+    }
     for word in budgets.split(separator: ",", omittingEmptySubsequences: false)
     where word != "default" && word != "auto" && Int(word) == nil {
       throw ValidationError("--budgets has \"\(word)\", expected numbers, auto or default, with commas between them")
@@ -84,6 +94,7 @@ struct BenchServe: AsyncParsableCommand {
   func run() async throws {
     var plan = LoadPlan()
     (plan.url, plan.key, plan.requests, plan.warmUp) = (url, apiKey, requests, warmUp)
+    (plan.model, plan.hasStandardFieldsOnly) = (servedModel, standardFields)
     plan.arrival = rate.map { .open(rate: $0, burstiness: burstiness) } ?? .closed(concurrency: concurrency ?? 1)
     plan.budgets = budgets.split(separator: ",").map { $0 == "default" ? nil : String($0) }
     (plan.questions, plan.words, plan.newTokens, plan.seed) = (questions, words, newTokens, seed)

@@ -81,6 +81,7 @@ struct EngineLoop {
     let job = live[index].job
     var shared = SharedWork()
     if job.keepsPicturesWhole, !job.pictures.isEmpty {
+      if isBeingRead(prefixOf: job) { return }
       shared.segments = live[index].segments
       live[index].segments = []
       // Something has to be left to read.
@@ -103,6 +104,12 @@ struct EngineLoop {
       live[index].reply.finish(.failure(error))
       live.remove(at: index)
     }
+  }
+
+  /// Whether another answer is reading the very same pictures now: waiting for it costs less than reading them once more.
+  private func isBeingRead(prefixOf job: Job) -> Bool {
+    guard options.sharedBytes > 0, let prefix = job.prefixKey(), prefix.ids < job.ids.count else { return false }
+    return live.contains { $0.prefixKey == prefix.key }
   }
 
   private mutating func dropUnwanted() {

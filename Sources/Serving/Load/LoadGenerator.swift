@@ -104,6 +104,7 @@ public struct LoadGenerator: Sendable {
   }
 
   private func model(_ client: HTTPClient) async throws -> String {
+    if let model = plan.model { return model }
     do {
       let response = try await client.execute(request("/v1/models"), timeout: .seconds(10))
       guard response.status == .ok else {

@@ -18,6 +18,12 @@ public struct LoadPlan: Sendable {
   public var url = "http://127.0.0.1:8000"
   /// The key that requests bring.
   public var key: String?
+  /// What requests call the model; the first that the server lists unless given.
+  public var model: String?
+  /// Whether requests have OpenAI's fields alone, as some servers refuse others.
+  ///
+  /// Answers may then end before `newTokens`.
+  public var hasStandardFieldsOnly = false
   /// When requests are sent.
   public var arrival = Arrival.closed(concurrency: 1)
   /// Requests that are counted.
@@ -81,6 +87,7 @@ public struct LoadPlan: Sendable {
     let budget = budgets[number % budgets.count]
     return try Body(
       model: model, messages: [.init(role: "user", content: content)], max_tokens: newTokens,
+      ignore_eos: hasStandardFieldsOnly ? nil : true,
       visual_tokens: budget.map { Int($0).map(Body.Budget.tokens) ?? .word($0) }
     ).jsonData()
   }
@@ -112,9 +119,9 @@ private struct Body: Encodable {
   let model: String
   let messages: [Message]
   let max_tokens: Int
+  let ignore_eos: Bool?
   let visual_tokens: Budget?
   let temperature = 0
-  let ignore_eos = true
   let stream = true
   let stream_options = Options()
 }
