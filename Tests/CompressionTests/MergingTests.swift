@@ -19,15 +19,34 @@ import Torch
     try CompressionPlan(stages: [.init(PairAverage(), at: site, .keep(keep), name: "pairs")])
   }
 
+  /// What a strategy makes of the 16 tokens of the picture.
+  private struct Mix {
+    let weights: [[Float]]
+    let kept: [Int]
+
+    init(pairs keep: Int) {
+      weights = PairAverage.weights(16, keep)
+      kept = weights.map { row in row.firstIndex { $0 > 0 } ?? 0 }
+    }
+
+    init(_ reduction: Reduction) throws {
+      var weights: Tensor?
+      if case .merge(_, let found) = reduction { weights = found }
+      let (mixes, kept) = (try #require(weights), try #require(reduction.kept))
+      self.kept = try kept.array(Int.self)
+      self.weights = try (0..<mixes.size(0)).map { try mixes.selected(0, $0).array(Float.self) }
+    }
+  }
+
   /// Rows of an image, or of a whole sample, mixed by hand.
-  private static func mixed(_ rows: Tensor, _ keep: Int, in span: Range<Int>) throws -> (rows: Tensor, kept: [Int]) {
-    let weights = PairAverage.weights(span.count, keep)
+  private static func mixed(_ rows: Tensor, _ mix: Mix, in span: Range<Int>) throws -> (rows: Tensor, kept: [Int]) {
+    let weights = mix.weights
     let whole = (0..<rows.size(0)).map { row in (0..<rows.size(0)).map { $0 == row ? Float(1) : 0 } }
     let middle = weights.map { weights in
       (0..<rows.size(0)).map { span.contains($0) ? weights[$0 - span.lowerBound] : Float(0) }
     }
     let all = Array(whole[..<span.lowerBound]) + middle + Array(whole[span.upperBound...])
-    let kept = weights.map { row in span.lowerBound + (row.firstIndex { $0 > 0 } ?? 0) }
+    let kept = mix.kept.map { span.lowerBound + $0 }
     return (
       try Tensor(all.flatMap(\.self), [all.count, rows.size(0)]).matmul(rows),
       Array(0..<span.lowerBound) + kept + Array(span.upperBound..<rows.size(0))
@@ -36,7 +55,7 @@ import Torch
 
   /// Scores of all rows that are left of `before`, one picture and `after`, by plain operations in a plain order.
   private static func naive(
-    _ model: LLaVAModel, _ site: Site, _ keep: Int, _ pixels: Tensor, _ before: [Int], _ after: [Int]
+    _ model: LLaVAModel, _ site: Site, _ mix: Mix, _ pixels: Tensor, _ before: [Int], _ after: [Int]
   ) throws -> Tensor {
     let (tower, layers) = (model.tower, model.configuration.text.layers)
     var x = try tower.embedded(pixels.unsqueezed(0))
@@ -44,22 +63,22 @@ import Torch
     for layer in 0...tower.configuration.computedLayers {
       if site == .tower(layer: layer) {
         // The class token stands first and stays.
-        let (rows, places) = try mixed(x.selected(0, 0), keep, in: 1..<17)
+        let (rows, places) = try mixed(x.selected(0, 0), mix, in: 1..<17)
         x = try rows.unsqueezed(0)
         kept = places.dropFirst().map { $0 - 1 }
       }
       if layer < tower.configuration.computedLayers { x = try tower.run(x, layers: layer..<layer + 1).rows }
     }
     var features = try tower.features(x).selected(0, 0)
-    if site == .tower(layer: nil) { (features, kept) = try mixed(features, keep, in: 0..<16) }
+    if site == .tower(layer: nil) { (features, kept) = try mixed(features, mix, in: 0..<16) }
     features = try model.projector(features)
-    if site == .features { (features, kept) = try mixed(features, keep, in: 0..<16) }
+    if site == .features { (features, kept) = try mixed(features, mix, in: 0..<16) }
     let text = try model.decoder.embedding.embedding(Tensor(before + after)).split([before.count, after.count])
     var hidden = try concatenate([text[0], features, text[1]])
     var positions = Array(0..<before.count) + kept.map { $0 + before.count } + (0..<after.count).map { $0 + before.count + 16 }
     for layer in 0...layers {
       if site == .decoder(layer: layer) {
-        let (rows, places) = try mixed(hidden, keep, in: before.count..<before.count + 16)
+        let (rows, places) = try mixed(hidden, mix, in: before.count..<before.count + 16)
         hidden = rows
         positions = places.map { positions[$0] }
       }
@@ -73,6 +92,20 @@ import Torch
   }
 
   @Test(arguments: sites, [8, 11, 15]) func lossAndGradientsAreThoseOfANaiveImplementation(_ site: Site, _ keep: Int) throws {
+    try compareLossAndGradients(PairAverage(), site, keep)
+  }
+
+  /// The strategies of this package that merge, each where it works and with whatever it chose.
+  @Test(arguments: ["pool", "visionzip", "prumerge", "prumerge+"])
+  func gradientsOfStrategiesThatMergeAreThoseOfANaiveImplementation(_ name: String) throws {
+    let reducer = try ReducerRegistry.standard.reducer(name)
+    for kind in reducer.sites {
+      let site: Site = kind == .tower ? .tower(layer: nil) : kind == .features ? .features : .decoder(layer: 2)
+      try compareLossAndGradients(reducer, site, 9)
+    }
+  }
+
+  private func compareLossAndGradients(_ base: any TokenReducer, _ site: Site, _ keep: Int) throws {
     let model = try TestModel.tiny(seed: 6)
     for parameter in model.parameters.parameters { try parameter.tensor.requiringGradient() }
     let pixels = try Tensor.randn([3, 56, 56], generator: Generator(seed: UInt64(keep)))
@@ -85,23 +118,27 @@ import Torch
       }
       return found
     }
-    let logits = try Self.naive(model, site, keep, pixels, before, prompt + answer)
-    let first = logits.size(0) - answer.count - 1
-    let loss = try logits.narrow(0, from: first, length: answer.count).crossEntropy(Tensor(answer))
-    try loss.backward()
-    let expected = try gradients()
     let sample = TrainingSample(
       ids: before + [imagePlaceholderID] + prompt + answer,
       labels: before.map { _ in ignoredLabel } + [ignoredLabel] + prompt.map { _ in ignoredLabel } + answer, images: [pixels])
     for recomputes in [false, true] {
+      let reducer = RecordingReducer(base)
       var options = DistillationOptions()
       options.recomputesActivations = recomputes
-      let step = try DistillationStep(model, PairAverage(), options)
-      let student = Student(plans: [try Self.plan(site, keep)], crossEntropyWeight: 1, divergenceWeight: 0)
+      let step = try DistillationStep(model, reducer, options)
+      let plan = try CompressionPlan(stages: [.init(reducer, at: site, .keep(keep), name: "recorded")])
+      let student = Student(plans: [plan], crossEntropyWeight: 1, divergenceWeight: 0)
       let found = try step([sample], students: [student])
       try found.total.backward()
-      #expect(try abs(found.total.item() - loss.item()) < 1e-5)
       let own = try gradients()
+      let mix = try Mix(#require(reducer.reductions.first))
+      #expect(mix.weights.count == keep)
+      let logits = try Self.naive(model, site, mix, pixels, before, prompt + answer)
+      let first = logits.size(0) - answer.count - 1
+      let loss = try logits.narrow(0, from: first, length: answer.count).crossEntropy(Tensor(answer))
+      try loss.backward()
+      let expected = try gradients()
+      #expect(try abs(found.total.item() - loss.item()) < 1e-5)
       #expect(Set(own.keys) == Set(expected.keys))
       for (name, gradient) in own {
         let other = try #require(expected[name])
@@ -138,7 +175,7 @@ import Torch
     try inference {
       var after = Array(ids[2...])
       for (step, token) in result.tokens.enumerated() {
-        let logits = try Self.naive(model, site, 9, pixels, [1], after)
+        let logits = try Self.naive(model, site, Mix(pairs: 9), pixels, [1], after)
         let last = try logits.selected(0, logits.size(0) - 1)
         #expect(try last.max().item() - Double(last.array(Float.self)[token]) < 1e-3, "token \(step)")
         after.append(token)
@@ -160,6 +197,9 @@ import Torch
       template: try ConversationTemplate.named("vicuna_v1"))
     var plans = [AnswerPlan(fullOf: configuration)]
     plans += try Self.sites.map { try AnswerPlan(Self.plan($0, 9), for: configuration) }
+    plans += try ReducerRegistry.standard.names.map { name in
+      try AnswerPlan(CompressionPlan("\(name):\(name == "downsample" ? 6 : 7)"), for: configuration)
+    }
     plans.append(try AnswerPlan(CompressionPlan("uniform:12@features,random:9@1,fastv:4@3"), for: configuration))
     plans.append(try AnswerPlan(CompressionPlan("dart:12@1,fastv:4@2"), for: configuration))
     plans.append(try AnswerPlan(CompressionPlan("random:12@1,fastv:4@3"), for: configuration))

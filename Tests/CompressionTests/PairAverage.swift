@@ -26,3 +26,24 @@ struct PairAverage: TokenReducer {
     }
   }
 }
+
+/// Asks another strategy, and remembers its answers.
+final class RecordingReducer: TokenReducer, @unchecked Sendable {
+  private let base: any TokenReducer
+  private(set) var reductions: [Reduction] = []
+
+  init(_ base: any TokenReducer) { self.base = base }
+
+  var sites: [Site.Kind] { base.sites }
+  var needs: ReducerNeeds { base.needs }
+  var readsPrompt: Bool { base.readsPrompt }
+  var keepsPositions: Bool { true }
+  var keepsOrder: Bool { base.keepsOrder }
+  func count(ratio: Double, of total: Int) -> Int { base.count(ratio: ratio, of: total) }
+  func reduce(_ choice: TokenChoice) throws -> Reduction { try reduce([choice])[0] }
+  func reduce(_ choices: [TokenChoice]) throws -> [Reduction] {
+    let found = try base.reduce(choices)
+    reductions += found
+    return found
+  }
+}

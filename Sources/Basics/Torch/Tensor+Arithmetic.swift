@@ -23,6 +23,7 @@ extension Tensor {
     static let round = Operator("aten::round")
     static let eq = Operator("aten::eq.Scalar")
     static let lt = Operator("aten::lt.Tensor")
+    static let minimum = Operator("aten::minimum")
     static let ge = Operator("aten::ge.Tensor")
     static let `where` = Operator("aten::where.self")
     static let isfinite = Operator("aten::isfinite")
@@ -95,6 +96,8 @@ extension Tensor {
 
   /// True where an element equals a number.
   public func equals(_ value: Double) throws -> Tensor { try Op.eq(.tensor(self), .double(value)) }
+  /// The smaller element of each pair.
+  public func minimum(_ other: Tensor) throws -> Tensor { try Op.minimum(.tensor(self), .tensor(other)) }
   /// True where an element is smaller than the other's.
   public func isLess(than other: Tensor) throws -> Tensor { try Op.lt(.tensor(self), .tensor(other)) }
   /// True where an element is greater than the other's or equal to it.

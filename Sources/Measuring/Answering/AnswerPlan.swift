@@ -66,6 +66,7 @@ public struct AnswerPlan: Sendable {
 
   private static func id(of stage: CompressionPlan.Stage) -> String {
     let name = (stage.name ?? "\(type(of: stage.reducer))").replacing(":", with: "-").replacing("=", with: "-")
+      .replacing("+", with: "-plus")
     let amount = stage.amount.description.replacing("=", with: "-")
     if let layer = stage.site.decoderLayer { return "\(name)-\(amount)-after-\(layer)" }
     let isUsual = stage.site.kind == stage.reducer.sites.first && stage.site != .tower(layer: 0)

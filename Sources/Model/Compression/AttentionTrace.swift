@@ -61,6 +61,26 @@ public struct TowerTrace: Sendable {
     try keys.narrow(1, from: firstToken, length: keys.size(1) - firstToken).to(.float32).mean(0)
   }
 
+  /// Keys of the visual tokens, heads end to end: [tokens, heads · headDimension] float32.
+  public func wholeKeys() throws -> Tensor {
+    try whole(keys.narrow(1, from: firstToken, length: keys.size(1) - firstToken))
+  }
+
+  /// What the class token would pay to each visual token if the heads were one: softmax over all rows; [tokens] float32.
+  ///
+  /// - Throws: `CompressionError.unavailable` where the tower has no class token, or it is gone.
+  public func undividedClassAttention() throws -> Tensor {
+    guard hasClassToken else { throw CompressionError.unavailable("a class token's attention", hint: "this tower has none") }
+    let (query, keys) = (try whole(queries.narrow(1, from: 0, length: 1)), try whole(keys))
+    let scale = 1 / Double(query.size(1)).squareRoot()
+    let all = try (query.matmul(keys.transposed(0, 1)) * scale).softmax(-1).selected(0, 0)
+    return try all.narrow(0, from: firstToken, length: all.count - firstToken)
+  }
+
+  private func whole(_ t: Tensor) throws -> Tensor {
+    try t.to(.float32).transposed(0, 1).reshaped([t.size(1), t.size(0) * t.size(2)])
+  }
+
   /// That of some of the visual tokens, by int64 index.
   public func keeping(_ tokens: Tensor) throws -> TowerTrace {
     let rows =

@@ -25,7 +25,7 @@ extension TokenReducer {
   private var name: String { "\(type(of: self))" }
   private func refusal(_ reason: String) -> CompressionError { .badSelection(strategy: name, reason: reason) }
 
-  /// What is left of each image, indices ascending; nil where all of it stays.
+  /// What is left of each image, indices ascending unless the strategy says that it does not keep the order; nil where all of it stays.
   ///
   /// Nothing is recorded for gradients.
   ///
@@ -55,7 +55,9 @@ extension TokenReducer {
     guard kept.dtype == .int64, kept.shape == [choice.count] else {
       throw refusal("gave \(kept.dtype) of shape \(kept.shape) where \(choice.count) int64 indices were asked for")
     }
-    if case .merge(_, let weights) = reduction, weights.shape != [choice.count, choice.tokens.count] || weights.dtype != .float32
+    let widths = [choice.tokens.count] + (choice.tokens.classRow == nil ? [] : [choice.tokens.count + 1])
+    if case .merge(_, let weights) = reduction,
+      !widths.contains(where: { weights.shape == [choice.count, $0] }) || weights.dtype != .float32
     {
       throw refusal(
         "gave weights of \(weights.dtype) and shape \(weights.shape), expected float32 \([choice.count, choice.tokens.count])")
@@ -75,8 +77,9 @@ extension TokenReducer {
   }
 
   private func checkIndices(_ reduction: Reduction, _ choice: TokenChoice, _ checks: inout [ChoiceCheck]) throws -> Reduction {
-    guard let kept = reduction.kept else { return reduction }
+    guard let given = reduction.kept else { return reduction }
     let tokens = choice.tokens
+    let kept = keepsOrder ? given : try given.sorted().values
     if tokens.device == .cpu {
       let indices = try kept.array(Int.self)
       guard (indices.first ?? 0) >= 0, (indices.last ?? 0) < tokens.count, zip(indices, indices.dropFirst()).allSatisfy(<) else {
@@ -94,7 +97,7 @@ extension TokenReducer {
     let rises = try (numbers.narrow(0, from: 1, length: steps) - numbers.narrow(0, from: 0, length: steps)).clamped(nil, 1).sum()
     let faults = try (numbers - near).abs().sum() - rises + Double(steps)
     checks.append(ChoiceCheck(name, faults))
-    if case .merge(_, let weights) = reduction { return .merge(kept: inRange, weights: weights) }
-    return .keep(inRange)
+    guard case .merge(_, let weights) = reduction else { return .keep(inRange) }
+    return .merge(kept: try keepsOrder ? inRange : given.clamped(0, Double(tokens.count - 1)).to(.int64), weights: weights)
   }
 }

@@ -187,8 +187,12 @@ public struct CompressionPlan: Sendable {
       if let layer = stage.site.decoderLayer, !(1...layers).contains(layer) {
         throw CompressionError.layer(layer, allowed: 1...layers)
       }
-      if case .tower(let layer?) = stage.site, let towerLayers, layer > towerLayers {
-        throw CompressionError.towerLayer(layer, allowed: 0...towerLayers)
+      if case .tower(let layer?) = stage.site, let towerLayers {
+        if layer > towerLayers { throw CompressionError.towerLayer(layer, allowed: 0...towerLayers) }
+        if let late = stage.reducer.needs.towerLayers.first(where: { ($0 < 0 ? towerLayers + $0 : $0) >= layer }) {
+          throw CompressionError.unavailable(
+            "queries and keys of tower layer \(late), which comes after \(stage.site)", hint: "leave the number out of the site")
+        }
       }
       let counts = try zip(imageTokens, before).map { originals, remaining in
         try zip(originals, remaining).enumerated().map { image, tokens in

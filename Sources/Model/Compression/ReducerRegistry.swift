@@ -29,6 +29,19 @@ public struct ReducerRegistry: Sendable {
       try DART(imagePivots: $0.count(.imagePivots), textPivots: $0.count(.textPivots), semantics: $0.choice(.semantics))
     }
     registry["fastv"] = Entry([.semantics]) { FastV(semantics: try $0.choice(.semantics)) }
+    registry["divprune"] = Entry([.semantics]) { DivPrune(semantics: try $0.choice(.semantics)) }
+    registry["cdpruner"] = Entry { _ in CDPruner() }
+    registry["vispruner"] = Entry([.importantShare, .semantics]) {
+      VisPruner(importantShare: try $0.share(.importantShare), semantics: try $0.choice(.semantics))
+    }
+    registry["visionzip"] = Entry([.contextualShare, .semantics]) {
+      VisionZip(contextualShare: try $0.share(.contextualShare), semantics: try $0.choice(.semantics))
+    }
+    registry["holov"] = Entry([.groups, .semantics]) {
+      try HoloV(groups: $0.count(.groups), semantics: $0.choice(.semantics))
+    }
+    registry["prumerge"] = Entry([.semantics]) { PruMerge(semantics: try $0.choice(.semantics)) }
+    registry["prumerge+"] = Entry([.semantics]) { PruMerge(samplesGrid: true, semantics: try $0.choice(.semantics)) }
     registry["random"] = Entry { _ in RandomChoice() }
     registry["uniform"] = Entry { _ in Uniform() }
     registry["downsample"] = Entry { _ in Downsample() }
@@ -91,10 +104,18 @@ public struct ReducerOption: Sendable, Hashable {
   public static let imagePivots = ReducerOption("image-pivots", standard: "4", help: "pivots among the image's tokens")
   /// DART's pivots among text tokens.
   public static let textPivots = ReducerOption("text-pivots", standard: "4", help: "pivots among text tokens")
-  /// What strategies that look at text may look at.
+  /// Whether a strategy does what its authors' code does.
   public static let semantics = ReducerOption(
     "semantics", standard: CompressionSemantics.corrected.rawValue,
-    help: "corrected looks at the prompt, reference at the answer too")
+    help: "corrected, or reference for what its authors' code does")
+  /// VisPruner's share of tokens that are kept for the tower's attention.
+  public static let importantShare = ReducerOption(
+    "important", standard: "0.5", help: "share of the tokens kept that the tower's attention chooses")
+  /// VisionZip's share of merged tokens.
+  public static let contextualShare = ReducerOption(
+    "contextual", standard: "0.15625", help: "share of the tokens kept that are merged, 10 of 64")
+  /// HoloV's groups.
+  public static let groups = ReducerOption("groups", standard: "16", help: "groups of neighbours that share the tokens kept")
 }
 
 /// Values of a strategy's options.
@@ -110,6 +131,16 @@ public struct ReducerOptions: Sendable {
   public func count(_ option: ReducerOption) throws -> Int {
     guard let value = Int(text(option)) else {
       throw CompressionError.badOption(option.name, value: text(option), expected: "a whole number")
+    }
+    return value
+  }
+
+  /// The value of an option that is a share.
+  ///
+  /// - Throws: `CompressionError.badOption` outside of 0...1.
+  public func share(_ option: ReducerOption) throws -> Double {
+    guard let value = Double(text(option)), (0...1).contains(value) else {
+      throw CompressionError.badOption(option.name, value: text(option), expected: "a share, 0...1")
     }
     return value
   }

@@ -6,8 +6,10 @@ public enum Reduction: Sendable {
   case keep(Tensor)
   /// Each of the tokens that are left is a mix of those that were there.
   ///
-  /// - kept: [count] int64, ascending: for each new token the old one that it stands for, whose position it takes over.
-  /// - weights: [count, tokens] float32. New rows are weights · old rows, in float32; gradients go through the old rows.
+  /// - kept: [count] int64, ascending: for each new token the old one that it stands for, whose position it takes over. In any order
+  ///   where the strategy does not keep it.
+  /// - weights: [count, tokens] float32. New rows are weights · old rows, in float32; gradients go through the old rows. Where there is a
+  ///   `VisualTokens.classRow` they may be [count, 1 + tokens], that row first.
   case merge(kept: Tensor, weights: Tensor)
   /// The tower is to see the picture in this grid of patches. At the site `.picture` alone.
   case resize(TokenGrid)
@@ -21,11 +23,15 @@ public enum Reduction: Sendable {
   }
 
   /// The rows [tokens, width] of an image after the reduction, [count, width] of the same dtype.
-  public func applied(to rows: Tensor) throws -> Tensor {
+  ///
+  /// - Parameter classRow: the class token's, [1, width], where it is no visual token.
+  public func applied(to rows: Tensor, classRow: Tensor? = nil) throws -> Tensor {
     switch self {
-    case .keep(let kept): try rows.rows(kept)
-    case .merge(_, let weights): try weights.matmul(rows.to(.float32)).to(rows.dtype)
-    case .resize: rows
+    case .keep(let kept): return try rows.rows(kept)
+    case .merge(_, let weights):
+      let all = try weights.size(1) == rows.size(0) ? rows : concatenate([classRow, rows].compactMap(\.self))
+      return try weights.matmul(all.to(.float32)).to(rows.dtype)
+    case .resize: return rows
     }
   }
 }

@@ -22,6 +22,15 @@ public protocol TokenReducer: Sendable {
   /// numbered anew, as if the picture had been smaller. In the decoder positions are always kept. True unless a strategy says otherwise.
   var keepsPositions: Bool { get }
 
+  /// True where what is left stands in the old order, false where a strategy brings it into another; then positions are numbered anew.
+  ///
+  /// True unless a strategy says otherwise. In the decoder the order is always kept.
+  var keepsOrder: Bool { get }
+
+  /// True where `choice.generator` has a say, so that the same picture may lose other tokens under another seed; false unless a strategy
+  /// says otherwise, and one that draws must.
+  var drawsAtRandom: Bool { get }
+
   /// How many of `total` tokens are left when the share `ratio` of them goes.
   ///
   /// The default is int((1 - ratio) · total) in double arithmetic, as the authors of EPIC and FastV count.
@@ -51,6 +60,12 @@ extension TokenReducer {
   /// True.
   public var keepsPositions: Bool { true }
 
+  /// True.
+  public var keepsOrder: Bool { true }
+
+  /// False.
+  public var drawsAtRandom: Bool { false }
+
   /// int((1 - ratio) · total).
   public func count(ratio: Double, of total: Int) -> Int { max(0, Int((1 - ratio) * Double(total))) }
 
@@ -67,7 +82,7 @@ public struct ReducerNeeds: Sendable, Hashable {
   /// Further decoder layers whose queries and keys are looked at, by index; all before the cut.
   public var decoderLayers: Set<Int>
   /// Layers of the tower whose queries and keys are looked at (`VisualTokens.tower`): by index, or from the end, -1 for the last one
-  /// that is computed.
+  /// that is computed; `layerBehindTower` for the one after it.
   public var towerLayers: Set<Int>
   /// Embeddings of the prompt's text tokens: `VisualTokens.textEmbeddings`.
   public var text: Bool
@@ -83,6 +98,9 @@ public struct ReducerNeeds: Sendable, Hashable {
     self.text = text
   }
 
+  /// The tower's layer that would be the next and whose output nobody uses: its queries and keys alone are computed.
+  public static let layerBehindTower = Int.max
+
   /// What either of two needs.
   public func union(_ other: ReducerNeeds) -> ReducerNeeds {
     ReducerNeeds(
@@ -91,10 +109,13 @@ public struct ReducerNeeds: Sendable, Hashable {
   }
 }
 
-/// What a strategy that looks at text may look at.
+/// Whether a strategy does what its authors' released code does, mistakes included.
 public enum CompressionSemantics: String, Sendable, CaseIterable {
-  /// The prompt alone: rows up to the last one before the answer. Training and inference then choose alike.
+  /// What the code is meant to do; each strategy says where that differs.
+  ///
+  /// Original positions and order, and of the text the prompt alone, rows up to the last one before the answer, so that training and
+  /// inference choose alike.
   case corrected
-  /// All rows after the image, the answer included, as the released code of EPIC does in training.
+  /// What the released code does, for comparison with published figures; in training, text includes the answer.
   case reference
 }

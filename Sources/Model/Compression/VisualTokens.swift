@@ -16,6 +16,10 @@ public struct VisualTokens {
   public let layout: TokenLayout
   /// Queries and keys of the tower's layers that the strategy needs, by the numbers under which it named them.
   public let tower: [Int: TowerTrace]
+  /// The tower's class token, [1, width], where it is none of the visual tokens; at the tower's end alone.
+  ///
+  /// A merge may take it into its mixes, as the column before the tokens.
+  public let classRow: Tensor?
   /// The sample's rows that hold images now, this one's included.
   let visual: [Range<Int>]
   /// Rows before the answer to the prompt that the image belongs to.
@@ -30,7 +34,8 @@ public struct VisualTokens {
   ///   - text: embeddings of the prompt's text tokens, [tokens, width], where they are at hand.
   public init(
     site: Site, rows: SiteRows, sample: Int = 0, span: Range<Int>, visual: [Range<Int>]? = nil, promptEnd: Int? = nil,
-    patches: Tensor? = nil, layout: TokenLayout, tower: [Int: TowerTrace] = [:], text: (() throws -> Tensor)? = nil
+    patches: Tensor? = nil, layout: TokenLayout, tower: [Int: TowerTrace] = [:], classRow: Tensor? = nil,
+    text: (() throws -> Tensor)? = nil
   ) {
     self.site = site
     self.rows = rows
@@ -41,6 +46,7 @@ public struct VisualTokens {
     self.patches = patches
     self.layout = layout
     self.tower = tower
+    self.classRow = classRow
     self.text = text
   }
 
@@ -67,6 +73,40 @@ public struct VisualTokens {
     let row = semantics == .corrected ? promptEnd - 1 : rows.count(of: sample) - 1
     return try rows.attention(of: row, in: sample, layer: layer).narrow(0, from: span.lowerBound, length: count)
   }
+
+  /// Queries and keys of a tower layer that the strategy's needs name.
+  ///
+  /// - Throws: `CompressionError.unavailable` where they are not at hand.
+  public func trace(ofTowerLayer name: Int) throws -> TowerTrace {
+    guard let trace = tower[name] else {
+      throw CompressionError.unavailable(
+        "queries and keys of the tower's \(name == ReducerNeeds.layerBehindTower ? "layer behind the last one computed" : "layer \(name)")",
+        hint: "name them in the strategy's needs, and put it behind that layer: @tower, @features or a decoder layer")
+    }
+    return trace
+  }
+
+  /// What the tower pays to each token in its last layer that is computed, [count] float32: softmax over all rows, mean over heads; its
+  /// class token, or all tokens together where it has none.
+  ///
+  /// - Throws: `CompressionError.unavailable` where the strategy's needs do not name tower layer -1.
+  public func towerAttention() throws -> Tensor {
+    let trace = try trace(ofTowerLayer: -1)
+    return try trace.hasClassToken ? trace.classAttention() : trace.meanAttention()
+  }
+
+  /// The same to rank tokens by.
+  func towerRanking() throws -> Tensor { try ranking(by: towerAttention()) }
+
+  /// Scores [count] to rank tokens by: a class token among them comes first.
+  func ranking(by scores: Tensor) throws -> Tensor {
+    guard beginsWithClassToken else { return scores }
+    let first = try Tensor.full([1], .infinity, on: scores.device)
+    return try concatenate([first, scores.narrow(0, from: 1, length: scores.count - 1)])
+  }
+
+  /// True where the first token is the tower's class token, which always stays.
+  public var beginsWithClassToken: Bool { tower.values.first.map { $0.hasClassToken && $0.firstToken == 0 } ?? false }
 
   /// Embeddings of the prompt's text tokens, [tokens, width of the decoder].
   ///

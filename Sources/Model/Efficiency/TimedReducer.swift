@@ -24,6 +24,10 @@ public final class TimedReducer: TokenReducer {
   public var readsPrompt: Bool { base.readsPrompt }
   /// As `base`.
   public var keepsPositions: Bool { base.keepsPositions }
+  /// As `base`.
+  public var drawsAtRandom: Bool { base.drawsAtRandom }
+  /// As `base`.
+  public var keepsOrder: Bool { base.keepsOrder }
 
   /// As `base` counts.
   public func count(ratio: Double, of total: Int) -> Int { base.count(ratio: ratio, of: total) }

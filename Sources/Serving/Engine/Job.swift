@@ -75,9 +75,7 @@ public struct Job: Sendable {
   func prefixKey() -> (key: String, ids: Int)? {
     guard let last = ids.lastIndex(of: imagePlaceholderID) else { return nil }
     let plan = options.compression
-    // Strategies of this package that draw no random numbers choose alike whatever the seed.
-    let isRandom =
-      plan?.stages.contains { !["dart", "fastv", "uniform"].contains($0.name?.split(separator: ":").first ?? "") } ?? false
+    let isRandom = plan?.stages.contains { $0.reducer.drawsAtRandom } ?? false
     let parts =
       ["prefix", plan?.description ?? "", isRandom ? "\(options.seed)" : "", salt ?? ""] + pictures.map(\.digest)
       + ids[...last].map(String.init)

@@ -123,8 +123,8 @@ extension DART {
     let imageRows = try starts + Tensor.arange(0, images[0].tokens.count, on: places.device).unsqueezed(0)
     // Unit vectors, so that products are cosines.
     func units(_ rows: Tensor) throws -> Tensor {
-      let found = try all.normalized(rows.reshaped([-1]))
-      return try (found / found.norm(2, -1, keepingDimension: true).clamped(1e-12)).reshaped(rows.shape + [found.size(1)])
+      let found = try all.normalized(rows.reshaped([-1])).unitRows()
+      return try found.reshaped(rows.shape + [found.size(1)])
     }
     let similarities = try units(rows).matmul(units(imageRows).transposed(1, 2))
     return try concatenate([own, take(count - own.size(1), similarities, taken: own)], 1)

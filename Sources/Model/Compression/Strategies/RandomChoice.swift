@@ -8,6 +8,9 @@ public struct RandomChoice: TokenReducer {
   /// False: no text has a say.
   public var readsPrompt: Bool { false }
 
+  /// True.
+  public var drawsAtRandom: Bool { true }
+
   /// The first of a random order.
   public func reduce(_ choice: TokenChoice) throws -> Reduction {
     let order = try Tensor.permutation(choice.tokens.count, generator: choice.generator)

@@ -52,12 +52,17 @@ public struct CLIPEncoder: VisualEncoder {
       rest = rest.dropFirst()
     }
     try run(to: computedLayers)
+    if needs.contains(ReducerNeeds.layerBehindTower), let trace = try tower.queriesAndKeys(state.rows, layer: computedLayers) {
+      try state.add(trace, ReducerNeeds.layerBehindTower)
+    }
+    if state.hasExtraToken { state.classRows = try state.rows.narrow(1, from: 0, length: 1) }
     state.rows = try tower.features(state.rows)
     state.hasExtraToken = false
     while let next = rest.first, next.stage.site.kind == .tower {
       try state.reduce(next)
       rest = rest.dropFirst()
     }
+    state.classRows = nil
     state.rows = try projector(state.rows)
     for next in rest { try state.reduce(next) }
     return try state.segments()

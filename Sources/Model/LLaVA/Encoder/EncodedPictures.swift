@@ -9,6 +9,8 @@ struct EncodedPictures {
   let context: EncoderContext
   /// True while a row that is no visual token stands first, a class token.
   var hasExtraToken: Bool
+  /// [images, 1, width]: class tokens that were taken away at the tower's end, for strategies there.
+  var classRows: Tensor?
   private var kept: [Tensor?]
   private var places: [Tensor?]
   private var positions: Int
@@ -45,7 +47,7 @@ struct EncodedPictures {
         stage.counts[image],
         of: VisualTokens(
           site: stage.stage.site, rows: site, sample: image, span: 0..<tokens, patches: kept[image], layout: layout,
-          tower: traces[image], text: text.map { text in { text } }),
+          tower: traces[image], classRow: try classRows?.selected(0, image).detached(), text: text.map { text in { text } }),
         generator: context.generators.isEmpty ? try Generator(seed: 0) : context.generators[image])
     }
     var checks: [ChoiceCheck] = []
@@ -55,7 +57,7 @@ struct EncodedPictures {
     guard let count = stage.counts.first, found.contains(where: { $0 != nil }) else { return }
     let left = try found.enumerated().map { image, reduction in
       let mine = try own.selected(0, image)
-      return try reduction?.applied(to: mine) ?? mine
+      return try reduction?.applied(to: mine, classRow: classRows?.selected(0, image)) ?? mine
     }
     var next = try stack(left)
     if hasExtraToken { next = try concatenate([rows.narrow(1, from: 0, length: 1), next], 1) }

@@ -26,14 +26,20 @@ public struct VisionTower: Sendable {
     /// - Returns: the rows, and queries and keys [images, heads, rows, headDimension].
     func callAsFunction(_ x: Tensor, _ c: VisionConfiguration) throws -> (rows: Tensor, queries: Tensor, keys: Tensor) {
       let (images, tokens) = (x.size(0), x.size(1))
-      func split(_ t: Tensor) throws -> Tensor {
-        try t.reshaped([images, tokens, c.heads, c.hiddenSize / c.heads]).transposed(1, 2)
-      }
       let normed = try norm1(x)
-      let (queries, keys) = (try split(query(normed)), try split(key(normed)))
-      let mixed = try attendToAll(queries, keys, split(value(normed)))
+      let (queries, keys) = try queriesAndKeys(normed, c)
+      let mixed = try attendToAll(queries, keys, split(value(normed), c))
       let x = try x + output(mixed.transposed(1, 2).reshaped([images, tokens, c.hiddenSize]))
       return (try x + down(activate(up(norm2(x)), c.activation)), queries, keys)
+    }
+
+    /// Queries and keys of normalised rows.
+    func queriesAndKeys(_ normed: Tensor, _ c: VisionConfiguration) throws -> (queries: Tensor, keys: Tensor) {
+      (try split(query(normed), c), try split(key(normed), c))
+    }
+
+    private func split(_ t: Tensor, _ c: VisionConfiguration) throws -> Tensor {
+      try t.reshaped([t.size(0), t.size(1), c.heads, c.hiddenSize / c.heads]).transposed(1, 2)
     }
 
     private func activate(_ x: Tensor, _ activation: VisionConfiguration.Activation) throws -> Tensor {
@@ -101,6 +107,12 @@ public struct VisionTower: Sendable {
       x = y
     }
     return (x, traces)
+  }
+
+  /// What a layer would attend with, [images, heads, rows, headDimension], without computing it; nil where the tower has no such layer.
+  func queriesAndKeys(_ rows: Tensor, layer: Int) throws -> (queries: Tensor, keys: Tensor)? {
+    guard layers.indices.contains(layer) else { return nil }
+    return try withoutGradient { try layers[layer].queriesAndKeys(layers[layer].norm1(rows), configuration) }
   }
 
   /// The rows that become visual tokens: without the class token unless it is one.

@@ -57,9 +57,10 @@ extension Scheduler {
   private mutating func encodeNew(_ members: [Int], _ events: inout [Event]) -> [[VisualSegment]?] {
     let requests = members.map { index in
       let sequence = sequences[index]
+      let request = sequence.request
       return PictureRequest(
-        ids: sequence.request.ids, pixels: sequence.request.pixels, plan: sequence.options.compression,
-        generator: sequence.generator)
+        ids: Array(request.ids.prefix(request.promptLength ?? request.ids.count)), pixels: request.pixels,
+        plan: sequence.options.compression, generator: sequence.generator)
     }
     do {
       return try model.encode(requests)

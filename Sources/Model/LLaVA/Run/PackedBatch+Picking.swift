@@ -43,6 +43,7 @@ extension PackedBatch {
         dropped += image.span.count - kept.count
         images[index].span = newStart..<newStart + kept.count
         images[index].kept = try image.kept?.rows(kept) ?? kept
+        images[index].tower = try image.tower.mapValues { try $0.keeping(kept) }
       }
       gather.add(start + next..<start + lengths[sample])
       for (index, image) in self.images[sample].enumerated() {

@@ -142,10 +142,13 @@ struct StepBranches {
     let first = views[trunk.views[0]]
     let requests = try trunk.samples.map { index in
       let sample = samples[index]
-      let prompt = zip(sample.ids, sample.labels).filter { $0.1 == ignoredLabel }.map(\.0)
+      // What was known when the pictures were first asked about, as in inference.
+      let lastPicture = sample.ids.lastIndex(of: imagePlaceholderID) ?? 0
+      let answer = sample.labels.indices.first { $0 > lastPicture && sample.labels[$0] != ignoredLabel }
       let plans = trunk.views.compactMap { views[$0].plans[index] }
       return PictureRequest(
-        ids: prompt, pixels: sample.images.isEmpty ? nil : try stack(sample.images), plan: first.plans[index],
+        ids: Array(sample.ids[..<(answer ?? sample.ids.count)]), pixels: sample.images.isEmpty ? nil : try stack(sample.images),
+        plan: first.plans[index],
         needs: plans.reduce(ReducerNeeds()) { $0.union($1.needs) }, generator: first.generators[index])
     }
     let records = trunk.views.contains { views[$0].recordsGradients }

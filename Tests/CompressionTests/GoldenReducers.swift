@@ -1,0 +1,91 @@
+import Foundation
+import TestSupport
+import Testing
+import Torch
+
+@testable import Compression
+
+/// The golden data of `reducers/`: what the authors' own code made of small random inputs, one folder for each method.
+struct GoldenReducers {
+  struct Case: Decodable, Sendable, CustomStringConvertible {
+    let id: String
+    let params: Parameters
+    let inputs: [String: String]
+    let outputs: [String: String]
+    var description: String { id }
+  }
+
+  struct Parameters: Decodable, Sendable {
+    let ratio, importantRatio: Double?
+    let budget, dominant, contextual, groups, byAttention, system, tokens: Int?
+    let plus, adaptive: Bool?
+
+    enum CodingKeys: String, CodingKey {
+      case ratio, dominant, contextual, groups, plus, adaptive
+      case budget = "T"
+      case tokens = "N"
+      case importantRatio = "important_ratio"
+      case byAttention = "k_by_attention"
+      case system = "system_tokens"
+    }
+  }
+
+  private struct Index: Decodable { let cases: [Case] }
+
+  static func cases(_ method: String) -> [GoldenCase<Case>] {
+    Fixtures.cases {
+      try JSONDecoder().decode(Index.self, from: Data(contentsOf: Fixtures.url("reducers/\(method)/index.json"))).cases
+    }
+  }
+
+  private let file: SafetensorsFile
+  let own: Case
+
+  init(_ method: String, _ golden: GoldenCase<Case>) throws {
+    own = try golden.get()
+    file = try SafetensorsFile(Fixtures.url("reducers/\(method)/cases.safetensors"))
+  }
+
+  func input(_ name: String) throws -> Tensor { try tensor(own.inputs[name], name).to(.float32) }
+  func output(_ name: String) throws -> Tensor { try tensor(own.outputs[name], name).to(.float32) }
+  /// Indices of an image of the batch.
+  func indices(_ name: String, image: Int? = nil) throws -> [Int] {
+    let all = try tensor(own.outputs[name], name).to(.int64)
+    return try (image.map { try all.selected(0, $0) } ?? all).array(Int.self)
+  }
+
+  private func tensor(_ key: String?, _ name: String) throws -> Tensor {
+    try file.tensor(#require(key, "case \(own.id) has no \(name)"))
+  }
+
+  /// Images [images, tokens, width] at a site, one to a sample.
+  static func images(_ rows: Tensor, at site: Site, tower: (Int) throws -> [Int: TowerTrace], classRows: Tensor? = nil) throws
+    -> [VisualTokens]
+  {
+    let (images, tokens) = (rows.size(0), rows.size(1))
+    let all = SiteRows(
+      hidden: try rows.reshaped([images * tokens, rows.size(2)]), lengths: Array(repeating: tokens, count: images))
+    return try (0..<images).map { image in
+      VisualTokens(
+        site: site, rows: all, sample: image, span: 0..<tokens, layout: TokenLayout(TokenGrid(rows: 1, columns: tokens)),
+        tower: try tower(image), classRow: try classRows?.selected(0, image))
+    }
+  }
+
+  /// A trace whose class token pays this attention, [heads, tokens]: what is missing to 1 goes to the class token itself.
+  static func trace(attention: Tensor) throws -> TowerTrace {
+    let (heads, columns) = (attention.size(0), attention.size(1) + 1)
+    let own = try attention.sum(1, keepingDimension: true) * -1 + 1
+    let queries = try concatenate([own, attention], 1).log().unsqueezed(1)
+    let keys = try Tensor.arange(0, columns).oneHot(columns) * Double(columns).squareRoot()
+    return TowerTrace(
+      queries: queries, keys: try keys.unsqueezed(0).expanded([heads, columns, columns]), hasClassToken: true, firstToken: 1)
+  }
+
+  /// What a strategy, as it is called in production, makes of images that are to keep `count` tokens each.
+  static func reduce(_ reducer: any TokenReducer, _ count: Int, _ images: [VisualTokens]) throws -> [Reduction] {
+    var checks: [ChoiceCheck] = []
+    let choices = try images.map { TokenChoice(count, of: $0, generator: try Generator(seed: 0)) }
+    return try reducer.checked(choices, &checks).compactMap(\.self)
+  }
+}
