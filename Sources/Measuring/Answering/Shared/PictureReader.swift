@@ -56,7 +56,7 @@ final class PictureReader {
       var read = ReadPicture(key: picture.key, text: ids, groups: [])
       places.append([])
       for members in groups {
-        let waits = waitsForQuestion(members[0])
+        let waits = try waitsForQuestion(members[0])
         read.groups.append(.init(plans: members, trunk: before, states: [], waitsForQuestion: waits))
         places[places.count - 1].append(branches.count)
         if waits { continue }
@@ -86,9 +86,12 @@ final class PictureReader {
     return found
   }
 
-  /// True for a plan that reads the prompt before the decoder, so that nothing of a picture can be read before the question is known.
-  private func waitsForQuestion(_ plan: Int) -> Bool {
-    plans[plan].compression?.stages.contains { $0.site.decoderLayer == nil && $0.reducer.readsPrompt } ?? false
+  /// True for a plan that reads the prompt before the decoder, so that nothing of a picture can be read before the question is known, and
+  /// for one that leaves nothing to read.
+  private func waitsForQuestion(_ plan: Int) throws -> Bool {
+    guard let plan = plans[plan].compression else { return false }
+    return try plan.stages.contains { $0.site.decoderLayer == nil && $0.reducer.readsPrompt }
+      || model.configuration.tokens(of: plan).decoder.first == 0
   }
 
   private func request(_ picture: PreparedPicture, _ ids: [Int], _ plan: CompressionPlan?) throws -> PictureRequest {
