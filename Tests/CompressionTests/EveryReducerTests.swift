@@ -38,7 +38,7 @@ import Torch
           let site: Site =
             switch kind {
             case .picture: .picture
-            case .tower: .tower(layer: nil)
+            case .tower: .tower(layer: name == "tome" ? 1 : nil)
             case .features: .features
             case .decoder: .decoder(layer: 2)
             }

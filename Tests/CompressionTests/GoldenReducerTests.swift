@@ -14,12 +14,13 @@ import Torch
     let data = try Golden("divprune", golden)
     let ratio = try #require(data.own.params.ratio)
     let reducer = DivPrune(semantics: .reference)
-    if let system = data.own.params.system {
+    if let after = data.own.params.textAfter {
       // The whole sequence: text before and after the image stays.
       let rows = try data.input("input_embeds").selected(0, 0)
       let kept = try data.indices("keep_indexs")
       let tokens = try #require(data.own.params.tokens)
       let count = DivPrune.count(keeping: ratio, of: tokens)
+      let system = rows.size(0) - after - tokens
       let image = VisualTokens(
         site: .features, rows: SiteRows(hidden: rows, lengths: [rows.size(0)]), span: system..<system + tokens,
         layout: TokenLayout(TokenGrid(rows: 1, columns: tokens)))

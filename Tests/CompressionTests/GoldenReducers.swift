@@ -17,24 +17,34 @@ struct GoldenReducers {
 
   struct Parameters: Decodable, Sendable {
     let ratio, importantRatio: Double?
-    let budget, dominant, contextual, groups, byAttention, system, tokens: Int?
+    let budget, dominant, contextual, groups, byAttention, textAfter, tokens: Int?
+    let merged, layer, heads: Int?
+    let visualNow, visualAfter, lengths: [Int]?
+    let classToken, distillToken, training: Bool?
     let plus, adaptive: Bool?
 
     enum CodingKeys: String, CodingKey {
-      case ratio, dominant, contextual, groups, plus, adaptive
+      case ratio, dominant, contextual, groups, plus, adaptive, heads, lengths, training
       case budget = "T"
       case tokens = "N"
       case importantRatio = "important_ratio"
       case byAttention = "k_by_attention"
-      case system = "system_tokens"
+      case textAfter = "text_tokens_after"
+      case merged = "r_effective"
+      case layer = "rank_layer"
+      case visualNow = "visual_now"
+      case visualAfter = "visual_after"
+      case classToken = "class_token"
+      case distillToken = "distill_token"
     }
   }
 
   private struct Index: Decodable { let cases: [Case] }
 
-  static func cases(_ method: String) -> [GoldenCase<Case>] {
+  static func cases(_ method: String, where isAsked: (Parameters) -> Bool = { _ in true }) -> [GoldenCase<Case>] {
     Fixtures.cases {
-      try JSONDecoder().decode(Index.self, from: Data(contentsOf: Fixtures.url("reducers/\(method)/index.json"))).cases
+      let file = Fixtures.url("reducers/\(method)/index.json")
+      return try JSONDecoder().decode(Index.self, from: Data(contentsOf: file)).cases.filter { isAsked($0.params) }
     }
   }
 

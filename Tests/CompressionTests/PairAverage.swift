@@ -39,6 +39,7 @@ final class RecordingReducer: TokenReducer, @unchecked Sendable {
   var readsPrompt: Bool { base.readsPrompt }
   var keepsPositions: Bool { true }
   var keepsOrder: Bool { base.keepsOrder }
+  var weighsBySize: Bool { base.weighsBySize }
   func count(ratio: Double, of total: Int) -> Int { base.count(ratio: ratio, of: total) }
   func reduce(_ choice: TokenChoice) throws -> Reduction { try reduce([choice])[0] }
   func reduce(_ choices: [TokenChoice]) throws -> [Reduction] {

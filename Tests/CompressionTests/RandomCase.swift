@@ -9,7 +9,7 @@ import Torch
 /// A random small model, a packed batch of unequal samples with no image, one or several, and a random plan.
 struct RandomCase {
   /// Those that work in the decoder and merge nothing.
-  static let strategies = ["dart", "fastv", "random", "uniform"]
+  static let strategies = ["dart", "fastv", "random", "uniform", "pyramiddrop"]
 
   let model: LLaVAModel
   let prompts: [[Int]]

@@ -86,11 +86,13 @@ import Training
     #expect(grid.cells.count == 12 && grid.runs().count == 11 * 5 + 2)
     let nested = try LabGrid(contentsOf: root.appending(path: "Lab/nested.yaml"))
     #expect(nested.beds == ["plenty", "few", "unlabelled", "noisy", "half"])
+    let reducers = try LabGrid(contentsOf: root.appending(path: "Lab/reducers.yaml"))
+    #expect(reducers.cells.count == 6 && reducers.runs().count == 5 * 6 + 2)
     // As many visual tokens as the embedded model.
     var model = try LLaVAConfiguration.preset("tiny")
     model.vision.imageSize = 12 * model.vision.patchSize
     model.text.layers = 6
-    for (grid, run) in grid.runs().map({ (grid, $0) }) + nested.runs().map({ (nested, $0) }) {
+    for (grid, run) in [grid, nested, reducers].flatMap({ grid in grid.runs().map { (grid, $0) } }) {
       var configuration = TrainingConfiguration()
       (configuration.model, configuration.output, configuration.data.file) = ("m", "o", "d")
       for setting in grid.settings(of: run) ?? [] { try configuration.set("\(setting.key)=\(setting.value)") }

@@ -5,7 +5,7 @@ extension CompressionPlan {
   ///
   /// The amount is a number of tokens (`64`), a share of them (`11%`), or the share that the strategy's own formula is to drop
   /// (`ratio=0.889`). The site is a number of decoder layers, `features`, `tower`, `tower.12` (after that many of its layers) or
-  /// `picture`; without one the strategy works where it works first, in the decoder after 2 layers:
+  /// `picture`; without one the strategy works where it works first, in the decoder after 2 layers, or is its authors' whole schedule:
   ///
   ///     dart:64@2
   ///     dart:64@2,dart:16@15
@@ -15,7 +15,7 @@ extension CompressionPlan {
   /// - Throws: `CompressionError.spelling`, which quotes the stage; what `init(stages:)` and the registry throw.
   public init(_ text: String, registry: ReducerRegistry = .standard) throws {
     let stages = text.split(separator: ",", omittingEmptySubsequences: false)
-    try self.init(stages: stages.map { try Stage(String($0), registry) })
+    try self.init(stages: stages.flatMap { try Stage.all(of: String($0), registry) })
   }
 }
 
@@ -29,6 +29,15 @@ extension CompressionPlan.Stage: CustomStringConvertible {
   public var description: String {
     let parts = (name ?? "\(type(of: reducer))").split(separator: ":", maxSplits: 1).map(String.init)
     return ([parts[0], "\(amount)"] + parts.dropFirst()).joined(separator: ":") + "@\(site)"
+  }
+
+  /// The stages of a spelling: one, or a schedule.
+  fileprivate static func all(of text: String, _ registry: ReducerRegistry) throws -> [Self] {
+    let one = try Self(text, registry)
+    let name = text.split(separator: ":").first.map(String.init) ?? ""
+    guard !text.contains("@"), let preset = registry[name]?.preset else { return [one] }
+    let schedule = preset(one.amount)
+    return schedule.isEmpty ? [one] : schedule.map { Self(one.reducer, at: $0.site, $0.amount, name: one.name) }
   }
 
   fileprivate init(_ text: String, _ registry: ReducerRegistry) throws {

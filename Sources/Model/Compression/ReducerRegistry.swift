@@ -8,14 +8,20 @@ public struct ReducerRegistry: Sendable {
     public let options: [ReducerOption]
     /// How often it was changed so that it chooses other tokens, plus one: answers under an earlier version are asked for anew.
     public let version: Int
+    /// Where the authors' whole schedule drops tokens and how many are left there, for an amount without a site; nil for one stage where
+    /// the strategy works first, or for an amount that it has no answer to.
+    let preset: (@Sendable (CompressionPlan.Amount) -> [(site: Site, amount: CompressionPlan.Amount)])?
     fileprivate let make: @Sendable (ReducerOptions) throws -> any TokenReducer
 
     /// A strategy and its options.
     public init(
-      _ options: [ReducerOption] = [], version: Int = 1, make: @escaping @Sendable (ReducerOptions) throws -> any TokenReducer
+      _ options: [ReducerOption] = [], version: Int = 1,
+      preset: (@Sendable (CompressionPlan.Amount) -> [(site: Site, amount: CompressionPlan.Amount)])? = nil,
+      make: @escaping @Sendable (ReducerOptions) throws -> any TokenReducer
     ) {
       self.options = options
       self.version = version
+      self.preset = preset
       self.make = make
     }
   }
@@ -42,6 +48,10 @@ public struct ReducerRegistry: Sendable {
     }
     registry["prumerge"] = Entry([.semantics]) { PruMerge(semantics: try $0.choice(.semantics)) }
     registry["prumerge+"] = Entry([.semantics]) { PruMerge(samplesGrid: true, semantics: try $0.choice(.semantics)) }
+    registry["tome"] = Entry([.semantics]) { ToMe(semantics: try $0.choice(.semantics)) }
+    registry["pyramiddrop"] = Entry([.semantics], preset: PyramidDrop.schedule) {
+      PyramidDrop(semantics: try $0.choice(.semantics))
+    }
     registry["random"] = Entry { _ in RandomChoice() }
     registry["uniform"] = Entry { _ in Uniform() }
     registry["downsample"] = Entry { _ in Downsample() }

@@ -12,7 +12,9 @@ public final class SiteRows {
   private let traces: [Int: AttentionTrace]
   private let lastLayer: Int?
   private let norm: (Tensor) throws -> Tensor
+  private let next: NextLayer?
   private var scores: [[Int]: Tensor] = [:]
+  private var nextKeys: [Tensor]?
   private var norms: Tensor?
 
   /// Rows at a site.
@@ -23,15 +25,17 @@ public final class SiteRows {
   ///   - traces: queries and keys of decoder layers, by index.
   ///   - lastLayer: the layer before the site among them; nil before the decoder.
   ///   - norm: the model's final normalisation; the rows themselves where the site has none.
+  ///   - next: the decoder layer behind the site; nil where there is none.
   public init(
     hidden: Tensor, lengths: [Int], traces: [Int: AttentionTrace] = [:], lastLayer: Int? = nil,
-    norm: @escaping (Tensor) throws -> Tensor = { $0 }
+    norm: @escaping (Tensor) throws -> Tensor = { $0 }, next: NextLayer? = nil
   ) {
     self.hidden = hidden
     starts = lengths.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1) }
     self.traces = traces
     self.lastLayer = lastLayer
     self.norm = norm
+    self.next = next
   }
 
   /// Rows of a sample.
@@ -76,18 +80,39 @@ public final class SiteRows {
     guard let queries = trace.queries else {
       throw CompressionError.unavailable("queries of the decoder", hint: "name them in the strategy's needs")
     }
-    let (rows, keys) = (count(of: sample), trace.keys[sample])
-    let past = keys.size(1) - rows
-    let groups = keys.size(0)
-    let (heads, width) = (queries.size(1), queries.size(2))
-    let query = try queries.selected(0, starts[sample] + row).to(.float32).reshaped([groups, heads / groups, width])
-    let seen = try keys.narrow(1, from: 0, length: past + row + 1).to(.float32)
-    let weights = try (query * (1 / Double(width).squareRoot())).matmul(seen.transposed(1, 2)).softmax(-1)
-    let mean = try weights.reshaped([heads, past + row + 1]).mean(0).narrow(0, from: past, length: row + 1)
-    let unseen = rows - row - 1
-    let found = unseen == 0 ? mean : try concatenate([mean, .zeros([unseen], on: mean.device)])
+    let found = try received(queries.selected(0, starts[sample] + row), trace.keys[sample], row, count(of: sample))
     scores[key] = found
     return found
+  }
+
+  /// True where a layer follows that can be asked ahead of time.
+  public var hasNextLayer: Bool { next != nil }
+
+  /// What one row would attend to in the layer behind the site if the rows came to it as they are; as `attention(of:in:layer:)`.
+  ///
+  /// - Throws: `CompressionError.unavailable` behind the last layer.
+  public func nextAttention(of row: Int, in sample: Int) throws -> Tensor {
+    guard let next else {
+      throw CompressionError.unavailable("the decoder layer behind the site", hint: "cut before the last layer")
+    }
+    let keys = try nextKeys ?? next.keys()
+    nextKeys = keys
+    let query = try next.queries(Tensor([starts[sample] + row], on: hidden.device)).selected(0, 0)
+    return try received(query, keys[sample], row, count(of: sample))
+  }
+
+  /// Softmax over the columns that a row sees of keys [groups, columns, width], for a query [heads, width]: mean over heads, of the sample's
+  /// own `rows`.
+  private func received(_ query: Tensor, _ keys: Tensor, _ row: Int, _ rows: Int) throws -> Tensor {
+    let past = keys.size(1) - rows
+    let groups = keys.size(0)
+    let (heads, width) = (query.size(0), query.size(1))
+    let grouped = try query.to(.float32).reshaped([groups, heads / groups, width])
+    let seen = try keys.narrow(1, from: 0, length: past + row + 1).to(.float32)
+    let weights = try (grouped * (1 / Double(width).squareRoot())).matmul(seen.transposed(1, 2)).softmax(-1)
+    let mean = try weights.reshaped([heads, past + row + 1]).mean(0).narrow(0, from: past, length: row + 1)
+    let unseen = rows - row - 1
+    return unseen == 0 ? mean : try concatenate([mean, .zeros([unseen], on: mean.device)])
   }
 
   private func trace(_ layer: Int?, _ what: String) throws -> AttentionTrace {
@@ -96,5 +121,21 @@ public final class SiteRows {
         "\(what) of decoder layer \((layer ?? lastLayer).map(String.init) ?? "-")", hint: "name them in the strategy's needs")
     }
     return trace
+  }
+}
+
+/// The decoder layer behind a site: what it would attend with if the rows came to it as they are.
+///
+/// Projections alone, and only when somebody asks.
+public struct NextLayer {
+  /// Each sample's keys after rotary embedding, [keyValueHeads, columns, headDimension], those of a cache first.
+  let keys: () throws -> [Tensor]
+  /// Queries after rotary embedding of rows by int64 index, [rows, heads, headDimension].
+  let queries: (Tensor) throws -> Tensor
+
+  /// A layer to be asked ahead of time.
+  public init(keys: @escaping () throws -> [Tensor], queries: @escaping (Tensor) throws -> Tensor) {
+    self.keys = keys
+    self.queries = queries
   }
 }

@@ -27,6 +27,10 @@ public protocol TokenReducer: Sendable {
   /// True unless a strategy says otherwise. In the decoder the order is always kept.
   var keepsOrder: Bool { get }
 
+  /// True where in the tower's layers behind it a merged token is to be attended to as if it were as many as it is made of; false unless a
+  /// strategy says otherwise.
+  var weighsBySize: Bool { get }
+
   /// True where `choice.generator` has a say, so that the same picture may lose other tokens under another seed; false unless a strategy
   /// says otherwise, and one that draws must.
   var drawsAtRandom: Bool { get }
@@ -64,6 +68,9 @@ extension TokenReducer {
   public var keepsOrder: Bool { true }
 
   /// False.
+  public var weighsBySize: Bool { false }
+
+  /// False.
   public var drawsAtRandom: Bool { false }
 
   /// int((1 - ratio) · total).
@@ -82,7 +89,7 @@ public struct ReducerNeeds: Sendable, Hashable {
   /// Further decoder layers whose queries and keys are looked at, by index; all before the cut.
   public var decoderLayers: Set<Int>
   /// Layers of the tower whose queries and keys are looked at (`VisualTokens.tower`): by index, or from the end, -1 for the last one
-  /// that is computed; `layerBehindTower` for the one after it.
+  /// that is computed; `layerBehindTower` for the one after it, `layerBeforeSite` for the one before a site in the tower.
   public var towerLayers: Set<Int>
   /// Embeddings of the prompt's text tokens: `VisualTokens.textEmbeddings`.
   public var text: Bool
@@ -100,6 +107,9 @@ public struct ReducerNeeds: Sendable, Hashable {
 
   /// The tower's layer that would be the next and whose output nobody uses: its queries and keys alone are computed.
   public static let layerBehindTower = Int.max
+
+  /// The tower's layer right before the site, or the last one that is computed.
+  public static let layerBeforeSite = Int.min
 
   /// What either of two needs.
   public func union(_ other: ReducerNeeds) -> ReducerNeeds {

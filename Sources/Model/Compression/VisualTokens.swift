@@ -20,11 +20,14 @@ public struct VisualTokens {
   ///
   /// A merge may take it into its mixes, as the column before the tokens.
   public let classRow: Tensor?
+  /// Of how many tokens each is made, [count] float32; nil where none is merged, or nobody weighs them.
+  public let sizes: Tensor?
   /// The sample's rows that hold images now, this one's included.
   let visual: [Range<Int>]
   /// Rows before the answer to the prompt that the image belongs to.
   let promptEnd: Int
   private let text: (() throws -> Tensor)?
+  private let labels: (() throws -> [Int])?
 
   /// An image at a site.
   ///
@@ -32,10 +35,11 @@ public struct VisualTokens {
   ///   - visual: rows of all images of the sample; the image's own unless given.
   ///   - promptEnd: the first row after the image that belongs to an answer; nil for the number of rows.
   ///   - text: embeddings of the prompt's text tokens, [tokens, width], where they are at hand.
+  ///   - labels: the labels of the sample's rows, -100 where nothing is supervised, in training.
   public init(
     site: Site, rows: SiteRows, sample: Int = 0, span: Range<Int>, visual: [Range<Int>]? = nil, promptEnd: Int? = nil,
-    patches: Tensor? = nil, layout: TokenLayout, tower: [Int: TowerTrace] = [:], classRow: Tensor? = nil,
-    text: (() throws -> Tensor)? = nil
+    patches: Tensor? = nil, layout: TokenLayout, tower: [Int: TowerTrace] = [:], classRow: Tensor? = nil, sizes: Tensor? = nil,
+    text: (() throws -> Tensor)? = nil, labels: (() throws -> [Int])? = nil
   ) {
     self.site = site
     self.rows = rows
@@ -47,7 +51,9 @@ public struct VisualTokens {
     self.layout = layout
     self.tower = tower
     self.classRow = classRow
+    self.sizes = sizes
     self.text = text
+    self.labels = labels
   }
 
   /// Tokens of the image now.
@@ -74,13 +80,36 @@ public struct VisualTokens {
     return try rows.attention(of: row, in: sample, layer: layer).narrow(0, from: span.lowerBound, length: count)
   }
 
+  /// What a row of the sample would pay to each token in the decoder layer behind the site: [count] float32, softmax over all that it
+  /// sees, mean over heads.
+  ///
+  /// - Throws: `CompressionError.unavailable` behind the last layer.
+  public func nextAttention(of row: Int) throws -> Tensor {
+    try rows.nextAttention(of: row, in: sample).narrow(0, from: span.lowerBound, length: count)
+  }
+
+  /// The sample's rows that are about to be answered: the prompt's last one, or under `reference` semantics each one before an answer, in
+  /// inference the last one of all.
+  public func askingRows(_ semantics: CompressionSemantics) throws -> [Int] {
+    if semantics == .corrected { return [promptEnd - 1] }
+    let labels = try labels?() ?? []
+    let found = labels.indices.dropFirst().filter { labels[$0] >= 0 && labels[$0 - 1] < 0 }.map { $0 - 1 }
+    return found.isEmpty ? [rows.count(of: sample) - 1] : found
+  }
+
   /// Queries and keys of a tower layer that the strategy's needs name.
   ///
   /// - Throws: `CompressionError.unavailable` where they are not at hand.
   public func trace(ofTowerLayer name: Int) throws -> TowerTrace {
     guard let trace = tower[name] else {
+      let which =
+        switch name {
+        case ReducerNeeds.layerBehindTower: "layer behind the last one computed"
+        case ReducerNeeds.layerBeforeSite: "layer before the site"
+        default: "layer \(name)"
+        }
       throw CompressionError.unavailable(
-        "queries and keys of the tower's \(name == ReducerNeeds.layerBehindTower ? "layer behind the last one computed" : "layer \(name)")",
+        "queries and keys of the tower's \(which)",
         hint: "name them in the strategy's needs, and put it behind that layer: @tower, @features or a decoder layer")
     }
     return trace

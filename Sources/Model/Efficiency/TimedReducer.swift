@@ -25,6 +25,8 @@ public final class TimedReducer: TokenReducer {
   /// As `base`.
   public var keepsPositions: Bool { base.keepsPositions }
   /// As `base`.
+  public var weighsBySize: Bool { base.weighsBySize }
+  /// As `base`.
   public var drawsAtRandom: Bool { base.drawsAtRandom }
   /// As `base`.
   public var keepsOrder: Bool { base.keepsOrder }

@@ -26,6 +26,9 @@ public struct KeyValueCache: Sendable {
   /// Tokens that a layer holds.
   public func count(layer: Int) -> Int { layers[layer].count }
 
+  /// The keys that a layer holds, [keyValueHeads, tokens, headDimension]; nil for none.
+  func keys(layer: Int) throws -> Tensor? { layers[layer].count == 0 ? nil : try layers[layer].keys() }
+
   /// Bytes of the tokens held, in all layers.
   public var usedByteCount: Int { layers.reduce(0) { $0 + $1.usedByteCount } }
 

@@ -12,6 +12,9 @@ public protocol KeyValueStore: Sendable {
   /// Bytes of the memory taken.
   var byteCount: Int { get }
 
+  /// All keys that are held, [keyValueHeads, tokens, headDimension]; valid until the store is changed.
+  func keys() throws -> Tensor
+
   /// Adds keys and values [rows, keyValueHeads, headDimension].
   ///
   /// - Returns: all that is held now, [keyValueHeads, tokens, headDimension] each; valid until the store is changed again.
@@ -56,6 +59,9 @@ public struct ContiguousStore: KeyValueStore {
   public var usedByteCount: Int { count * tokenByteCount }
   /// Bytes of the memory taken.
   public var byteCount: Int { capacity * tokenByteCount }
+
+  /// The keys, without a copy.
+  public func keys() throws -> Tensor { try memory.keys.narrow(1, from: 0, length: count) }
 
   /// Adds tokens; memory that another copy refers to is left to it.
   public mutating func append(_ keys: Tensor, _ values: Tensor) throws -> (keys: Tensor, values: Tensor) {

@@ -40,9 +40,12 @@ public struct CLIPEncoder: VisualEncoder {
       hasExtraToken: vision.featureSelection == .patch)
     var layer = 0
     func run(to end: Int) throws {
-      let traced = Set(needs.map { $0 < 0 ? computedLayers + $0 : $0 }.filter { (layer..<end).contains($0) })
-      let (rows, traces) = try tower.run(state.rows, layers: layer..<end, traced: traced)
+      var traced = Set(needs.map { $0 < 0 ? computedLayers + $0 : $0 }.filter { (layer..<end).contains($0) })
+      let last = needs.contains(ReducerNeeds.layerBeforeSite) && end > layer ? end - 1 : nil
+      if let last { traced.insert(last) }
+      let (rows, traces) = try tower.run(state.rows, layers: layer..<end, traced: traced, keyBias: state.sizeBias())
       state.rows = rows
+      if let last, let trace = traces[last] { try state.add(trace, ReducerNeeds.layerBeforeSite) }
       for name in needs { if let trace = traces[name < 0 ? computedLayers + name : name] { try state.add(trace, name) } }
       layer = end
     }

@@ -15,6 +15,8 @@ struct EncodedPictures {
   private var places: [Tensor?]
   private var positions: Int
   private var traces: [[Int: TowerTrace]]
+  /// Of how many tokens each is made, [tokens] float32 for each image; nil where nobody weighs them.
+  private var sizes: [Tensor]?
 
   init(rows: Tensor, layout: TokenLayout, context: EncoderContext, hasExtraToken: Bool) {
     (self.rows, self.layout, self.context, self.hasExtraToken) = (rows, layout, context, hasExtraToken)
@@ -33,6 +35,32 @@ struct EncodedPictures {
     }
   }
 
+  /// Logarithms of the rows' sizes, [images, 1, 1, rows], where a strategy wants them to be attended to by size.
+  func sizeBias() throws -> Tensor? {
+    guard let sizes else { return nil }
+    let logs = try stack(sizes).log()
+    let first = try Tensor.zeros([logs.size(0), hasExtraToken ? 1 : 0], on: logs.device)
+    return try concatenate([first, logs], 1).unsqueezed(1).unsqueezed(1)
+  }
+
+  /// Sizes behind a stage: those that stay keep theirs, those that are merged add up.
+  private mutating func noteSizes(_ found: [Reduction?], _ stage: CompressionPlan.Stage, tokens: Int) throws {
+    if sizes == nil, !stage.reducer.weighsBySize { return }
+    let ones = try Tensor.ones([tokens], on: rows.device)
+    sizes = try found.enumerated().map { image, reduction in
+      let own = sizes?[image] ?? ones
+      switch reduction {
+      case .keep(let kept): return try own.rows(kept)
+      case .merge(_, let weights):
+        // A class token that is mixed in counts as none.
+        let mixed = try weights.narrow(1, from: weights.size(1) - tokens, length: tokens)
+        let used = try Tensor.zeros([1, 1], on: rows.device).isLess(than: mixed).to(.float32)
+        return try used.matmul(own.unsqueezed(1)).squeezed(1).clamped(1)
+      default: return own
+      }
+    }
+  }
+
   /// Asks a strategy, and leaves what it leaves.
   mutating func reduce(_ stage: EncoderStage) throws {
     let first = hasExtraToken ? 1 : 0
@@ -47,7 +75,8 @@ struct EncodedPictures {
         stage.counts[image],
         of: VisualTokens(
           site: stage.stage.site, rows: site, sample: image, span: 0..<tokens, patches: kept[image], layout: layout,
-          tower: traces[image], classRow: try classRows?.selected(0, image).detached(), text: text.map { text in { text } }),
+          tower: traces[image], classRow: try classRows?.selected(0, image).detached(), sizes: sizes?[image],
+          text: text.map { text in { text } }),
         generator: context.generators.isEmpty ? try Generator(seed: 0) : context.generators[image])
     }
     var checks: [ChoiceCheck] = []
@@ -55,6 +84,7 @@ struct EncodedPictures {
     // Before the decoder a question to the device costs little.
     for check in checks { try check.validate() }
     guard let count = stage.counts.first, found.contains(where: { $0 != nil }) else { return }
+    try noteSizes(found, stage.stage, tokens: tokens)
     let left = try found.enumerated().map { image, reduction in
       let mine = try own.selected(0, image)
       return try reduction?.applied(to: mine, classRow: classRows?.selected(0, image)) ?? mine

@@ -24,11 +24,13 @@ public struct VisionTower: Sendable {
     }
 
     /// - Returns: the rows, and queries and keys [images, heads, rows, headDimension].
-    func callAsFunction(_ x: Tensor, _ c: VisionConfiguration) throws -> (rows: Tensor, queries: Tensor, keys: Tensor) {
+    func callAsFunction(
+      _ x: Tensor, _ c: VisionConfiguration, keyBias: Tensor?
+    ) throws -> (rows: Tensor, queries: Tensor, keys: Tensor) {
       let (images, tokens) = (x.size(0), x.size(1))
       let normed = try norm1(x)
       let (queries, keys) = try queriesAndKeys(normed, c)
-      let mixed = try attendToAll(queries, keys, split(value(normed), c))
+      let mixed = try attendToAll(queries, keys, split(value(normed), c), bias: keyBias)
       let x = try x + output(mixed.transposed(1, 2).reshaped([images, tokens, c.hiddenSize]))
       return (try x + down(activate(up(norm2(x)), c.activation)), queries, keys)
     }
@@ -95,14 +97,16 @@ public struct VisionTower: Sendable {
 
   /// Some layers over [images, rows, hiddenSize].
   ///
-  /// - Parameter traced: layers whose queries and keys, [images, heads, rows, headDimension], are wanted.
+  /// - Parameters:
+  ///   - traced: layers whose queries and keys, [images, heads, rows, headDimension], are wanted.
+  ///   - keyBias: what is added to the scores of each row's key, [images, 1, 1, rows] float32.
   func run(
-    _ rows: Tensor, layers range: Range<Int>, traced: Set<Int> = []
+    _ rows: Tensor, layers range: Range<Int>, traced: Set<Int> = [], keyBias: Tensor? = nil
   ) throws -> (rows: Tensor, traces: [Int: (queries: Tensor, keys: Tensor)]) {
     var x = rows
     var traces: [Int: (queries: Tensor, keys: Tensor)] = [:]
     for index in range {
-      let (y, queries, keys) = try layers[index](x, configuration)
+      let (y, queries, keys) = try layers[index](x, configuration, keyBias: keyBias)
       if traced.contains(index) { traces[index] = (queries, keys) }
       x = y
     }

@@ -43,14 +43,18 @@ func attend(_ queries: Tensor, _ keys: Tensor, _ values: Tensor) throws -> Tenso
 /// Attention of all rows to all rows: queries, keys and values [images, heads, rows, headDimension], the result likewise.
 ///
 /// The kernel is chosen as in `attend`. Products go image by image, so that scores stay small.
-func attendToAll(_ queries: Tensor, _ keys: Tensor, _ values: Tensor) throws -> Tensor {
+///
+/// - Parameter bias: what is added to the scores of each key, [images, 1, 1, rows].
+func attendToAll(_ queries: Tensor, _ keys: Tensor, _ values: Tensor, bias: Tensor? = nil) throws -> Tensor {
+  let bias = try bias?.to(queries.dtype)
   guard queries.device == .cpu, queries.dtype == .bfloat16, Runtime.hasNativeBFloat16 else {
-    return try queries.attention(keys, values, causal: false)
+    return try queries.attention(keys, values, mask: bias, causal: false)
   }
   let scaled = try queries * (1 / Double(queries.size(-1)).squareRoot())
   return try stack(
     (0..<queries.size(0)).map { image in
       let scores = try scaled.selected(0, image).matmul(keys.selected(0, image).transposed(1, 2))
-      return try scores.softmax(-1).matmul(values.selected(0, image))
+      let biased = try bias.map { try scores + $0.selected(0, image) } ?? scores
+      return try biased.softmax(-1).matmul(values.selected(0, image))
     })
 }

@@ -89,6 +89,24 @@ public struct LlamaDecoder: Sendable {
     return (batch, trace)
   }
 
+  /// A layer to be asked ahead of time what it would attend with; nil where there is none.
+  ///
+  /// - Parameter past: for each sample the keys that its cache holds in that layer, nil for none.
+  func next(_ index: Int, _ batch: PackedBatch, past: @escaping () throws -> [Tensor?]) -> NextLayer? {
+    guard layers.indices.contains(index) else { return nil }
+    func angles() throws -> RotaryEmbedding.Angles {
+      try rotary.angles(batch.positions.rotary, length: batch.positions.next.max() ?? 0, batch.hidden.dtype)
+    }
+    return NextLayer {
+      let keys = try layers[index].keys(layers[index].inputNorm(batch.hidden), rotary, angles())
+      return try zip(keys.split(batch.lengths), past()).map { own, past in
+        try concatenate([past, try own.transposed(0, 1)].compactMap(\.self), 1)
+      }
+    } queries: { rows in
+      try layers[index].queries(layers[index].inputNorm(batch.hidden.rows(rows)), rotary, angles().rows(rows))
+    }
+  }
+
   private func check(_ range: Range<Int>, _ batch: PackedBatch, _ caches: [KeyValueCache]?) throws {
     if let caches, caches.count != batch.lengths.count {
       throw GenerationError.cacheCount(caches: caches.count, samples: batch.lengths.count)

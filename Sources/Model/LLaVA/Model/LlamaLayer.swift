@@ -37,11 +37,10 @@ struct LlamaLayer: Sendable {
   ) throws -> (Tensor, AttentionTrace?) {
     let c = configuration
     let normed = try inputNorm(x)
-    let keys = try rotary(key(normed).reshaped([-1, c.keyValueHeads, c.headDimension]), angles)
+    let keys = try keys(normed, rotary, angles)
     let values = try value(normed).reshaped([-1, c.keyValueHeads, c.headDimension])
     let asking = try asked.map { try normed.rows($0.indices) } ?? normed
-    let queries = try rotary(
-      query(asking).reshaped([-1, c.heads, c.headDimension]), asked.map { try angles.rows($0.indices) } ?? angles)
+    let queries = try queries(asking, rotary, asked.map { try angles.rows($0.indices) } ?? angles)
     let isAlone = caches?.allSatisfy { $0.count(layer: index) == 0 } ?? true
     let packed = isAlone ? packed : nil
     let seen = packed == nil || tracing || caches != nil ? try context(keys, values, lengths, index, &caches) : []
@@ -55,6 +54,16 @@ struct LlamaLayer: Sendable {
       try y + down(gate(inner).gating(up(inner))),
       tracing ? AttentionTrace(queries: queries, rowKeys: keys, keys: seen.map(\.keys)) : nil
     )
+  }
+
+  /// Keys of normalised rows after rotary embedding, [rows, keyValueHeads, headDimension].
+  func keys(_ normed: Tensor, _ rotary: RotaryEmbedding, _ angles: RotaryEmbedding.Angles) throws -> Tensor {
+    try rotary(key(normed).reshaped([-1, configuration.keyValueHeads, configuration.headDimension]), angles)
+  }
+
+  /// Queries likewise, [rows, heads, headDimension].
+  func queries(_ normed: Tensor, _ rotary: RotaryEmbedding, _ angles: RotaryEmbedding.Angles) throws -> Tensor {
+    try rotary(query(normed).reshaped([-1, configuration.heads, configuration.headDimension]), angles)
   }
 
   /// Attention of runs of rows of each sample, whose queries lie end to end; [rows, heads · headDimension].

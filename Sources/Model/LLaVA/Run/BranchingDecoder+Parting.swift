@@ -208,9 +208,20 @@ extension BranchingDecoder {
           ? try trunk.queries.map { try all($0, waited, layer) } : nil,
         rowKeys: nil, keys: trunk.keys + waited.map { trunk.keys[$0.sample] })
     }
-    return SiteRows(hidden: try joined.hidden.detached(), lengths: joined.lengths, traces: traces, lastLayer: walk.layer - 1) {
-      [norm = decoder.norm] in try norm($0)
+    var detached = joined
+    detached.hidden = try joined.hidden.detached()
+    // What is in the caches behind the cut: the trunk's, or where rows had waited the branch's own.
+    let held =
+      caches.isEmpty
+      ? []
+      : walk.slots.map { caches[$0] } + waited.map { branches[$0.branch].cache ?? caches[walk.slots[$0.sample]] }
+    let layer = walk.layer
+    let next = decoder.next(layer, detached) {
+      held.isEmpty ? detached.lengths.map { _ in nil } : try held.map { try $0?.keys(layer: layer) }
     }
+    return SiteRows(
+      hidden: detached.hidden, lengths: joined.lengths, traces: traces, lastLayer: walk.layer - 1,
+      norm: { [norm = decoder.norm] in try norm($0) }, next: next)
   }
 
   /// Queries of the trunks' rows, then of those that had waited; of branches whose own strategy needs none, nothing is known.
@@ -228,11 +239,13 @@ extension BranchingDecoder {
   ) throws -> [TokenChoice] {
     let images = joined.images[way.place]
     let text = way.waited?.text ?? texts[walk.origins[way.sample]]
+    let labels = try joined.labels?.narrow(0, from: joined.starts[way.place], length: joined.lengths[way.place])
     let generator = try branches[way.branch].generator ?? Generator(seed: 0)
     return zip(images, way.reduction?.counts ?? []).map { image, count in
       let tokens = VisualTokens(
         site: stage.site, rows: rows, sample: way.place, span: image.span, visual: images.map(\.span), promptEnd: image.promptEnd,
-        patches: image.kept, layout: image.layout, tower: image.tower, text: text.map { text in { text } })
+        patches: image.kept, layout: image.layout, tower: image.tower, text: text.map { text in { text } },
+        labels: labels.map { labels in { try labels.array(Int.self) } })
       return TokenChoice(count, of: tokens, generator: generator)
     }
   }
