@@ -105,7 +105,7 @@ struct ProfileReport: Encodable {
     let percent: (Double) -> String = { String(format: "%.1f%%", 100 * $0) }
     let again = thenLayer.map { ", and to \(thenKeep ?? 0) after layer \($0)" } ?? ""
     // Plans in full say themselves where they work.
-    let place = rows.allSatisfy { $0.compressor.contains("@") } ? "" : ", dropped after layer \(layer)\(again)"
+    let place = rows.allSatisfy { $0.compressor.contains(where: ":@".contains) } ? "" : ", dropped after layer \(layer)\(again)"
     var lines = [
       "\(model): \(layers) decoder layers, one picture of \(visualTokens) visual tokens\(place)",
       "true: tower, projector, decoder, head; \(String(format: "%g", text.true)) text tokens. paper: as EPIC counts, \(String(format: "%g", text.paper)) text tokens.",
