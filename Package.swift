@@ -183,7 +183,8 @@ let package = Package(
     .testTarget(name: "DemoTests", dependencies: ["Demo", "Imaging", "Language", "LLaVA", "Shapes", "TestSupport", "Torch"]),
     .testTarget(name: "EfficiencyTests", dependencies: ["Efficiency", "LLaVA", "TestModels", "TestSupport"]),
     .testTarget(name: "ReportTests", dependencies: ["Report", "Imaging", "Compression"]),
-    .testTarget(name: "LLaVATests", dependencies: ["Imaging", "LLaVA", "TestModels", "TestSupport"]),
+    .testTarget(
+      name: "LLaVATests", dependencies: ["Compression", "Imaging", "LLaVA", "TestModels", "TestSupport"], exclude: ["Resources"]),
     .testTarget(
       name: "DistillationTests",
       dependencies: ["Distillation", "Compression", "LLaVA", "Imaging", "GoldenModels", "TestModels", "TestSupport"]),

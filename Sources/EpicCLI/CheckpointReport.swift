@@ -10,7 +10,12 @@ struct CheckpointReport: Encodable {
   }
 
   struct Vision: Encodable {
-    let hiddenSize, layers, computedLayers, heads, intermediateSize, imageSize, patchSize, visualTokens: Int
+    let tower: String
+    let hiddenSize, layers, computedLayers, heads, intermediateSize, imageSize, patchSize: Int
+    /// Of a picture; where pictures vary, of a square one of a megapixel that is alone.
+    let visualTokens: Int
+    /// Most of any picture, where pictures vary.
+    let mostVisualTokens: Int?
   }
 
   struct Text: Encodable {
@@ -20,6 +25,7 @@ struct CheckpointReport: Encodable {
   }
 
   let layout: String
+  let family: String
   let projector: String
   let vision: Vision
   let language: Text
@@ -38,18 +44,21 @@ struct CheckpointReport: Encodable {
   private let verification: CheckpointVerification?
 
   enum CodingKeys: String, CodingKey {
-    case layout, projector, vision, language = "text", storedTypes, groups, parameters, bytes, ignoredTensors, towerFolder,
+    case layout, family, projector, vision, language = "text", storedTypes, groups, parameters, bytes, ignoredTensors,
+      towerFolder,
       memoryBytes, kvCacheBytesPerToken, verified
   }
 
   init(_ reader: CheckpointReader, _ verification: CheckpointVerification? = nil) {
     let c = reader.configuration
     layout = reader.layout.rawValue
+    family = c.family.type
     projector = c.projector.name
     vision = Vision(
-      hiddenSize: c.vision.hiddenSize, layers: c.vision.layers, computedLayers: c.vision.computedLayers, heads: c.vision.heads,
+      tower: c.vision.tower.rawValue, hiddenSize: c.vision.hiddenSize, layers: c.vision.layers,
+      computedLayers: c.vision.computedLayers, heads: c.vision.heads,
       intermediateSize: c.vision.intermediateSize, imageSize: c.vision.imageSize, patchSize: c.vision.patchSize,
-      visualTokens: c.pictureLayout.count)
+      visualTokens: c.pictureLayout.count, mostVisualTokens: c.picturesVary ? c.mostTokens(isAlone: true) : nil)
     language = Text(
       family: c.text.family.rawValue, hiddenSize: c.text.hiddenSize, layers: c.text.layers, heads: c.text.heads,
       keyValueHeads: c.text.keyValueHeads, headDimension: c.text.headDimension, intermediateSize: c.text.intermediateSize,
@@ -76,11 +85,12 @@ struct CheckpointReport: Encodable {
 
   /// The report for people, a line for each thing.
   var text: String {
+    let most = vision.mostVisualTokens.map { " of a picture of a megapixel, at most \($0)" } ?? ""
     var lines: [(String, String)] = [
-      ("layout", layout == "hf" ? "Hugging Face" : "original LLaVA"),
+      ("family", family), ("layout", layout == "hf" ? "Hugging Face" : "original LLaVA"),
       (
         "vision",
-        "\(vision.layers) layers (\(vision.computedLayers) computed), \(vision.hiddenSize) wide, \(vision.heads) heads, images of \(vision.imageSize) pixels in patches of \(vision.patchSize): \(vision.visualTokens) visual tokens"
+        "\(vision.layers) layers (\(vision.computedLayers) computed), \(vision.hiddenSize) wide, \(vision.heads) heads, images of \(vision.imageSize) pixels in patches of \(vision.patchSize): \(vision.visualTokens) visual tokens\(most)"
       ),
       ("projector", projector),
       (

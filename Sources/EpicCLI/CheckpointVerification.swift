@@ -50,7 +50,8 @@ struct CheckpointVerification: Encodable {
       },
       Part("processor") {
         let processor = try LLaVAPipeline.preprocessor(reader)
-        return "pictures of \(processor.imageSize) by \(processor.imageSize) pixels"
+        let tiles = processor.tiling == nil ? "" : ", whole and in tiles"
+        return "pictures of \(processor.imageSize) by \(processor.imageSize) pixels\(tiles)"
       },
     ]
   }

@@ -11,8 +11,8 @@ struct CompressionOptions: ParsableArguments {
     ))
   var compressor: String?
 
-  @Option(help: ArgumentHelp("Visual tokens to keep of each picture.", valueName: "n"))
-  var keep: Int?
+  @Option(help: ArgumentHelp("Visual tokens to keep of each picture: a number, or a share such as 11%.", valueName: "n"))
+  var keep: KeptTokens?
 
   @Option(help: ArgumentHelp("Share of each picture's visual tokens to drop, in place of --keep.", valueName: "r"))
   var ratio: Double?
@@ -43,7 +43,7 @@ struct CompressionOptions: ParsableArguments {
   var plan: CompressionPlan? {
     get throws {
       if let reduce { return try checkOption("--reduce") { try CompressionPlan(reduce) } }
-      guard let amount = keep.map(CompressionPlan.Amount.keep) ?? ratio.map(CompressionPlan.Amount.ratio) else { return nil }
+      guard let amount = keep?.amount ?? ratio.map(CompressionPlan.Amount.ratio) else { return nil }
       return try place.plan(compressor ?? "dart", amount)
     }
   }
@@ -77,6 +77,19 @@ struct CompressionOptions: ParsableArguments {
   func plan(forCheckpoint folder: URL) throws -> CompressionPlan? {
     if try plan == nil { return nil }
     return try plan(for: CheckpointReader(folder).configuration)
+  }
+}
+
+/// How much of each picture stays: a number of tokens or a share.
+struct KeptTokens: ExpressibleByArgument, Sendable {
+  let amount: CompressionPlan.Amount
+
+  init?(argument: String) {
+    switch CompressionPlan.Amount(argument) {
+    case .keep(let keep)?: amount = .keep(keep)
+    case .share(let share)?: amount = .share(share)
+    default: return nil
+    }
   }
 }
 

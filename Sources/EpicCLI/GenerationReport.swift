@@ -21,14 +21,14 @@ struct GenerationReport: Encodable {
   /// Of one answer, or of several equal ones that were computed together.
   ///
   /// - Parameter plan: what was to be dropped.
-  init(_ answer: Answer, samples: Int = 1, images: Int = 0, plan: CompressionPlan? = nil) {
+  init(_ answer: Answer, samples: Int = 1, plan: CompressionPlan? = nil) {
     text = answer.text
     tokens = answer.result.tokens
     finish = answer.result.finish.rawValue
     promptTokens = answer.result.promptTokens
     visualTokens = answer.result.visualTokens
     keptVisualTokens = answer.result.keptVisualTokens
-    keptIndices = answer.keptIndices(images: images, plan)
+    keptIndices = answer.keptIndices(plan)
     cuts = keptIndices == nil ? nil : answer.result.cuts
     kvCacheBytes = answer.result.kvCacheBytes
     timings = answer.timings
@@ -39,11 +39,10 @@ struct GenerationReport: Encodable {
 
 extension Answer {
   /// For each picture the tokens that the last cut left; nil where the plan drops none in the decoder.
-  func keptIndices(images: Int, _ plan: CompressionPlan?) -> [[Int]]? {
+  func keptIndices(_ plan: CompressionPlan?) -> [[Int]]? {
     guard let plan, !plan.stages.contains(where: { $0.site.decoderLayer == nil && !$0.reducer.keepsPositions }) else {
       return nil
     }
-    let all = Array(0..<(images == 0 ? 0 : result.visualTokens / images))
-    return result.cuts.last?.keptIndices ?? Array(repeating: all, count: images)
+    return result.cuts.last?.keptIndices ?? result.imageTokens.map { Array(0..<$0) }
   }
 }

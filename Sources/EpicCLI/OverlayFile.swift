@@ -30,15 +30,13 @@ struct OverlayFile {
 
   /// Draws all pictures side by side.
   func write(_ answer: Answer, _ pictures: [RGBImage], _ pipeline: LLaVAPipeline, _ plan: CompressionPlan?) throws {
-    let side = pipeline.preprocessor.imageSize
-    let view = pipeline.preprocessor.magnified(by: max(1, (Self.comfortableSize + side - 1) / side))
-    let grid = try pipeline.model.pictureLayout.grid()
     let merged = plan?.stages.first { $0.site.decoderLayer == nil && !$0.reducer.keepsPositions }
     let drawings = try pictures.enumerated().map { index, picture in
+      let (view, layout) = try pipeline.shown(picture, of: pictures.count, side: Self.comfortableSize)
       let overlay =
-        try merged.map { TokenOverlay(grid, pooledTo: try $0.count(of: grid.count)) }
-        ?? TokenOverlay(grid, keptIndices: answer.result.cuts.map { $0.keptIndices[index] })
-      return try overlay.drawn(on: view.resizedPixels(picture))
+        try merged.map { TokenOverlay(layout, pooledTo: try $0.count(of: layout.counted, clamped: true)) }
+        ?? TokenOverlay(layout, keptIndices: answer.result.cuts.map { $0.keptIndices[index] })
+      return try overlay.drawn(on: view)
     }
     try RGBImage.sideBySide(drawings).writePNG(to: url)
   }

@@ -60,7 +60,7 @@ import Torch
     let side = configuration.vision.imageSize
     let pictures = try (0..<3).map { index in
       PreparedPicture(
-        key: "\(index)", pixels: try Tensor.randn([1, 3, side, side], generator: generator),
+        key: "\(index)", pixels: try PicturePixels(.randn([3, side, side], generator: generator)),
         seed: UInt64.random(in: 0..<99, using: &random))
     }
     let requests = try (0..<Int.random(in: 3...7, using: &random)).map { index -> AnswerRequest in
@@ -83,7 +83,8 @@ import Torch
           options.maximumNewTokens = request.maximumNewTokens
           options.compression = plan.compression
           options.seed = request.picture?.seed ?? 0
-          let alone = try pipeline.answer(GenerationRequest(ids: request.ids, pixels: request.picture?.pixels), options)
+          let alone = try pipeline.answer(
+            GenerationRequest(ids: request.ids, pictures: [request.picture?.pixels].compactMap(\.self)), options)
           #expect(answer.text == alone.text && answer.tokens == alone.result.tokens, "\(plan.id)")
           #expect(answer.finish == alone.result.finish)
           #expect(answer.textTokens + alone.result.visualTokens >= alone.result.promptTokens)

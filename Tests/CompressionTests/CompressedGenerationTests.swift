@@ -19,7 +19,8 @@ import Torch
     let requests = try c.prompts.map { ids in
       let images = ids.filter { $0 == imagePlaceholderID }.count
       let shape = [images, 3, vision.imageSize, vision.imageSize]
-      return GenerationRequest(ids: ids, pixels: images == 0 ? nil : try Tensor.randn(shape, generator: generator))
+      return try GenerationRequest(
+        ids: ids, pictures: PicturePixels.each(images == 0 ? nil : try Tensor.randn(shape, generator: generator)))
     }
     var options = GenerationOptions()
     options.maximumNewTokens = Int.random(in: 2...6, using: &c.random)
@@ -34,7 +35,7 @@ import Torch
     let results = try c.model.generate(requests, options).results
     try inference {
       for (request, result) in zip(requests, results) {
-        let segments = try c.model.encode([PictureRequest(ids: [], pixels: request.pixels)])
+        let segments = try c.model.encode([PictureRequest(ids: [], pictures: request.pictures)])
         let whole = try c.model.splice([request.ids + result.tokens], segments)
         let images = whole.visual.map { $0.map(\.count) }
         // What each cut kept of what the one before it had left.
@@ -130,7 +131,8 @@ import Torch
   @Test func poolingShortensTheImage() throws {
     let model = try TestModel.tiny(seed: 3)
     let pixels = try Tensor.randn([2, 3, 56, 56], generator: Generator(seed: 1))
-    let request = GenerationRequest(ids: [1, imagePlaceholderID, 70, imagePlaceholderID, 80], pixels: pixels)
+    let request = try GenerationRequest(
+      ids: [1, imagePlaceholderID, 70, imagePlaceholderID, 80], pictures: PicturePixels.each(pixels))
     var options = GenerationOptions()
     options.maximumNewTokens = 4
     options.compression = try CompressionPlan(AveragePool(), layer: 2, .ratio(0.75))
@@ -138,12 +140,15 @@ import Torch
     #expect(result.visualTokens == 32 && result.keptVisualTokens == 8 && result.promptTokens == 11 && result.cuts.isEmpty)
     try inference {
       // 2 × 2 means of the tower's features, by libtorch's own pooling.
-      let features = try model.tower(pixels)
+      let encoder = try #require(model.encoder as? WholePictureEncoder)
+      let features = try encoder.tower(pixels)
       let grid = try features.transposed(1, 2).reshaped([2, -1, 4, 4])
       let means = try Operator("aten::avg_pool2d")(.tensor(grid), .ints([2, 2])).reshaped([2, -1, 4]).transposed(1, 2)
-      let segments = try model.encode([PictureRequest(ids: [], pixels: pixels, plan: options.compression)])[0]
-      #expect(try distance(stack(segments.map(\.rows)), model.projector(means)) < 1e-5)
-      let batch = try model.splice([request.ids], features: [[means[0], means[1]].map { try model.projector($0) }])
+      let segments = try model.encode([
+        try PictureRequest(ids: [], pictures: PicturePixels.each(pixels), plan: options.compression)
+      ])[0]
+      #expect(try distance(stack(segments.map(\.rows)), encoder.projector(means)) < 1e-5)
+      let batch = try model.splice([request.ids], features: [[means[0], means[1]].map { try encoder.projector($0) }])
       let best = try model.logits(batch).selected(0, 10).argmax().item()
       #expect(result.tokens.first == Int(best))
     }

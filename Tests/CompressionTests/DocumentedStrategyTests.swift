@@ -1,4 +1,5 @@
 import Compression
+import Imaging
 import LLaVA
 import Language
 import TestModels
@@ -22,7 +23,7 @@ struct Distinct: TokenReducer {
   @Test func theStrategyInTheReadmeRuns() throws {
     let model = try TestModel.tiny(seed: 4)
     let pixels = try Tensor.randn([1, 3, 56, 56], generator: Generator(seed: 1))
-    let request = GenerationRequest(ids: [1, imagePlaceholderID, 7, 8, 9], pixels: pixels)
+    let request = try GenerationRequest(ids: [1, imagePlaceholderID, 7, 8, 9], pictures: PicturePixels.each(pixels))
 
     // Use begins
     var registry = ReducerRegistry.standard

@@ -1,4 +1,5 @@
 import Foundation
+import Imaging
 import Testing
 import Torch
 
@@ -58,7 +59,7 @@ import Torch
     try inference {
       let pixels = try Tensor.randn([2, 3, 56, 56], generator: Generator(seed: 1))
       func rows(_ plan: CompressionPlan) throws -> Tensor {
-        try stack(model.encode([PictureRequest(ids: [], pixels: pixels, plan: plan)])[0].map(\.rows))
+        try stack(model.encode([try PictureRequest(ids: [], pictures: PicturePixels.each(pixels), plan: plan)])[0].map(\.rows))
       }
       #expect(try rows(plan).shape == [2, 6, 64])
       // All patches: the tower as it is, bit for bit.

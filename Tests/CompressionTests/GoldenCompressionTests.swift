@@ -1,5 +1,6 @@
 import Foundation
 import GoldenModels
+import Imaging
 import LLaVA
 import Language
 import TestSupport
@@ -140,7 +141,7 @@ import Torch
       options.compression = try CompressionPlan(dart, layer: decoding.layer, .ratio(decoding.ratio))
       let ids = Array(golden.index.input_ids.prefix(decoding.promptLength))
       var caches: [KeyValueCache]? = [try KeyValueCache(model.configuration.text, .float32, on: .cpu)]
-      let request = GenerationRequest(ids: ids, pixels: try golden.pixels(model))
+      let request = try GenerationRequest(ids: ids, pictures: PicturePixels.each(golden.pixels(model)))
       let result = try model.generate([request], options, caches: &caches).results[0]
       let cache = try #require(caches?.first)
       #expect(result.tokens == decoding.greedy)

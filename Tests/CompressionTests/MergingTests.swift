@@ -1,4 +1,5 @@
 import Distillation
+import Imaging
 import Language
 import TestModels
 import TestSupport
@@ -57,7 +58,8 @@ import Torch
   private static func naive(
     _ model: LLaVAModel, _ site: Site, _ mix: Mix, _ pixels: Tensor, _ before: [Int], _ after: [Int]
   ) throws -> Tensor {
-    let (tower, layers) = (model.tower, model.configuration.text.layers)
+    let encoder = try #require(model.encoder as? WholePictureEncoder)
+    let (tower, layers) = (encoder.tower, model.configuration.text.layers)
     var x = try tower.embedded(pixels.unsqueezed(0))
     var kept = Array(0..<16)
     for layer in 0...tower.configuration.computedLayers {
@@ -71,7 +73,7 @@ import Torch
     }
     var features = try tower.features(x).selected(0, 0)
     if site == .tower(layer: nil) { (features, kept) = try mixed(features, mix, in: 0..<16) }
-    features = try model.projector(features)
+    features = try encoder.projector(features)
     if site == .features { (features, kept) = try mixed(features, mix, in: 0..<16) }
     let text = try model.decoder.embedding.embedding(Tensor(before + after)).split([before.count, after.count])
     var hidden = try concatenate([text[0], features, text[1]])
@@ -118,9 +120,10 @@ import Torch
       }
       return found
     }
-    let sample = TrainingSample(
+    let sample = try TrainingSample(
       ids: before + [imagePlaceholderID] + prompt + answer,
-      labels: before.map { _ in ignoredLabel } + [ignoredLabel] + prompt.map { _ in ignoredLabel } + answer, images: [pixels])
+      labels: before.map { _ in ignoredLabel } + [ignoredLabel] + prompt.map { _ in ignoredLabel } + answer,
+      pictures: [PicturePixels(pixels)])
     for recomputes in [false, true] {
       let reducer = RecordingReducer(base)
       var options = DistillationOptions()
@@ -153,8 +156,9 @@ import Torch
     let model = try TestModel.tiny(seed: 2)
     for parameter in model.parameters.parameters { try parameter.tensor.requiringGradient() }
     let pixels = try Tensor.randn([3, 56, 56], generator: Generator(seed: 4))
-    let sample = TrainingSample(
-      ids: [1, imagePlaceholderID, 7, 8, 9], labels: [ignoredLabel, ignoredLabel, ignoredLabel, 8, 9], images: [pixels])
+    let sample = try TrainingSample(
+      ids: [1, imagePlaceholderID, 7, 8, 9], labels: [ignoredLabel, ignoredLabel, ignoredLabel, 8, 9],
+      pictures: [PicturePixels(pixels)])
     for reducer in [PairAverage() as any TokenReducer, AveragePool(), Downsample()] {
       let step = try DistillationStep(model, reducer)
       let loss = try step([sample], stages: [Stage(layer: 2, studentRatio: 0.75, teacherRatio: 0.25)])
@@ -171,7 +175,9 @@ import Torch
     var options = GenerationOptions()
     (options.maximumNewTokens, options.stopsAtEnd) = (5, false)
     options.compression = try Self.plan(site, 9)
-    let result = try model.generate([GenerationRequest(ids: ids, pixels: pixels.unsqueezed(0))], options).results[0]
+    let result = try model.generate(
+      [try GenerationRequest(ids: ids, pictures: PicturePixels.each(pixels.unsqueezed(0)))], options
+    ).results[0]
     try inference {
       var after = Array(ids[2...])
       for (step, token) in result.tokens.enumerated() {
@@ -205,7 +211,8 @@ import Torch
     plans.append(try AnswerPlan(CompressionPlan("uniform:12@features,random:9@1,fastv:4@3"), for: configuration))
     plans.append(try AnswerPlan(CompressionPlan("dart:12@1,fastv:4@2"), for: configuration))
     plans.append(try AnswerPlan(CompressionPlan("random:12@1,fastv:4@3"), for: configuration))
-    let picture = PreparedPicture(key: "a", pixels: try Tensor.randn([1, 3, 56, 56], generator: Generator(seed: 3)), seed: 11)
+    let picture = PreparedPicture(
+      key: "a", pixels: try PicturePixels(.randn([3, 56, 56], generator: Generator(seed: 3))), seed: 11)
     let requests = try ["what is it?", "why"].map { question in
       let prompt = try pipeline.template.prompt(for: [Turn(.user, "<image>\n" + question)])
       return AnswerRequest(
@@ -216,7 +223,8 @@ import Torch
       for (plan, answer) in zip(plans, answers) {
         var options = GenerationOptions()
         (options.maximumNewTokens, options.compression, options.seed) = (6, plan.compression, picture.seed)
-        let alone = try pipeline.model.generate([GenerationRequest(ids: request.ids, pixels: picture.pixels)], options).results[0]
+        let alone = try pipeline.model.generate([GenerationRequest(ids: request.ids, pictures: [picture.pixels])], options)
+          .results[0]
         #expect(answer.tokens == alone.tokens, "\(plan.id)")
         if plan.layer != nil { #expect(answer.keptIndices == alone.cuts.last?.keptIndices[0], "\(plan.id)") }
       }

@@ -1,3 +1,4 @@
+import Imaging
 import Language
 import TestModels
 import TestSupport
@@ -39,7 +40,9 @@ import Torch
     }
     let joins = Int.random(in: 0...10, using: &random)
     let leaves = Int.random(in: 0..<4, using: &random) == 0 ? joins + Int.random(in: 0...6, using: &random) : nil
-    return Job(request: GenerationRequest(ids: ids, pixels: pixels), options: options, joins: joins, leaves: leaves)
+    return Job(
+      request: try GenerationRequest(ids: ids, pictures: PicturePixels.each(pixels)), options: options, joins: joins,
+      leaves: leaves)
   }
 
   @Test(arguments: 0..<200) func everySequenceGetsItsOwnTokens(_ seed: Int) throws {
@@ -97,9 +100,9 @@ import Torch
 
   @Test func aSequenceThatFailsFailsAlone() throws {
     let model = try TestModel.tiny(seed: 3)
-    let good = GenerationRequest(
-      ids: [1, imagePlaceholderID, 5, 6], pixels: try .randn([1, 3, 56, 56], generator: Generator(seed: 1)))
-    let spoilt = GenerationRequest(ids: good.ids, pixels: try .full([1, 3, 56, 56], .nan))
+    let good = try GenerationRequest(
+      ids: [1, imagePlaceholderID, 5, 6], pictures: PicturePixels.each(.randn([1, 3, 56, 56], generator: Generator(seed: 1))))
+    let spoilt = try GenerationRequest(ids: good.ids, pictures: PicturePixels.each(.full([1, 3, 56, 56], .nan)))
     let long = GenerationRequest(ids: Array(repeating: 5, count: model.configuration.text.maximumPositions))
     let wrong = GenerationRequest(ids: [1, 9999])
     var options = GenerationOptions()
@@ -112,7 +115,7 @@ import Torch
     bad.topP = 0
     var refused = options
     refused.compression = try CompressionPlan(stages: [.init(Refusing(), at: .features, .keep(4))])
-    let small = GenerationRequest(ids: good.ids, pixels: try .zeros([1, 3, 28, 28]))
+    let small = try GenerationRequest(ids: good.ids, pictures: PicturePixels.each(.zeros([1, 3, 28, 28])))
     var scheduler = Scheduler(model)
     let fine = [scheduler.add(good, options), scheduler.add(good, cut), scheduler.add(good, moody)]
     let failing = [

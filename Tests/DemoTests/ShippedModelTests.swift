@@ -38,7 +38,7 @@ import Torch
   private static func answers(_ pipeline: LLaVAPipeline, _ items: [Item]) throws -> [String] {
     let requests = try items.map { item in
       try pipeline.request(
-        prompt(item, pipeline), pixels: pipeline.pixels([RGBImage(data: item.scene.draw().jpegData(), name: "scene")]))
+        prompt(item, pipeline), pictures: pipeline.pictures([RGBImage(data: item.scene.draw().jpegData(), name: "scene")]))
     }
     var options = GenerationOptions()
     options.maximumNewTokens = 8
@@ -120,13 +120,13 @@ import Torch
     let answers = try Self.answers(pipeline, items)
     for (index, item) in items.enumerated() {
       #expect(found[index].text == answers[index], "\(item.question.text)")
-      let pixels = try pipeline.pixels([RGBImage(data: item.scene.draw().jpegData(), name: "scene")])
-      let request = try pipeline.request(Self.prompt(item, pipeline), pixels: pixels)
+      let pictures = try pipeline.pictures([RGBImage(data: item.scene.draw().jpegData(), name: "scene")])
+      let request = try pipeline.request(Self.prompt(item, pipeline), pictures: pictures)
       let ids = request.ids.flatMap { id in
         id == imagePlaceholderID ? [Int](repeating: ShapesTokenizer.imageTokenID, count: 144) : [id]
       }
       #expect(found[index].ids == ids)
-      let segments = try pipeline.model.encode([PictureRequest(ids: request.ids, pixels: pixels)])
+      let segments = try pipeline.model.encode([PictureRequest(ids: request.ids, pictures: pictures)])
       let logits = try pipeline.model.logits(pipeline.model.splice([request.ids], segments))
       let last = try logits.narrow(0, from: logits.size(0) - 1, length: 1).reshaped([-1]).array(Float.self)
       let difference = zip(last, found[index].logits).map { abs($0 - $1) }.max() ?? .infinity

@@ -1,5 +1,6 @@
 import Compression
 import Efficiency
+import Imaging
 import LLaVA
 import TestModels
 import TestSupport
@@ -54,8 +55,8 @@ import Torch
     let cuts = name == "pool" ? single : single + [[.init(layer: 1, .keep(9)), .init(layer: 2, .keep(4))]]
     for cuts in cuts {
       let plan = try CompressionPlan(strategy, cuts: cuts)
-      let request = GenerationRequest(
-        ids: [1, -200, 7, 8, 9], pixels: try Tensor.zeros([1, 3, 56, 56]))
+      let request = try GenerationRequest(
+        ids: [1, -200, 7, 8, 9], pictures: PicturePixels.each(Tensor.zeros([1, 3, 56, 56])))
       var options = GenerationOptions()
       options.maximumNewTokens = 1
       options.compression = plan
@@ -67,7 +68,8 @@ import Torch
   @Test func fewerTokensNeverCostMore() throws {
     for preset in LLaVAConfiguration.presetNames {
       let costs = CostModel(try .preset(preset))
-      let (tokens, layers) = (costs.configuration.vision.tokens, costs.configuration.text.layers)
+      let (layout, layers) = (costs.configuration.pictureLayout, costs.configuration.text.layers)
+      let tokens = layout.counted
       var generator = SplitMix(seed: 70)
       for _ in 0..<20 {
         let layer = Int.random(in: 1...layers, using: &generator)
@@ -78,14 +80,16 @@ import Torch
           #expect((less.flops < more.flops) == (layer < layers))
           if layer > 1 { #expect(try cost(50, plan((layer - 1, keep))).flops <= more.flops) }
         }
-        #expect(try costs.visualTokensOfLayers(plan((layer, keep))).reduce(0, +) == layer * tokens + (layers - layer) * keep)
+        #expect(
+          try costs.visualTokensOfLayers(plan((layer, keep))).reduce(0, +)
+            == layer * layout.count + (layers - layer) * layout.most(keeping: keep))
       }
     }
   }
 
   @Test func timingsHoldTheChoice() throws {
     let model = try TestModel.tiny(seed: 2)
-    let request = GenerationRequest(ids: [1, -200, 7, 8, 9], pixels: try Tensor.zeros([1, 3, 56, 56]))
+    let request = try GenerationRequest(ids: [1, -200, 7, 8, 9], pictures: PicturePixels.each(Tensor.zeros([1, 3, 56, 56])))
     let plans = [try plan((1, 4)), try CompressionPlan(AveragePool(), cuts: [.init(layer: 0, .keep(4))])]
     let (full, timings) = try PrefillTiming.measure(model, request, plans, rounds: 3)
     #expect(full.seconds > 0 && full.speedup == 1 && full.selectionShare == 0)

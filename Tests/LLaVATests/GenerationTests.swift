@@ -1,4 +1,5 @@
 import Foundation
+import Imaging
 import Language
 import TestModels
 import Testing
@@ -25,17 +26,19 @@ import Torch
     let generator = try Generator(seed: seed)
     let pixels = try Tensor.randn([3, 3, 56, 56], generator: generator)
     return [
-      GenerationRequest(ids: [1, imagePlaceholderID, 20, 30, 40], pixels: try pixels.narrow(0, from: 0, length: 1)),
+      try GenerationRequest(
+        ids: [1, imagePlaceholderID, 20, 30, 40], pictures: PicturePixels.each(pixels.narrow(0, from: 0, length: 1))),
       GenerationRequest(ids: [1, 77]),
-      GenerationRequest(
-        ids: [1, 9, imagePlaceholderID, imagePlaceholderID, 8, 7, 6, 5], pixels: try pixels.narrow(0, from: 1, length: 2)),
+      try GenerationRequest(
+        ids: [1, 9, imagePlaceholderID, imagePlaceholderID, 8, 7, 6, 5],
+        pictures: PicturePixels.each(pixels.narrow(0, from: 1, length: 2))),
     ]
   }
 
   /// Greedy decoding by running the whole text anew for every token.
   private func slow(_ model: LLaVAModel, _ request: GenerationRequest, _ count: Int) throws -> [Int] {
     try inference {
-      let segments = try model.encode([PictureRequest(ids: [], pixels: request.pixels)])
+      let segments = try model.encode([PictureRequest(ids: [], pictures: request.pictures)])
       var ids = request.ids
       for _ in 0..<count {
         let logits = try model.logits(model.splice([ids], segments))
@@ -128,12 +131,13 @@ import Torch
     let model = try model(0)
     let image = try Tensor.zeros([1, 3, 56, 56])
     for request in [
-      GenerationRequest(ids: []), GenerationRequest(ids: [1, imagePlaceholderID]), GenerationRequest(ids: [1], pixels: image),
+      GenerationRequest(ids: []), GenerationRequest(ids: [1, imagePlaceholderID]),
+      try GenerationRequest(ids: [1], pictures: PicturePixels.each(image)),
       GenerationRequest(ids: [1, 512]), GenerationRequest(ids: [-1]),
     ] {
       #expect(throws: PromptError.self) { try model.generate([request], options()) }
     }
-    let wrongSize = GenerationRequest(ids: [imagePlaceholderID], pixels: try Tensor.zeros([1, 3, 28, 28]))
+    let wrongSize = try GenerationRequest(ids: [imagePlaceholderID], pictures: PicturePixels.each(Tensor.zeros([1, 3, 28, 28])))
     #expect(throws: TorchError.self) { try model.generate([wrongSize], options()) }
     #expect(throws: GenerationError.self) { try model.generate([GenerationRequest(ids: [1])], options { $0.topP = 0 }) }
     var none: [KeyValueCache]? = []

@@ -62,14 +62,15 @@ import Torch
   @Test(arguments: layouts) func featuresAndLogitsAreThoseOfTheReference(_ layout: String) throws {
     let model = try model(layout)
     for prompt in index.prompts {
-      let request = GenerationRequest(ids: prompt.ids, pixels: try pixels(prompt.images))
+      let request = try GenerationRequest(ids: prompt.ids, pictures: PicturePixels.each(pixels(prompt.images)))
       try inference {
-        if let pixels = request.pixels {
-          let features = try model.tower(pixels)
+        if !request.pictures.isEmpty {
+          let encoder = try #require(model.encoder as? WholePictureEncoder)
+          let features = try encoder.tower(concatenate(request.pictures.map(\.views)))
           #expect(try distance(features, expected.tensor("\(prompt.id)/vision_features")) < 5e-5)
-          #expect(try distance(model.projector(features), expected.tensor("\(prompt.id)/projected_features")) < 5e-5)
+          #expect(try distance(encoder.projector(features), expected.tensor("\(prompt.id)/projected_features")) < 5e-5)
         }
-        let batch = try model.splice([prompt.ids], model.encode([PictureRequest(ids: [], pixels: request.pixels)]))
+        let batch = try model.splice([prompt.ids], model.encode([PictureRequest(ids: [], pictures: request.pictures)]))
         #expect(batch.lengths == [prompt.expanded_length])
         let logits = try model.logits(batch).narrow(1, from: 0, length: index.config.vocab)
         #expect(try distance(logits, expected.tensor("\(prompt.id)/logits")) < 5e-5, "\(prompt.id)")
@@ -81,8 +82,8 @@ import Torch
     let model = try model("hf5")
     for prompt in try Fixtures.some(index.prompts.filter { expected.entries["\($0.id)/hidden_0"] != nil }) {
       try inference {
-        let request = GenerationRequest(ids: prompt.ids, pixels: try pixels(prompt.images))
-        let start = try model.splice([prompt.ids], model.encode([PictureRequest(ids: [], pixels: request.pixels)]))
+        let request = try GenerationRequest(ids: prompt.ids, pictures: PicturePixels.each(pixels(prompt.images)))
+        let start = try model.splice([prompt.ids], model.encode([PictureRequest(ids: [], pictures: request.pictures)]))
         let layers = model.configuration.text.layers
         for depth in 0...layers {
           var hidden = try model.decoder.run(layers: 0..<depth, start).hidden
@@ -97,7 +98,7 @@ import Torch
     let model = try model(layout)
     var options = GenerationOptions()
     options.stopsAtEnd = false
-    let requests = try index.prompts.map { GenerationRequest(ids: $0.ids, pixels: try pixels($0.images)) }
+    let requests = try index.prompts.map { try GenerationRequest(ids: $0.ids, pictures: PicturePixels.each(pixels($0.images))) }
     let tokens = try index.prompts.map { try expected.tensor("\($0.id)/greedy").array(Int.self) }
     options.maximumNewTokens = tokens[0].count
     for (request, wanted) in zip(requests, tokens) {
@@ -115,7 +116,7 @@ import Torch
     options.stopsAtEnd = false
     for prompt in index.prompts {
       let pictures = try prompt.images.map { try RGBImage(contentsOf: Fixtures.url("images/\($0)")) }
-      let request = try pipeline.request(prompt.text, pixels: pipeline.pixels(pictures))
+      let request = try pipeline.request(prompt.text, pictures: pipeline.pictures(pictures))
       #expect(request.ids == prompt.ids)
       let tokens = try expected.tensor("\(prompt.id)/greedy").array(Int.self)
       options.maximumNewTokens = tokens.count
@@ -145,10 +146,12 @@ import Torch
       }
       try inference {
         let requests = try zip(rows(ids), batch.images).map { ids, image in
-          GenerationRequest(ids: ids, pixels: ids.contains(imagePlaceholderID) ? try pixels([image ?? ""]) : nil)
+          try GenerationRequest(
+            ids: ids, pictures: PicturePixels.each(ids.contains(imagePlaceholderID) ? try pixels([image ?? ""]) : nil))
         }
         let packed = try model.splice(
-          requests.map(\.ids), model.encode(requests.map { PictureRequest(ids: [], pixels: $0.pixels) }), labels: rows(labels))
+          requests.map(\.ids), model.encode(requests.map { PictureRequest(ids: [], pictures: $0.pictures) }), labels: rows(labels)
+        )
         var targets = try #require(packed.labels).array(Int.self)
         // The next token's label; the last row of a sample predicts nothing.
         targets = Array(targets.dropFirst()) + [ignoredLabel]

@@ -1,4 +1,5 @@
 import Foundation
+import Imaging
 import Language
 import TestModels
 import TestSupport
@@ -21,7 +22,7 @@ import Torch
   /// The largest distance between our logits and those of the package.
   private func distance(_ model: LLaVAModel, _ request: GenerationRequest, _ others: [[Float]]) throws -> Float {
     let logits = try inference {
-      try model.logits(model.splice([request.ids], model.encode([PictureRequest(ids: request.ids, pixels: request.pixels)])))
+      try model.logits(model.splice([request.ids], model.encode([PictureRequest(ids: request.ids, pictures: request.pictures)])))
     }
     let (rows, width, known) = (try logits.array(Float.self), logits.size(1), others[0].count)
     #expect(others.count == logits.size(0) && known >= width)
@@ -50,7 +51,7 @@ import Torch
     try AdapterFolder.write(model, to: place("adapter"), whole: trained)
     let (vision, before, after) = (base.configuration.vision, Array(3..<20), Array(30..<50))
     let images = try Tensor.randn([1, 3, vision.imageSize, vision.imageSize], generator: generator)
-    let request = GenerationRequest(ids: before + [imagePlaceholderID] + after, pixels: images)
+    let request = try GenerationRequest(ids: before + [imagePlaceholderID] + after, pictures: PicturePixels.each(images))
     let expanded: [Int] = before + Array(repeating: base.configuration.imageTokenID, count: vision.tokens) + after
     let ids = try Tensor(expanded, [1, expanded.count])
     try SafetensorsWriter.write(

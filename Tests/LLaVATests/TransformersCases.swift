@@ -1,4 +1,6 @@
+import Compression
 import Foundation
+import Imaging
 import Language
 import TestModels
 import TestSupport
@@ -12,6 +14,15 @@ struct TransformersManifest: Encodable {
     let name: String
     let ids: [Int]
     let greedy: [Int]
+    /// Visual tokens of each image; nil for as many as the configuration says.
+    var tokens: [Int]?
+    var drop: Drop?
+  }
+  /// Rows that are left behind some layers, and the answer with them.
+  struct Drop: Encodable {
+    let layer: Int
+    let rows: [Int]
+    let greedy: [Int]
   }
   struct Checkpoint: Encodable {
     let name: String
@@ -19,6 +30,8 @@ struct TransformersManifest: Encodable {
     let dtype: String
     let outputs: String
     let prompts: [Prompt]
+    /// Where transformers saves the model again; nil for nowhere.
+    var saved: String?
   }
   struct Text: Encodable {
     let text: String
@@ -49,9 +62,10 @@ struct LivelyParameters: ParameterSource {
   }
 }
 
-/// A model of the tiny preset with something changed.
+/// A model of a tiny preset with something changed.
 struct TransformersVariant: Sendable {
   let name: String
+  var preset = "tiny"
   var shardBytes = 5_000_000_000
   /// Longer than the variant's context, where its rotary embedding depends on that.
   var longPrompt = false
@@ -110,11 +124,40 @@ struct TransformersVariant: Sendable {
       $0.text.vocabularySize = 270
       $0.imageTokenID = 270
     },
+    TransformersVariant(name: "SigLIP in LLaVA-1.5") {
+      $0.vision.tower = .siglip
+      $0.vision.activation = .tanhGELU
+      $0.vision.featureSelection = .full
+    },
+    TransformersVariant(name: "LLaVA-NeXT", preset: "tiny-next") { _ in },
+    TransformersVariant(name: "LLaVA-NeXT with Mistral, tied, in shards", preset: "tiny-next", shardBytes: 60_000) {
+      $0.text.family = .mistral
+      $0.text.tiesEmbeddings = true
+    },
+    TransformersVariant(name: "LLaVA-NeXT, last layer, odd patches", preset: "tiny-next") {
+      $0.vision.featureLayer = -1
+      $0.vision.patchSize = 18
+      $0.imageTokenID = 512
+    },
+    TransformersVariant(name: "LLaVA-OneVision", preset: "tiny-onevision") { _ in },
+    TransformersVariant(name: "LLaVA-OneVision, tied, in shards", preset: "tiny-onevision", shardBytes: 60_000) {
+      $0.text.tiesEmbeddings = true
+    },
+    TransformersVariant(name: "LLaVA-OneVision with one tile's patches at most", preset: "tiny-onevision") {
+      $0.tileLimit = 1
+      $0.vision.featureLayer = 2
+    },
+    TransformersVariant(name: "LLaVA-OneVision with CLIP and LLaMA", preset: "tiny-onevision") {
+      $0.vision.tower = .clip
+      $0.vision.featureSelection = .patch
+      $0.text.family = .llama
+      $0.text.attentionBias = false
+    },
   ]
 
   /// Writes the model, and what it makes of prompts with one image, several, and none.
   func write(to scratch: URL, seed: UInt64) throws -> TransformersManifest.Checkpoint {
-    var configuration = try LLaVAConfiguration.preset("tiny")
+    var configuration = try LLaVAConfiguration.preset(preset)
     ByteTokenizer.adopt(into: &configuration)
     change(&configuration)
     let generator = try Generator(seed: seed)
@@ -122,13 +165,20 @@ struct TransformersVariant: Sendable {
     let folder = scratch.appending(path: "variant-\(seed)")
     try CheckpointWriter.write(model, to: folder, shardBytes: shardBytes)
 
-    let size = configuration.vision.imageSize
     func text(_ count: Int) throws -> [Int] {
       try Tensor.randint(3..<min(configuration.text.vocabularySize, configuration.imageTokenID), [count], generator: generator)
         .array()
     }
-    func images(_ count: Int) throws -> Tensor? {
-      count == 0 ? nil : try Tensor.randn([count, configuration.vision.channels, size, size], generator: generator)
+    // Wide, small, tall and square ones by turns.
+    var sizes = [(90, 200), (30, 31), (301, 77), (112, 112), (5, 160)][...]
+    func pictures(_ count: Int) throws -> [PicturePixels] {
+      try (0..<count).map { _ in
+        let (height, width) = sizes.removeFirst()
+        sizes.append((height, width))
+        let shape = configuration.shape(height: height, width: width, isAlone: count == 1)
+        return try PicturePixels(
+          views: Tensor.randn([shape.views] + configuration.viewShape, generator: generator), height: height, width: width)
+      }
     }
     let image = [imagePlaceholderID]
     var prompts = [
@@ -138,24 +188,65 @@ struct TransformersVariant: Sendable {
     if longPrompt {
       // No answers: the two sides differ on purpose in how they turn tokens that were cached before the stretch changed.
       prompts = [("short", try text(12), 0), ("long", try text(60), 0)]
+    } else if configuration.picturesVary {
+      for name in ["small-image", "narrow-image"] { prompts.append((name, try text(2) + image + text(5), 1)) }
     }
     var items: [SafetensorsItem] = []
     var options = GenerationOptions()
     options.stopsAtEnd = false
     options.maximumNewTokens = 12
     let described = try prompts.map { name, ids, count in
-      let request = GenerationRequest(ids: ids, pixels: try images(count))
-      if let pixels = request.pixels { items.append(SafetensorsItem("\(name)/pixels", pixels)) }
-      let logits = try inference {
-        try model.logits(model.splice([ids], model.encode([PictureRequest(ids: ids, pixels: request.pixels)])))
+      let request = try GenerationRequest(ids: ids, pictures: pictures(count))
+      items += try Self.items(name, request.pictures, configuration)
+      let batch = try inference {
+        try model.splice([ids], model.encode([PictureRequest(ids: ids, pictures: request.pictures)]))
       }
-      items.append(SafetensorsItem("\(name)/logits", logits))
+      items.append(SafetensorsItem("\(name)/logits", try inference { try model.logits(batch) }))
       let greedy = longPrompt ? [] : try model.generate([request], options).results[0].tokens
-      return TransformersManifest.Prompt(name: name, ids: ids, greedy: greedy)
+      var prompt = TransformersManifest.Prompt(name: name, ids: ids, greedy: greedy)
+      prompt.tokens = batch.images[0].map(\.layout.count)
+      if count == 1 {
+        let (drop, dropped) = try Self.drop(model, request, batch, options)
+        prompt.drop = drop
+        items.append(SafetensorsItem("\(name)/dropped", dropped))
+      }
+      return prompt
     }
     let outputs = scratch.appending(path: "variant-\(seed).safetensors")
     try SafetensorsWriter.write(items, to: outputs)
     return TransformersManifest.Checkpoint(
-      name: name, folder: folder.path, dtype: "float32", outputs: outputs.path, prompts: described)
+      name: name, folder: folder.path, dtype: "float32", outputs: outputs.path, prompts: described, saved: folder.path + "-saved")
+  }
+
+  /// Pictures as transformers takes them: as many views for each, and their sizes, where they are shown in tiles.
+  private static func items(_ name: String, _ pictures: [PicturePixels], _ c: LLaVAConfiguration) throws -> [SafetensorsItem] {
+    if pictures.isEmpty { return [] }
+    guard c.picturesVary else { return [SafetensorsItem("\(name)/pixels", try concatenate(pictures.map(\.views)))] }
+    let most = pictures.map(\.shape.views).max() ?? 0
+    let padded = try pictures.map { picture in
+      try concatenate([picture.views, .zeros([most - picture.shape.views] + c.viewShape)])
+    }
+    return [
+      SafetensorsItem("\(name)/pixels", try stack(padded)),
+      SafetensorsItem("\(name)/sizes", try Tensor(pictures.flatMap { [$0.shape.height, $0.shape.width] }, [pictures.count, 2])),
+    ]
+  }
+
+  /// What is left of the only picture after two layers, chosen by DART, and the scores and the answer then.
+  private static func drop(
+    _ model: LLaVAModel, _ request: GenerationRequest, _ batch: PackedBatch, _ options: GenerationOptions
+  ) throws -> (TransformersManifest.Drop, Tensor) {
+    let (layer, image) = (2, batch.images[0][0])
+    var options = options
+    options.compression = try CompressionPlan("dart:\(max(1, image.layout.counted / 3))@\(layer)")
+    let result = try model.generate([request], options).results[0]
+    let kept = result.cuts[0].keptIndices[0]
+    let logits = try inference {
+      let half = try model.decoder.run(layers: 0..<layer, batch).picking([Pick(sample: 0, reductions: [.keep(Tensor(kept))])])
+      return try model.decoder.logits(model.decoder.run(layers: layer..<model.configuration.text.layers, half).hidden)
+    }
+    let rows =
+      Array(0..<image.span.lowerBound) + kept.map { image.span.lowerBound + $0 } + (image.span.upperBound..<batch.lengths[0])
+    return (TransformersManifest.Drop(layer: layer, rows: rows, greedy: result.tokens), logits)
   }
 }

@@ -17,6 +17,8 @@ import Torch
       let logitsDifference: Double?
       let largestLogit: Double?
       let greedyAgrees: Bool?
+      let droppedDifference: Double?
+      let droppedGreedyAgrees: Bool?
     }
     let name: String
     let error: String?
@@ -79,6 +81,23 @@ import Torch
       // Logits that are all near zero would agree whatever the weights.
       #expect((found.largestLogit ?? 0) > 0.01, "\(checkpoint.name), \(prompt.name)")
       #expect(found.greedyAgrees == (prompt.greedy.isEmpty ? nil : true), "\(checkpoint.name), \(prompt.name)")
+      if prompt.drop != nil {
+        #expect((found.droppedDifference ?? .infinity) < 5e-5, "\(checkpoint.name), \(prompt.name)")
+        #expect(found.droppedGreedyAgrees == true, "\(checkpoint.name), \(prompt.name)")
+      }
+    }
+    if let saved = checkpoint.saved { try checkSaved(saved, checkpoint) }
+  }
+
+  /// What transformers writes of a model is the model that it read.
+  private func checkSaved(_ saved: String, _ checkpoint: TransformersManifest.Checkpoint) throws {
+    let readers = try [checkpoint.folder, saved].map { try CheckpointReader(URL(filePath: $0)) }
+    #expect(readers[0].configuration == readers[1].configuration, "\(checkpoint.name)")
+    let models = try readers.map { try LLaVAModel(readers[0].configuration, from: $0) }
+    #expect(models[0].parameters.parameters.count == models[1].parameters.parameters.count, "\(checkpoint.name)")
+    for (own, other) in zip(models[0].parameters.parameters, models[1].parameters.parameters) {
+      #expect(
+        try own.name == other.name && (own.tensor - other.tensor).abs().max().item() == 0, "\(checkpoint.name), \(own.name)")
     }
   }
 

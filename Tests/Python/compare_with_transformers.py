@@ -3,8 +3,11 @@
 Usage: compare_with_transformers.py MANIFEST
 
 The manifest is a JSON file:
-  checkpoints: [{name, folder, dtype, outputs, prompts: [{name, ids, greedy}]}], an image in ids being a negative number; `outputs` is a
-               safetensors file that holds PROMPT/logits [tokens, vocabulary] and, where there are images, PROMPT/pixels.
+  checkpoints: [{name, folder, dtype, outputs, saved, prompts: [{name, ids, greedy, tokens, drop}]}], an image in ids being a negative
+               number and `tokens` the rows of each; `outputs` is a safetensors file that holds PROMPT/logits [tokens, vocabulary] and,
+               where there are images, PROMPT/pixels, with PROMPT/sizes where they are shown in tiles. `drop` {layer, rows, greedy} says
+               which rows are left behind that many decoder layers; PROMPT/dropped are the logits then. A checkpoint is written again to
+               `saved`, where that is not null.
   tokenizers:  [{name, file, texts: [{text, ids, idsWithSpecial, decoded}]}]
 Prints one JSON line for each checkpoint and each tokenizer.
 """
@@ -17,27 +20,67 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from transformers import LlavaForConditionalGeneration
+from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
 
 
-def expand(ids: list[int], image_token: int, tokens_of_image: int) -> torch.Tensor:
-    """Token ids [1, length] with each image (a negative number) as that many image tokens."""
+def expand(ids: list[int], image_token: int, tokens: list[int]) -> torch.Tensor:
+    """Token ids [1, length] with each image (a negative number) as so many image tokens."""
     expanded: list[int] = []
+    rest = iter(tokens)
     for token in ids:
-        expanded += [image_token] * tokens_of_image if token < 0 else [token]
+        expanded += [image_token] * next(rest) if token < 0 else [token]
     return torch.tensor([expanded])
+
+
+def dropping(model: PreTrainedModel, inputs: dict[str, torch.Tensor], drop: dict[str, Any]) -> tuple[torch.Tensor, list[int]]:
+    """Logits of the rows that are left, and the greedy answer, by running the decoder's layers one by one.
+
+    Every row keeps its position. The answer is computed from the beginning for each token.
+    """
+    decoder = model.model.language_model
+    captured: dict[str, torch.Tensor] = {}
+
+    def capture(_: torch.nn.Module, arguments: tuple, keywords: dict[str, Any]) -> None:
+        captured["rows"] = keywords["inputs_embeds"]
+
+    hook = decoder.register_forward_pre_hook(capture, with_kwargs=True)
+    model(**inputs)
+    hook.remove()
+    prompt, answer, first = captured["rows"], [], None
+    for _ in range(len(drop["greedy"]) + 1):
+        new = model.get_input_embeddings()(torch.tensor([answer], dtype=torch.long))
+        hidden = torch.cat([prompt, new], 1)
+        positions = torch.arange(hidden.shape[1])[None]
+        for index, layer in enumerate(decoder.layers):
+            if index == drop["layer"]:
+                left = drop["rows"] + list(range(prompt.shape[1], hidden.shape[1]))
+                hidden, positions = hidden[:, left], positions[:, left]
+            angles = decoder.rotary_emb(hidden, positions)
+            hidden = layer(hidden, attention_mask=None, position_ids=positions, position_embeddings=angles)
+        logits = model.lm_head(decoder.norm(hidden))[0]
+        first = logits if first is None else first
+        answer.append(logits[-1].argmax().item())
+    return first, answer[:-1]
 
 
 @torch.inference_mode()
 def compare_prompt(
-    model: LlavaForConditionalGeneration, prompt: dict[str, Any], outputs: dict[str, torch.Tensor]
+    model: PreTrainedModel, prompt: dict[str, Any], outputs: dict[str, torch.Tensor]
 ) -> dict[str, Any]:
     """Largest difference of the logits, their largest value, and whether the greedy tokens, where given, are the same."""
-    ids = expand(prompt["ids"], model.config.image_token_index, model.config.image_seq_length)
+    images = sum(token < 0 for token in prompt["ids"])
+    tokens = prompt.get("tokens")
+    if tokens is None:
+        tokens = [model.config.image_seq_length] * images
+    ids = expand(prompt["ids"], model.config.image_token_index, tokens)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     pixels = outputs.get(f"{prompt['name']}/pixels")
     if pixels is not None:
         inputs["pixel_values"] = pixels
+    if (sizes := outputs.get(f"{prompt['name']}/sizes")) is not None:
+        inputs["image_sizes"] = sizes
+        if model.config.model_type == "llava_onevision":
+            inputs["batch_num_images"] = torch.tensor([images])
     wanted = outputs[f"{prompt['name']}/logits"]
     found = model(**inputs).logits[0]
     # A checkpoint may pad its vocabulary beyond the tokens that the other side knows.
@@ -49,15 +92,22 @@ def compare_prompt(
     if greedy := prompt["greedy"]:
         tokens = model.generate(**inputs, do_sample=False, max_new_tokens=len(greedy), eos_token_id=[])
         result["greedyAgrees"] = tokens[0, ids.shape[1] :].tolist() == greedy
+    if drop := prompt.get("drop"):
+        found, answer = dropping(model, inputs, drop)
+        wanted = outputs[f"{prompt['name']}/dropped"]
+        result["droppedDifference"] = (found[:, : wanted.shape[1]] - wanted).abs().max().item()
+        result["droppedGreedyAgrees"] = answer == drop["greedy"]
     return result
 
 
 def compare_checkpoint(case: dict[str, Any]) -> dict[str, Any]:
     """What `from_pretrained` complains about, and each prompt's comparison, computed in float32."""
-    declared = LlavaForConditionalGeneration.config_class.from_pretrained(case["folder"]).dtype
-    model, loading = LlavaForConditionalGeneration.from_pretrained(
+    declared = AutoConfig.from_pretrained(case["folder"]).dtype
+    model, loading = AutoModelForImageTextToText.from_pretrained(
         case["folder"], dtype=torch.float32, output_loading_info=True, local_files_only=True
     )
+    if case.get("saved"):
+        model.save_pretrained(case["saved"])
     outputs = load_file(case["outputs"])
     return {
         "name": case["name"],

@@ -1,6 +1,7 @@
 import Compression
 import Engine
 import Foundation
+import Imaging
 import LLaVA
 import Language
 import TestModels
@@ -14,7 +15,8 @@ import Torch
 
   /// Pictures that several requests show.
   private static func picture(_ number: Int) throws -> PreparedImage {
-    PreparedImage(pixels: try .randn([3, 56, 56], generator: Generator(seed: UInt64(number))), digest: "picture \(number)")
+    PreparedImage(
+      pixels: try PicturePixels(.randn([3, 56, 56], generator: Generator(seed: UInt64(number)))), digest: "picture \(number)")
   }
 
   private static func job(_ random: inout SplitMix) throws -> Job {
@@ -40,8 +42,9 @@ import Torch
 
   /// What `epic generate` answers: the same request, alone, stop strings of the template included.
   private static func alone(_ job: Job, _ pipeline: LLaVAPipeline) throws -> GenerationResult {
-    let pixels = job.pictures.isEmpty ? nil : try stack(job.pictures.map(\.pixels))
-    return try pipeline.answer(GenerationRequest(ids: job.ids, pixels: pixels), job.options, stopStrings: job.stops).result
+    return try pipeline.answer(
+      GenerationRequest(ids: job.ids, pictures: job.pictures.map(\.pixels)), job.options, stopStrings: job.stops
+    ).result
   }
 
   private static let seeds = Int(ProcessInfo.processInfo.environment["EPIC_SERVING_SEEDS"] ?? "") ?? 12
@@ -147,7 +150,7 @@ import Torch
       var job = Job(ids: [1, 7, imagePlaceholderID] + words, pictures: [try Self.picture(3)], options: options)
       job.promptLength = length
       let outcome = try await Self.answer(engine.submit(job))
-      let request = GenerationRequest(ids: job.ids, pixels: try job.pictures[0].pixels.unsqueezed(0), promptLength: length)
+      let request = GenerationRequest(ids: job.ids, pictures: [job.pictures[0].pixels], promptLength: length)
       let alone = try pipeline.model.generate([request], options).results[0]
       #expect(outcome.result.tokens == alone.tokens && outcome.result.cuts == alone.cuts)
     }
@@ -161,7 +164,8 @@ import Torch
     var options = GenerationOptions()
     (options.maximumNewTokens, options.stopsAtEnd) = (6, false)
     let bad = Job(
-      ids: [1, imagePlaceholderID, 5], pictures: [PreparedImage(pixels: try .full([3, 56, 56], .nan), digest: "nan")],
+      ids: [1, imagePlaceholderID, 5],
+      pictures: [PreparedImage(pixels: try PicturePixels(.full([3, 56, 56], .nan)), digest: "nan")],
       options: options)
     let wrong = Job(ids: [1, 9999], options: options)
     let good = try (0..<7).map { Job(ids: [1, imagePlaceholderID, 20 + $0], pictures: [try Self.picture($0)], options: options) }

@@ -14,7 +14,7 @@ import Testing
     let rows = Int.random(in: 2...longest, using: &random)
     let images = rows > 8 ? Int.random(in: 0...1, using: &random) : 0
     let ids = Array(repeating: imagePlaceholderID, count: images) + Array(repeating: 5, count: rows - 4 * images)
-    return .success(Sample(index: index, id: nil, ids: ids, labels: ids, pixels: nil, visualTokens: 4 * images))
+    return .success(Sample(index: index, id: nil, ids: ids, labels: ids, pictures: [], visualTokens: 4 * images))
   }
 
   /// The batches of whole epochs, begun at a cursor.

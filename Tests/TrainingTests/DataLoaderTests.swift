@@ -54,7 +54,9 @@ import Testing
     let usable = order.filter { $0 % 9 != 4 && $0 % 9 != 7 }
     #expect(found.flatMap(\.indices) == usable)
     #expect(found.flatMap(\.ids) == (try usable.map { try preparer.sample(at: $0).ids }))
-    #expect(found.flatMap(\.pixels) == (try usable.map { try preparer.sample(at: $0).pixels?.array(Float.self) ?? [] }))
+    #expect(
+      found.flatMap(\.pixels)
+        == (try usable.map { try preparer.sample(at: $0).pictures.flatMap { try $0.views.array(Float.self) } }))
   }
 
   /// A run that is cut off after any batch and goes on from its saved state sees what an undisturbed one sees.

@@ -105,14 +105,14 @@ import Torch
           #expect(zip(found, expected).allSatisfy { abs($0 - $1) < tolerance }, "\(name)")
         }
         for (index, name) in names.enumerated() {
-          let pixels = try #require(try preparer.sample(at: index).pixels)
+          let pixels = try #require(try preparer.sample(at: index).pictures.first).views
           #expect(pixels.shape == [1, 3, side, side])
           try expect(pixels, name)
         }
         let two = try preparer.sample(at: names.count)
-        let pixels = try #require(two.pixels)
-        #expect(pixels.shape == [2, 3, side, side] && two.images == 2 && two.visualTokens == 8)
-        for (index, name) in ends.enumerated() { try expect(pixels.narrow(0, from: index, length: 1), name) }
+        #expect(two.pictures.map(\.views.shape) == [[1, 3, side, side], [1, 3, side, side]])
+        #expect(two.images == 2 && two.visualTokens == 8)
+        for (index, name) in ends.enumerated() { try expect(two.pictures[index].views, name) }
         sizes += 1
       }
     }
@@ -134,9 +134,7 @@ import Torch
     let plan = BatchPlan(order: SampleOrder(.sequential), batch: .samples(3))
     let batch = try #require(try DataLoader(preparer, plan: plan, epochs: 1).next())
     let features = try batch.samples.map { sample -> [Tensor] in
-      guard let pixels = sample.pixels else { return [] }
-      let rows = try model.visualTokens(pixels)
-      return try (0..<sample.images).map { try rows.selected(0, $0) }
+      try sample.pictures.map { try model.visualTokens($0.views).selected(0, 0) }
     }
     let packed = try model.splice(batch.samples.map(\.ids), features: features, labels: batch.samples.map(\.labels))
     #expect(packed.lengths == batch.samples.map(\.rows))
@@ -168,7 +166,7 @@ import Torch
         let sample = try cutting.sample(at: 0)
         #expect(whole.ids.starts(with: sample.ids) && whole.labels.starts(with: sample.labels))
         #expect(sample.rows <= maximum && sample.supervisedTokens > 0)
-        #expect((sample.pixels?.shape[0] ?? 0) == sample.images)
+        #expect(sample.pictures.count == sample.images)
         let next = whole.ids.dropFirst(sample.ids.count).first
         #expect(next == nil || sample.rows + (next == imagePlaceholderID ? 4 : 1) > maximum)
       } catch let fault as SampleFault {

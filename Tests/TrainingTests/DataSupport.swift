@@ -86,7 +86,7 @@ struct BatchImage: Equatable, CustomStringConvertible {
     indices = batch.samples.map(\.index)
     ids = batch.samples.map(\.ids)
     labels = batch.samples.map(\.labels)
-    pixels = try batch.samples.map { try $0.pixels?.array(Float.self) ?? [] }
+    pixels = try batch.samples.map { try $0.pictures.flatMap { try $0.views.array(Float.self) } }
     (start, next) = (batch.start, batch.next)
   }
 

@@ -1,6 +1,7 @@
 import Compression
 import Distillation
 import Foundation
+import Imaging
 import Language
 import TestSupport
 import Testing
@@ -51,7 +52,7 @@ import Torch
       let supervised = 5 + 2 * sample
       return TrainingSample(
         ids: Array(ids), labels: Array(repeating: ignoredLabel, count: ids.count - supervised) + ids.suffix(supervised),
-        images: [try pixels.selected(0, sample)])
+        pictures: [try PicturePixels(pixels.selected(0, sample))])
     }
   }
 

@@ -1,6 +1,7 @@
 import Compression
 import Distillation
 import Efficiency
+import Imaging
 import LLaVA
 import Language
 import TestModels
@@ -18,10 +19,10 @@ import Torch
   init() throws {
     model = try TestModel.tiny(seed: 1)
     let size = model.configuration.vision.imageSize
-    let picture = try Tensor.zeros([3, size, size])
+    let picture = try PicturePixels(.zeros([3, size, size]))
     samples = [
       TrainingSample(
-        ids: [5, imagePlaceholderID, 6, 7, 8], labels: [ignoredLabel, ignoredLabel, ignoredLabel, 7, 8], images: [picture]),
+        ids: [5, imagePlaceholderID, 6, 7, 8], labels: [ignoredLabel, ignoredLabel, ignoredLabel, 7, 8], pictures: [picture]),
       TrainingSample(ids: [5, 6, 7], labels: [ignoredLabel, 6, 7]),
     ]
   }

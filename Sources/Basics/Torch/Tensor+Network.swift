@@ -17,6 +17,7 @@ extension Tensor {
     static let fillInPlace = Operator("aten::masked_fill_.Scalar")
     static let triu = Operator("aten::triu")
     static let bicubic = Operator("aten::upsample_bicubic2d")
+    static let bilinear = Operator("aten::upsample_bilinear2d")
     static let bicubicAntialiased = Operator("aten::_upsample_bicubic2d_aa")
   }
 
@@ -53,6 +54,8 @@ extension Tensor {
   }
   /// Gaussian error linear unit with the exact error function.
   public func gelu() throws -> Tensor { try Op.gelu(.tensor(self)) }
+  /// The Gaussian error linear unit by the hyperbolic tangent: x · ½ (1 + tanh(√(2/π) (x + 0.044715 x³))).
+  public func tanhGELU() throws -> Tensor { try Op.gelu(.tensor(self), .string("tanh")) }
   /// x·sigmoid(x).
   public func silu() throws -> Tensor { try Op.silu(.tensor(self)) }
   /// Fused attention: self, keys and values are [batch, heads, length, headDimension], with fewer key-value heads where `grouped`.
@@ -94,6 +97,12 @@ extension Tensor {
   }
   /// A copy with zeros below the given diagonal.
   public func upperTriangle(_ diagonal: Int = 0) throws -> Tensor { try Op.triu(.tensor(self), .int(diagonal)) }
+
+  /// Images [images, channels, height, width] resampled to other sizes by lines between the four nearest pixels; the corners' pixels are
+  /// areas, not points.
+  public func resizedBilinear(_ height: Int, _ width: Int) throws -> Tensor {
+    try Op.bilinear(.tensor(self), .ints([height, width]), .bool(false), .none, .none)
+  }
 
   /// Images [images, channels, height, width] resampled to other sizes by cubic splines; the corners' pixels are areas, not points.
   ///

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import Foundation
+import Imaging
 import Language
 import LLaVA
 import Torch
@@ -82,7 +83,7 @@ struct BenchGenerate: AsyncParsableCommand {
     }
     // The first sample's tokens stand for all; the rate is that of all samples together.
     let report = GenerationReport(
-      Answer(text: "", result: results[0], timings: timings), samples: batch, images: images, plan: plan)
+      Answer(text: "", result: results[0], timings: timings), samples: batch, plan: plan)
     if json { return try printJSON(report) }
     try printLine(
       String(
@@ -99,8 +100,19 @@ extension GenerationRequest {
     let vocabulary = min(configuration.text.vocabularySize, 32_000)
     let first = min(3, vocabulary - 1)
     let ids = try Tensor.randint(first..<vocabulary, [text], generator: generator).array(Int.self)
-    let pixels = images == 0 ? nil : try Tensor.randn([images] + configuration.pictureShape, generator: generator)
+    let pictures = try (0..<images).map { _ in try PicturePixels.random(configuration, isAlone: images == 1, generator) }
     return GenerationRequest(
-      ids: [ids[0]] + Array(repeating: imagePlaceholderID, count: images) + ids.dropFirst(), pixels: pixels)
+      ids: [ids[0]] + Array(repeating: imagePlaceholderID, count: images) + ids.dropFirst(), pictures: pictures)
+  }
+}
+
+extension PicturePixels {
+  /// Noise in the shape of a usual picture of a model.
+  static func random(_ configuration: LLaVAConfiguration, isAlone: Bool, _ generator: Generator) throws -> PicturePixels {
+    let usual = configuration.usualPicture
+    let shape = configuration.shape(height: usual.height, width: usual.width, isAlone: isAlone)
+    return try PicturePixels(
+      views: Tensor.randn([shape.views] + configuration.viewShape, generator: generator), height: shape.height, width: shape.width
+    )
   }
 }

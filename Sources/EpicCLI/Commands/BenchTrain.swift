@@ -4,6 +4,7 @@ import Compression
 import Distillation
 import Foundation
 import Language
+import Imaging
 import LLaVA
 import Torch
 import Training
@@ -259,18 +260,18 @@ extension TrainingSample {
     let vocabulary = min(configuration.text.vocabularySize, 32_000)
     let generator = try Generator(seed: seed)
     let ids = try Tensor.randint(min(3, vocabulary - 1)..<vocabulary, [count, text], generator: generator)
-    let pixels = try Tensor.randn([count] + configuration.pictureShape, generator: generator)
+    let pictures = try (0..<count).map { _ in try PicturePixels.random(configuration, isAlone: true, generator) }
     return try (0..<count).map { index in
       let words = try ids.selected(0, index).array(Int.self)
       let all = [words[0], imagePlaceholderID] + words.dropFirst()
       let labels = Array(repeating: ignoredLabel, count: all.count - supervised) + all.suffix(supervised)
-      return TrainingSample(ids: all, labels: labels, images: [try pixels.selected(0, index)], seed: seed &+ UInt64(index))
+      return TrainingSample(ids: all, labels: labels, pictures: [pictures[index]], seed: seed &+ UInt64(index))
     }
   }
 
   func moved(to device: Device) throws -> TrainingSample {
     var sample = self
-    sample.images = try images.map { try $0.to(device) }
+    sample.pictures = try pictures.map { try $0.moved(to: device) }
     return sample
   }
 }

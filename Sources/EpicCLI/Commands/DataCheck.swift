@@ -66,16 +66,20 @@ struct DataCheck: AsyncParsableCommand {
     var options = TextOptions(maximumLength: maxLength)
     if let template { options.template = try ConversationTemplate.named(template) }
     var folder = try await tokenizer?.folder(.tokenizer)
+    var tokens: (@Sendable (Int, Int, Bool) -> Int)?
     if let model {
       let checkpoint = try await model.folder()
       folder = checkpoint
       let configuration = try CheckpointReader(checkpoint).configuration
       options.visualTokens = configuration.pictureLayout.count
+      if configuration.picturesVary {
+        tokens = { configuration.layout(of: configuration.shape(height: $0, width: $1, isAlone: $2)).count }
+      }
       let choice = try TemplateChoice(checkpoint, configuration, named: template)
       printNote(choice.note)
       options.template = choice.template
     }
-    if let visualTokens { options.visualTokens = visualTokens }
+    if let visualTokens { (options.visualTokens, tokens) = (visualTokens, nil) }
     let tokenizer = try folder.map { try TokenizerLoader.load(from: $0) }
 
     let progress = ProgressLine()
@@ -83,7 +87,7 @@ struct DataCheck: AsyncParsableCommand {
     let dataset = try InstructionDataset(
       contentsOf: URL(fileURLWithPath: data), images: images.map { URL(fileURLWithPath: $0, isDirectory: true) }
     ) { share in progress.show { "reading \(data): \(Int(share * 100)) %" } }
-    let check = try DatasetCheck(dataset, tokenizer: tokenizer, options: options)
+    let check = try DatasetCheck(dataset, tokenizer: tokenizer, options: options, tokens: tokens)
     let rate = ProgressRate(total: dataset.count)
     let report = try check.run(workers: workers ?? ProcessInfo.processInfo.activeProcessorCount) { done, bad in
       progress.show { "\(rate.text(done)), \(formatCount(bad)) bad" }

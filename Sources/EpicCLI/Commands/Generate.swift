@@ -61,7 +61,7 @@ struct Generate: AsyncParsableCommand {
     }
     if let failure { throw failure }
     if json {
-      try printJSON(GenerationReport(answer, images: pictures.count, plan: options.compression))
+      try printJSON(GenerationReport(answer, plan: options.compression))
     } else {
       try printLine()
     }

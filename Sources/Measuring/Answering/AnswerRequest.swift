@@ -1,5 +1,5 @@
+import Imaging
 import LLaVA
-import Torch
 
 /// A question as the model reads it.
 public struct AnswerRequest: Sendable {
@@ -22,13 +22,13 @@ public struct AnswerRequest: Sendable {
 public struct PreparedPicture: Sendable {
   /// Equal for the same picture only.
   public let key: String
-  /// [1, 3, size, size] float32.
-  public let pixels: Tensor
+  /// Its views.
+  public let pixels: PicturePixels
   /// Where random choices of its tokens start, the same for all questions about it.
   public let seed: UInt64
 
   /// A picture.
-  public init(key: String, pixels: Tensor, seed: UInt64) {
+  public init(key: String, pixels: PicturePixels, seed: UInt64) {
     self.key = key
     self.pixels = pixels
     self.seed = seed

@@ -31,6 +31,16 @@ public struct TokenOverlay: Sendable {
     areas = found.map { $0 == 1 ? 1 : 0 }
   }
 
+  /// What cuts left of an image of any layout, on the finest of its grids.
+  ///
+  /// - Parameter cuts: as indices into the layout.
+  public init(_ layout: TokenLayout, keptIndices cuts: [[Int]]) {
+    let (finest, grid) = Self.finest(layout)
+    let places = finest < layout.grids.count ? layout.countedPlaces[finest] : []
+    let tokens = Dictionary(places.enumerated().map { ($1, $0) }) { first, _ in first }
+    self.init(grid, keptIndices: cuts.map { $0.compactMap { tokens[$0] } })
+  }
+
   /// An image whose tokens were pooled to `count`.
   public init(_ grid: TokenGrid, pooledTo count: Int) {
     self.grid = grid
@@ -43,6 +53,19 @@ public struct TokenOverlay: Sendable {
       }
     }
     self.areas = areas
+  }
+
+  /// An image of any layout whose tokens were pooled to `count`, on the finest of its grids.
+  public init(_ layout: TokenLayout, pooledTo count: Int) {
+    let (finest, grid) = Self.finest(layout)
+    let shares = TokenLayout.shares(min(count, layout.counted), of: layout.grids.map(\.count))
+    self.init(grid, pooledTo: finest < shares.count ? shares[finest] : 0)
+  }
+
+  /// The last grid that has patches, and its number.
+  private static func finest(_ layout: TokenLayout) -> (number: Int, grid: TokenGrid) {
+    let number = layout.grids.lastIndex { $0.patches > 0 } ?? layout.grids.count
+    return (number, number < layout.grids.count ? layout.grids[number] : TokenGrid(rows: 1, columns: 1))
   }
 
   /// The picture with dropped patches dimmed and a line around what is left.

@@ -38,6 +38,9 @@ public struct ImagePreprocessor: Sendable, Hashable, Encodable {
   /// What 8-bit samples are multiplied by, 1/255 as a rule.
   public let rescaleFactor: Double
 
+  /// How a large picture is cut into tiles; nil where it is shown as a whole alone.
+  public let tiling: PictureTiling?
+
   let normalizes: Bool
   let resize: Resize
   let filter: ResamplingFilter
@@ -46,7 +49,7 @@ public struct ImagePreprocessor: Sendable, Hashable, Encodable {
 
   /// All that changes what comes out: equal settings have equal bytes, wherever they were read.
   enum CodingKeys: CodingKey, CaseIterable {
-    case imageSize, aspect, mean, std, rescaleFactor, normalizes, resize, filter
+    case imageSize, aspect, mean, std, rescaleFactor, normalizes, resize, filter, tiling
   }
 
   /// Creates a preprocessor with CLIP's constants unless others are given.
@@ -62,8 +65,9 @@ public struct ImagePreprocessor: Sendable, Hashable, Encodable {
 
   init(
     imageSize: Int, aspect: ImageAspect, mean: [Double], std: [Double], rescaleFactor: Double, normalizes: Bool,
-    resize: Resize, filter: ResamplingFilter, name: String
+    resize: Resize, filter: ResamplingFilter, tiling: PictureTiling? = nil, name: String
   ) {
+    self.tiling = tiling
     self.imageSize = imageSize
     self.aspect = aspect
     self.mean = mean
@@ -91,6 +95,18 @@ public struct ImagePreprocessor: Sendable, Hashable, Encodable {
     return ImagePreprocessor(
       imageSize: magnified(imageSize), aspect: aspect, mean: mean, std: std, rescaleFactor: rescaleFactor, normalizes: normalizes,
       resize: larger, filter: filter, name: name)
+  }
+
+  /// A preprocessor of tiles.
+  ///
+  /// - Parameters:
+  ///   - tiling: whose tiles are as large as the tower's pictures.
+  ///   - mean: subtracted per channel after scaling.
+  ///   - std: divided by per channel after subtracting.
+  public init(_ tiling: PictureTiling, mean: [Double] = clipMean, std: [Double] = clipStd) {
+    self.init(
+      imageSize: tiling.side, aspect: .pad, mean: mean, std: std, rescaleFactor: 1 / 255, normalizes: true,
+      resize: .square(tiling.side), filter: .bicubic, tiling: tiling, name: "image preprocessor")
   }
 
   /// The colour of the padding, 255 · ``mean`` rounded down.
@@ -124,10 +140,46 @@ public struct ImagePreprocessor: Sendable, Hashable, Encodable {
     try Tensor(normalizedPixels(image), [3, imageSize, imageSize])
   }
 
+  /// The shape of a picture as the encoder is given it.
+  ///
+  /// - Parameters:
+  ///   - height: of the picture, in pixels.
+  ///   - width: likewise.
+  ///   - isAlone: false where its sample has further pictures.
+  public func shape(height: Int, width: Int, isAlone: Bool) -> PictureShape {
+    let views = tiling?.views(height: height, width: width, isAlone: isAlone) ?? 1
+    return PictureShape(height: height, width: width, views: views, viewHeight: imageSize, viewWidth: imageSize)
+  }
+
+  /// The picture as the encoder takes it: the whole, and its tiles where there are such.
+  ///
+  /// A picture that has tiles is squashed into a square as a whole, as nothing is lost by that; one without is padded.
+  ///
+  /// - Parameter isAlone: false where its sample has further pictures.
+  /// - Throws: as `callAsFunction`.
+  public func views(_ image: RGBImage, isAlone: Bool) throws -> PicturePixels {
+    try validate()
+    let shape = shape(height: image.height, width: image.width, isAlone: isAlone)
+    var values: [Float]
+    if let tiling, shape.views > 1 {
+      let whole = Canvas(image).resampled(
+        width: imageSize, height: imageSize, columns: 0..<imageSize, rows: 0..<imageSize, filter: filter)
+      values = normalized(whole)
+      for tile in tiling.cut(image, filter: filter) { values += normalized(tile) }
+    } else {
+      values = try normalizedPixels(image)
+    }
+    return try PicturePixels(
+      views: Tensor(values, [shape.views, 3, imageSize, imageSize]), height: image.height, width: image.width)
+  }
+
   /// The normalised samples, [3, imageSize, imageSize] in row-major order.
-  package func normalizedPixels(_ image: RGBImage) throws -> [Float] {
-    let pixels = try resizedPixels(image).pixels
-    let area = imageSize * imageSize
+  package func normalizedPixels(_ image: RGBImage) throws -> [Float] { try normalized(resizedPixels(image)) }
+
+  /// The normalised samples of a picture of any size, channel after channel.
+  private func normalized(_ image: RGBImage) -> [Float] {
+    let pixels = image.pixels
+    let area = image.width * image.height
     let tables = (0..<3).map(normalizedLevels(channel:))
     return [Float](unsafeUninitializedCapacity: 3 * area) { room, initialized in
       pixels.withUnsafeBufferPointer { pixels in
@@ -167,6 +219,12 @@ public struct ImagePreprocessor: Sendable, Hashable, Encodable {
       }
     if imageSize < 1 || imageSize > Self.maximumImageSize {
       throw configurationError("the image size", "is \(imageSize); give the model's size, 1 to \(Self.maximumImageSize) pixels")
+    }
+    if let tiling {
+      if let fault = tiling.fault { throw configurationError("image_grid_pinpoints", fault) }
+      if tiling.side != imageSize || resized != imageSize {
+        throw configurationError("size", "is \(resized) where tiles of \(imageSize) pixels are cut; give both the same size")
+      }
     }
     if resized < imageSize || resized > Self.maximumImageSize {
       throw configurationError(

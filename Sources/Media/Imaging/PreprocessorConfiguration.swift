@@ -27,14 +27,15 @@ extension ImagePreprocessor {
   /// - Parameters:
   ///   - url: The JSON file.
   ///   - aspect: How a picture that is not square becomes one; the model's configuration knows it, this file does not.
+  ///   - tiling: The model's, whose canvases are the standard of this file's; nil for a model without.
   /// - Throws: ``ImagingError``, naming the file and the field.
-  public init(contentsOf url: URL, aspect: ImageAspect) throws {
+  public init(contentsOf url: URL, aspect: ImageAspect, tiling: PictureTiling? = nil) throws {
     let name = url.relativePath
     let bytes = try readRegularFile(url, limit: 1 << 20)
-    try self.init(configuration: Data(bytes), name: name, aspect: aspect)
+    try self.init(configuration: Data(bytes), name: name, aspect: aspect, tiling: tiling)
   }
 
-  init(configuration data: Data, name: String, aspect: ImageAspect) throws {
+  init(configuration data: Data, name: String, aspect: ImageAspect, tiling: PictureTiling? = nil) throws {
     let fields =
       try Self.decode(ProcessorFile.self, data, name).imageProcessor ?? Self.decode(PreprocessorFields.self, data, name)
     func refuse(_ field: String, _ reason: String) -> ImagingError {
@@ -45,7 +46,7 @@ extension ImagePreprocessor {
     }
     let resize = try fields.size.map { try $0.resize(refuse) } ?? .shortestEdge(fields.cropSize?.side ?? 224)
     let imageSize: Int
-    if fields.doCenterCrop ?? true {
+    if fields.doCenterCrop ?? (tiling?.onlyAlone != true) {
       guard let side = (fields.cropSize ?? fields.size ?? .edge(224)).side else {
         throw refuse("crop_size", "is not square; give equal height and width")
       }
@@ -64,11 +65,20 @@ extension ImagePreprocessor {
     case let other: throw refuse("resample", "is \(other); 2 (bilinear) and 3 (bicubic) are supported")
     }
     let normalizes = fields.doNormalize ?? true
+    if let tiling, let pairs = fields.imageGridPinpoints {
+      let canvases = try pairs.map { pair in
+        guard pair.count == 2 else { throw refuse("image_grid_pinpoints", "has \(pair); give pairs of height and width") }
+        return PictureTiling.Size(height: pair[0], width: pair[1])
+      }
+      if canvases != tiling.canvases {
+        throw refuse("image_grid_pinpoints", "differs from that of the model's config.json; give both the same sizes")
+      }
+    }
     self.init(
       imageSize: imageSize, aspect: aspect,
       mean: fields.imageMean ?? Self.clipMean, std: fields.imageStd ?? Self.clipStd,
       rescaleFactor: fields.doRescale ?? true ? fields.rescaleFactor ?? 1 / 255 : 1,
-      normalizes: normalizes, resize: resize, filter: filter, name: name)
+      normalizes: normalizes, resize: resize, filter: filter, tiling: tiling, name: name)
     try validate()
   }
 
@@ -102,6 +112,7 @@ private struct PreprocessorFields: Decodable {
   let rescaleFactor: Double?
   let imageMean: [Double]?
   let imageStd: [Double]?
+  let imageGridPinpoints: [[Int]]?
 
   enum CodingKeys: String, CodingKey {
     case size, resample
@@ -113,6 +124,7 @@ private struct PreprocessorFields: Decodable {
     case rescaleFactor = "rescale_factor"
     case imageMean = "image_mean"
     case imageStd = "image_std"
+    case imageGridPinpoints = "image_grid_pinpoints"
   }
 }
 

@@ -27,6 +27,15 @@ public struct RGBImage: Sendable, Equatable {
     self.pixels = pixels
   }
 
+  /// The picture in another size, by cubic splines over all pixels that a new one covers.
+  ///
+  /// - Parameters:
+  ///   - width: 1 or more.
+  ///   - height: 1 or more.
+  public func resized(width: Int, height: Int) -> RGBImage {
+    Canvas(self).resampled(width: width, height: height, columns: 0..<width, rows: 0..<height, filter: .bicubic)
+  }
+
   /// The picture in the middle of the smallest square that holds it; a square picture is returned as it is.
   ///
   /// Where the margins cannot be equal, the top or left one is a pixel narrower, as in the original LLaVA.

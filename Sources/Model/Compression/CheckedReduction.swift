@@ -32,6 +32,14 @@ extension TokenReducer {
   /// - Parameter checks: receives what could not be checked at once because it lies on a GPU; indices are brought into range there.
   /// - Throws: `CompressionError.badSelection` where the strategy breaks its promise, `.notFinite`; `TorchError`.
   package func checked(_ choices: [TokenChoice], _ checks: inout [ChoiceCheck]) throws -> [Reduction?] {
+    let ends = try choices.map { try RowEndChoice($0) }
+    let asked = try zip(choices, ends).map { try $1?.withoutEnds() ?? $0 }
+    return try zip(checkedTokens(asked, &checks), ends).map { found, ends in
+      try found.map { try ends?.withEnds($0) ?? $0 }
+    }
+  }
+
+  private func checkedTokens(_ choices: [TokenChoice], _ checks: inout [ChoiceCheck]) throws -> [Reduction?] {
     var found: [Reduction?] = choices.map { _ in nil }
     for (index, choice) in choices.enumerated() where choice.count == 0 && choice.tokens.count > 0 {
       found[index] = .keep(try Tensor([Int](), on: choice.tokens.device))

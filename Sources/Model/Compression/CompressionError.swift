@@ -31,7 +31,7 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
   /// Something that a strategy looks at and that is not there.
   case unavailable(String, hint: String)
   /// A strategy that knows one grid is to choose among tokens of several.
-  case layout(grids: Int, extraTokens: Int)
+  case layout(grids: Int, rowEnds: Int)
   /// The rows that a strategy looks at hold NaN or infinite numbers.
   case notFinite
   /// No grid of patches has this number.
@@ -70,8 +70,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
         : "strategy \(strategy) has no option \(name); known are \(known.joined(separator: ", "))"
     case .badOption(let name, let value, let expected): "\(name) is \(value), expected \(expected)"
     case .unavailable(let what, let hint): "a strategy asks for \(what), which is not there; \(hint)"
-    case .layout(let grids, let extra):
-      "the strategy chooses on one grid of patches, found \(grids) with \(extra) tokens beside them; choose another strategy"
+    case .layout(let grids, let ends):
+      "the strategy chooses on one grid of patches, found \(grids) with \(ends) ends of rows; choose another strategy"
     case .notFinite:
       "the decoder's rows at the cut are not finite; use --dtype f32 or check the checkpoint with `epic inspect --verify`"
     case .noGrid(let keep, let usable):

@@ -25,16 +25,21 @@ extension CompressionPlan {
   ///   - layout: the picture's tokens before any stage.
   ///   - towerLayers: layers of the tower that are computed.
   ///   - layers: decoder layers.
+  ///   - clamped: as in `resolve`.
+  /// - Returns: of a picture with ends of rows the most that there can be.
   /// - Throws: as `resolve`, and `CompressionError.noGrid` where a picture cannot be resized to the number.
-  public static func tokens(_ plan: CompressionPlan?, layout: TokenLayout, towerLayers: Int, layers: Int) throws -> PlannedTokens
+  public static func tokens(_ plan: CompressionPlan?, layout: TokenLayout, towerLayers: Int, layers: Int, clamped: Bool = false)
+    throws -> PlannedTokens
   {
-    let stages = try plan?.resolve(imageTokens: [[layout.count]], layers: layers, towerLayers: towerLayers) ?? []
-    func left(before site: Site) -> Int { stages.last { $0.stage.site < site }?.counts[0][0] ?? layout.count }
+    let stages =
+      try plan?.resolve(imageTokens: [[layout.counted]], layers: layers, towerLayers: towerLayers, clamped: clamped) ?? []
+    func tokens(_ stage: ResolvedStage?) -> Int { layout.most(keeping: stage?.counts[0][0] ?? layout.counted) }
+    func left(before site: Site) -> Int { tokens(stages.last { $0.stage.site < site }) }
     var patches = layout.grids.reduce(0) { $0 + $1.patches }
     if let stage = stages.first, stage.stage.site == .picture {
       patches = try stage.stage.resized(layout, to: stage.counts[0][0]).patches
     }
-    let positions = stages.last { $0.layer == nil && !$0.stage.reducer.keepsPositions }?.counts[0][0] ?? layout.count
+    let positions = tokens(stages.last { $0.layer == nil && !$0.stage.reducer.keepsPositions })
     return PlannedTokens(
       patches: patches, tower: (0..<towerLayers).map { layer in left(before: .tower(layer: layer + 1)) },
       projector: left(before: .features), positions: positions,

@@ -63,18 +63,18 @@ public struct CompressionPlan: Sendable {
     /// - Parameters:
     ///   - total: the image's tokens before any stage.
     ///   - image: its number in its sample.
+    ///   - clamped: as in `resolve`.
     /// - Throws: `CompressionError.keep` where more are to be kept than there are.
-    public func count(of total: Int, image: Int = 0) throws -> Int {
+    public func count(of total: Int, image: Int = 0, clamped: Bool = false) throws -> Int {
+      func kept(_ keep: Int) throws -> Int {
+        if keep > total, !clamped { throw CompressionError.keep(keep, available: total) }
+        return min(keep, total)
+      }
       switch amount {
-      case .each(let counts):
-        let keep = counts.indices.contains(image) ? counts[image] : counts.last ?? total
-        if keep > total { throw CompressionError.keep(keep, available: total) }
-        return keep
+      case .each(let counts): return try kept(counts.indices.contains(image) ? counts[image] : counts.last ?? total)
       case .ratio(let ratio): return min(total, max(0, reducer.count(ratio: ratio, of: total)))
       case .share(let share): return min(total, Int((share * Double(total)).rounded()))
-      case .keep(let keep):
-        if keep > total { throw CompressionError.keep(keep, available: total) }
-        return keep
+      case .keep(let keep): return try kept(keep)
       }
     }
   }
@@ -175,12 +175,16 @@ public struct CompressionPlan: Sendable {
   /// The plan's numbers for a batch; stages that drop nothing are left out, as if they had not been asked for.
   ///
   /// - Parameters:
-  ///   - imageTokens: visual tokens of each image of each sample, before any stage.
+  ///   - imageTokens: visual tokens of each image of each sample that budgets count, before any stage.
   ///   - layers: decoder layers of the model.
   ///   - towerLayers: layers of the tower that are computed; nil where the plan has been checked against them.
+  ///   - clamped: an image of fewer tokens than are to be kept keeps all of them, as where pictures have tokens by their size; else that
+  ///     is an error.
   /// - Throws: `CompressionError` for a layer that the model has not, more kept tokens than an image has, and a stage that leaves more
   ///   than the one before it.
-  public func resolve(imageTokens: [[Int]], layers: Int, towerLayers: Int? = nil) throws -> [ResolvedStage] {
+  public func resolve(imageTokens: [[Int]], layers: Int, towerLayers: Int? = nil, clamped: Bool = false) throws
+    -> [ResolvedStage]
+  {
     var before = imageTokens
     var found: [ResolvedStage] = []
     for stage in stages {
@@ -197,7 +201,7 @@ public struct CompressionPlan: Sendable {
       let counts = try zip(imageTokens, before).map { originals, remaining in
         try zip(originals, remaining).enumerated().map { image, tokens in
           let (original, remaining) = tokens
-          let count = try stage.count(of: original, image: image)
+          let count = try stage.count(of: original, image: image, clamped: clamped)
           if count > remaining { throw CompressionError.keepGrows(first: remaining, second: count) }
           return count
         }

@@ -27,6 +27,9 @@ public struct TokenGrid: Sendable, Hashable {
   /// Tokens, the class token included.
   public var count: Int { patches + (hasClassToken ? 1 : 0) }
 
+  /// The middle of some rows or columns; of two the first.
+  static func middle(_ range: Range<Int>) -> Int { (range.lowerBound + range.upperBound - 1) / 2 }
+
   /// The grid divided into `count` rectangles of nearly equal size that cover each patch once, in raster order.
   ///
   /// Rows of patches are gathered in about √(count · rows / columns) bands, and each band is divided into as many parts as its share

@@ -22,6 +22,8 @@ public struct VisualTokens {
   public let classRow: Tensor?
   /// Of how many tokens each is made, [count] float32; nil where none is merged, or nobody weighs them.
   public let sizes: Tensor?
+  /// The rows within `span` that are asked about, where these are not all: ends of rows are not.
+  public private(set) var selection: [Int]?
   /// The sample's rows that hold images now, this one's included.
   let visual: [Range<Int>]
   /// Rows before the answer to the prompt that the image belongs to.
@@ -56,20 +58,40 @@ public struct VisualTokens {
     self.labels = labels
   }
 
+  /// Some of the tokens alone.
+  ///
+  /// - Parameters:
+  ///   - selection: rows within `span`, ascending.
+  ///   - patches: where these lie in the image.
+  func selecting(_ selection: [Int], patches: Tensor) -> VisualTokens {
+    var some = VisualTokens(
+      site: site, rows: rows, sample: sample, span: span, visual: visual, promptEnd: promptEnd, patches: patches, layout: layout,
+      tower: tower, classRow: classRow, sizes: sizes, text: text, labels: labels)
+    some.selection = selection
+    return some
+  }
+
+  /// Of values for all rows of the image, those that are asked about.
+  private func selected(_ values: Tensor) throws -> Tensor {
+    try selection.map { try values.rows(Tensor($0, on: values.device)) } ?? values
+  }
+
   /// Tokens of the image now.
-  public var count: Int { span.count }
+  public var count: Int { selection?.count ?? span.count }
+  /// Their rows among the rows of all samples.
+  public var rowNumbers: [Int] { (selection ?? Array(0..<span.count)).map { firstRow + $0 } }
   /// Where they are.
   public var device: Device { rows.hidden.device }
   /// The first of the image's rows among the rows of all samples.
   public var firstRow: Int { rows.starts[sample] + span.lowerBound }
 
   /// The tokens as the layer before the site left them, [count, width].
-  public func hidden() throws -> Tensor { try rows.hidden.narrow(0, from: firstRow, length: count) }
+  public func hidden() throws -> Tensor { try selected(rows.hidden.narrow(0, from: firstRow, length: span.count)) }
 
   /// L1 norms of the tokens' keys in the decoder layer before the cut, [count] float32.
   ///
   /// - Throws: `CompressionError.unavailable` where the strategy's needs do not name keys.
-  public func keyNorms() throws -> Tensor { try rows.keyNorms().narrow(0, from: firstRow, length: count) }
+  public func keyNorms() throws -> Tensor { try selected(rows.keyNorms().narrow(0, from: firstRow, length: span.count)) }
 
   /// What the prompt's last row pays to each token in the decoder layer before the cut, or in another one of the strategy's needs:
   /// [count] float32, softmax over all that it sees, mean over heads.
@@ -77,7 +99,7 @@ public struct VisualTokens {
   /// - Throws: `CompressionError.unavailable` where the strategy's needs do not name queries and keys.
   public func attention(_ semantics: CompressionSemantics = .corrected, layer: Int? = nil) throws -> Tensor {
     let row = semantics == .corrected ? promptEnd - 1 : rows.count(of: sample) - 1
-    return try rows.attention(of: row, in: sample, layer: layer).narrow(0, from: span.lowerBound, length: count)
+    return try selected(rows.attention(of: row, in: sample, layer: layer).narrow(0, from: span.lowerBound, length: span.count))
   }
 
   /// What a row of the sample would pay to each token in the decoder layer behind the site: [count] float32, softmax over all that it
@@ -85,7 +107,7 @@ public struct VisualTokens {
   ///
   /// - Throws: `CompressionError.unavailable` behind the last layer.
   public func nextAttention(of row: Int) throws -> Tensor {
-    try rows.nextAttention(of: row, in: sample).narrow(0, from: span.lowerBound, length: count)
+    try selected(rows.nextAttention(of: row, in: sample).narrow(0, from: span.lowerBound, length: span.count))
   }
 
   /// The sample's rows that are about to be answered: the prompt's last one, or under `reference` semantics each one before an answer, in

@@ -77,14 +77,16 @@ public struct CostModel: Sendable {
   /// Visual tokens wherever they cost something.
   private func tokens(_ plan: CompressionPlan?) throws -> PlannedTokens { try configuration.tokens(of: plan) }
 
-  /// FLOPs of the layers of the tower that are computed, and of its patch embedding; a class token goes through all layers.
+  /// FLOPs of the layers of the tower that are computed, and of its patch embedding; a class token goes through all layers, and each view
+  /// of a picture attends to itself alone.
   private func tower(_ planned: PlannedTokens) -> Double {
     let vision = configuration.vision
-    let width = Double(vision.hiddenSize)
-    let others = Double(1 + vision.patches - configuration.pictureLayout.count)
+    let (width, views) = (Double(vision.hiddenSize), Double(configuration.usualPicture.views))
+    let others = Double((vision.hasClassToken ? 1 : 0) + vision.patches - vision.tokens)
     let layers = planned.tower.reduce(0.0) { sum, visual in
-      let tokens = Double(visual) + others
-      return sum + 2 * tokens * (4 * width * width + 2 * width * Double(vision.intermediateSize)) + 4 * tokens * tokens * width
+      let tokens = Double(visual) / views + others
+      let view = 2 * tokens * (4 * width * width + 2 * width * Double(vision.intermediateSize)) + 4 * tokens * tokens * width
+      return sum + views * view
     }
     let patch = Double(vision.channels * vision.patchSize * vision.patchSize)
     return layers + 2 * Double(planned.patches) * patch * width

@@ -68,10 +68,13 @@ public final class Engine: Sendable {
   public func bytes(text: Int, pictures count: Int, plan: CompressionPlan?, newTokens: Int) throws -> Int {
     let model = pipeline.model
     let configuration = model.configuration.text
-    let total = model.pictureLayout.count
-    let stages = try count == 0 ? [] : model.resolve(plan, images: [count]).filter { $0.layer != nil }
+    // Pictures are not read yet, so those that vary count as the largest that there are.
+    let total = model.configuration.mostTokens(isAlone: count == 1)
+    let layouts = model.configuration.layouts(of: count)
+    let stages = try count == 0 ? [] : model.resolve(plan, [layouts]).filter { $0.layer != nil }
     let rows = (0..<configuration.layers).reduce(0) { sum, layer in
-      let left = stages.last { ($0.layer ?? 0) <= layer }?.counts[0].reduce(0, +) ?? count * total
+      let stage = stages.last { ($0.layer ?? 0) <= layer }
+      let left = stage.map { zip(layouts, $0.counts[0]).reduce(0) { $0 + $1.0.most(keeping: $1.1) } } ?? count * total
       return sum + text + left + newTokens
     }
     let row = 2 * configuration.keyValueHeads * configuration.headDimension * model.dtype.size

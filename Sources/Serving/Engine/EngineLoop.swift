@@ -61,16 +61,19 @@ struct EngineLoop {
 
   private mutating func add(_ job: Job, _ reply: Reply) {
     let stream = AnswerStream(pipeline.tokenizer, stopStrings: pipeline.template.stopStrings + job.stops)
-    let total = model.pictureLayout.count
+    let layouts = model.layouts(of: job.pictures.map(\.pixels))
+    let total = layouts.reduce(0) { $0 + $1.count }
     var share = 1.0
-    if !job.pictures.isEmpty, let stages = try? model.resolve(job.options.compression, images: [job.pictures.count]) {
+    if !job.pictures.isEmpty, let stages = try? model.resolve(job.options.compression, [layouts]) {
       // A plan that does not fit fails in the scheduler, with its reason.
       let layers = model.configuration.text.layers
       let text = job.ids.count - job.pictures.count
       let rows = (0..<layers).reduce(0) { sum, layer in
-        sum + text + (stages.last { ($0.layer ?? 0) <= layer }?.counts[0].reduce(0, +) ?? job.pictures.count * total)
+        let stage = stages.last { ($0.layer ?? 0) <= layer }
+        let left = stage.map { zip(layouts, $0.counts[0]).reduce(0) { $0 + $1.0.most(keeping: $1.1) } } ?? total
+        return sum + text + left
       }
-      share = Double(rows) / Double(layers * max(1, text + job.pictures.count * total))
+      share = Double(rows) / Double(layers * max(1, text + total))
     }
     live.append(Live(job: job, reply: reply, stream: stream, share: share))
     if job.pictures.isEmpty || !job.keepsPicturesWhole { schedule(live.count - 1) }
@@ -86,7 +89,7 @@ struct EngineLoop {
       live[index].segments = []
       // Something has to be left to read.
       if let prefix = job.prefixKey(), prefix.ids < job.ids.count, options.sharedBytes > 0 {
-        let rows = prefix.ids + job.pictures.count * (model.pictureLayout.count - 1)
+        let rows = prefix.ids - job.pictures.count + model.layouts(of: job.pictures.map(\.pixels)).reduce(0) { $0 + $1.count }
         figures.prefixQueries += rows
         if let found = prefixes.value(prefix.key) {
           figures.prefixHits += rows
@@ -98,12 +101,7 @@ struct EngineLoop {
         }
       }
     }
-    do {
-      live[index].id = scheduler.add(try job.request(), job.options, shared: shared)
-    } catch {
-      live[index].reply.finish(.failure(error))
-      live.remove(at: index)
-    }
+    live[index].id = scheduler.add(job.request, job.options, shared: shared)
   }
 
   /// Whether another answer is reading the very same pictures now: waiting for it costs less than reading them once more.
@@ -161,9 +159,9 @@ struct EngineLoop {
 
   private func encoded(_ job: Job, _ picture: Int) throws -> VisualSegment {
     try inference {
-      let pixels = try job.pictures[picture].pixels.unsqueezed(0)
       let request = PictureRequest(
-        ids: job.ids, pixels: pixels, plan: job.options.compression, generator: try Generator(seed: job.options.seed))
+        ids: job.ids, pictures: [job.pictures[picture].pixels], plan: job.options.compression,
+        generator: try Generator(seed: job.options.seed))
       let segment = try model.encode([request])[0][0]
       // The clock is read after the device has finished.
       try model.device.synchronize()
@@ -274,7 +272,10 @@ struct EngineLoop {
   private mutating func note() {
     figures.running = live.count
     figures.queuedRows = live.reduce(0) { sum, one in
-      let rows = one.id.map(scheduler.unreadRows) ?? one.job.ids.count + one.job.pictures.count * (model.pictureLayout.count - 1)
+      let rows =
+        one.id.map(scheduler.unreadRows)
+        ?? one.job.ids.count - one.job.pictures.count
+        + model.layouts(of: one.job.pictures.map(\.pixels)).reduce(0) { $0 + $1.count }
       return sum + Double(rows) * one.share
     }
     figures.queuedPictures = live.reduce(0) { $0 + ($1.id == nil ? $1.job.pictures.count - $1.segments.count : 0) }

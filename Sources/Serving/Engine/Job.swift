@@ -8,9 +8,9 @@ import Torch
 
 /// A picture as the model takes it, and what it is known by.
 public struct PreparedImage: Sendable {
-  /// [3, size, size] float32.
-  public let pixels: Tensor
-  /// SHA-256 of its size, its pixels and how it was prepared.
+  /// Its views.
+  public let pixels: PicturePixels
+  /// SHA-256 of its size, its pixels, how it was prepared and in how many views.
   ///
   /// Of the size too: 30 × 100 and 100 × 30 pixels can be the same bytes.
   public let digest: String
@@ -19,12 +19,14 @@ public struct PreparedImage: Sendable {
 
   /// Prepares a picture.
   ///
-  /// - Parameter keepsImage: for an overlay.
+  /// - Parameters:
+  ///   - isAlone: false where its conversation has further pictures.
+  ///   - keepsImage: for an overlay.
   /// - Throws: `ImagingError`, `TorchError`.
-  public init(_ image: RGBImage, _ preprocessor: ImagePreprocessor, keepsImage: Bool = false) throws {
-    pixels = try preprocessor(image)
+  public init(_ image: RGBImage, _ preprocessor: ImagePreprocessor, isAlone: Bool = true, keepsImage: Bool = false) throws {
+    pixels = try preprocessor.views(image, isAlone: isAlone)
     var hash = SHA256()
-    for number in [image.width, image.height] {
+    for number in [image.width, image.height, pixels.shape.views] {
       withUnsafeBytes(of: Int64(number).littleEndian) { hash.update(bufferPointer: $0) }
     }
     image.pixels.withUnsafeBytes { hash.update(bufferPointer: $0) }
@@ -34,7 +36,7 @@ public struct PreparedImage: Sendable {
   }
 
   /// A picture of its parts, for tests.
-  package init(pixels: Tensor, digest: String) { (self.pixels, self.digest, image) = (pixels, digest, nil) }
+  package init(pixels: PicturePixels, digest: String) { (self.pixels, self.digest, image) = (pixels, digest, nil) }
 }
 
 /// What the engine is to answer.
@@ -57,9 +59,8 @@ public struct Job: Sendable {
     (self.ids, self.pictures, self.options, self.stops) = (ids, pictures, options, stops)
   }
 
-  func request() throws -> GenerationRequest {
-    GenerationRequest(
-      ids: ids, pixels: pictures.isEmpty ? nil : try stack(pictures.map(\.pixels)), promptLength: promptLength)
+  var request: GenerationRequest {
+    GenerationRequest(ids: ids, pictures: pictures.map(\.pixels), promptLength: promptLength)
   }
 
   /// Whether pictures come to the decoder whole, so that what they are there does not depend on the prompt.

@@ -64,7 +64,7 @@ final class ChatService: Sendable {
     let chosen = try budgets.choose(chat, prompt.pictures, text: prompt.textCount, engine.state)
     let plan = try model.plan(chosen.counts)
     let context = model.pipeline.model.configuration.text.maximumPositions
-    let tokens = prompt.textCount + prompt.pictures.count * (try model.pipeline.model.configuration.tokens(of: plan).positions)
+    let tokens = prompt.textCount + prompt.pictures.count * (try model.positions(plan, pictures: prompt.pictures.count))
     if tokens >= context {
       throw APIError(
         400, code: "context_length_exceeded", param: "messages",
@@ -130,7 +130,8 @@ final class ChatService: Sendable {
                 400, code: "image_too_large", param: reference.path + ".url",
                 "the picture is \(image.width) x \(image.height) pixels, expected at most \(Self.maximumSide) along a side")
             }
-            return try PreparedImage(image, model.pipeline.preprocessor, keepsImage: keepsImages)
+            return try PreparedImage(
+              image, model.pipeline.preprocessor, isAlone: references.count == 1, keepsImage: keepsImages)
           } catch let error as ImagingError {
             throw APIError(error, picture: reference.path)
           }

@@ -60,17 +60,17 @@ final class ChatSession: Sendable {
   func report(_ outcome: Reply.Outcome) async throws -> VisualTokensReport? {
     if prompt.pictures.isEmpty { return nil }
     let model = service.model
-    let total = model.ladder.total
     let last = outcome.result.cuts.last
     var found: [VisualTokensReport.Picture] = []
     for (index, count) in budgets.counts.enumerated() {
+      let total = index < pictures.count ? model.pipeline.model.layouts(of: [pictures[index].pixels])[0].count : 0
       let kept = last.flatMap { $0.keptIndices.indices.contains(index) ? $0.keptIndices[index] : nil }
       var picture = VisualTokensReport.Picture(
-        before: total, kept: kept?.count ?? count, cutLayer: last?.layer, average: try model.average(count),
+        before: total, kept: kept?.count ?? min(count, total), cutLayer: last?.layer, average: try model.average(count),
         cached: outcome.cachedPictures.indices.contains(index) ? outcome.cachedPictures[index] : false)
       switch chat.visualTokens?.returned ?? .none {
       case .none: break
-      case .indices: picture.kept_indices = kept ?? (count == total ? Array(0..<total) : nil)
+      case .indices: picture.kept_indices = kept ?? (count >= total ? Array(0..<total) : nil)
       case .overlay: picture.overlay = try await overlay(index, outcome)
       }
       found.append(picture)
@@ -83,14 +83,13 @@ final class ChatSession: Sendable {
     guard let image = pictures[index].image else { return nil }
     let (model, count) = (service.model, budgets.counts[index])
     return try await service.engine.pictures.run {
-      let side = model.pipeline.preprocessor.imageSize
-      let view = model.pipeline.preprocessor.magnified(by: max(1, (336 + side - 1) / side))
-      let grid = try model.pipeline.model.pictureLayout.grid()
+      let (view, layout) = try model.pipeline.shown(image, of: self.pictures.count, side: 336)
       let merged = try model.plan([count])?.stages.contains { $0.site.decoderLayer == nil && !$0.reducer.keepsPositions } ?? false
       let overlay =
         merged
-        ? TokenOverlay(grid, pooledTo: count) : TokenOverlay(grid, keptIndices: outcome.result.cuts.map { $0.keptIndices[index] })
-      return "data:image/png;base64," + (try overlay.drawn(on: view.resizedPixels(image)).pngData().base64EncodedString())
+        ? TokenOverlay(layout, pooledTo: count)
+        : TokenOverlay(layout, keptIndices: outcome.result.cuts.map { $0.keptIndices[index] })
+      return "data:image/png;base64," + (try overlay.drawn(on: view).pngData().base64EncodedString())
     }
   }
 

@@ -5,6 +5,7 @@ import Foundation
 import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
+import Imaging
 import LLaVA
 import Language
 import Logging
@@ -108,11 +109,15 @@ extension ChatService {
   /// Has the model answer once, which also measures how fast it is.
   func warmUp() async throws {
     let pipeline = model.pipeline
-    let shape = pipeline.model.configuration.pictureShape
+    let configuration = pipeline.model.configuration
+    let shape = configuration.usualPicture
     var options = GenerationOptions()
     options.maximumNewTokens = 2
     for round in 0..<2 {
-      let picture = PreparedImage(pixels: try .zeros(shape), digest: "warm-up \(round)")
+      let picture = PreparedImage(
+        pixels: try PicturePixels(
+          views: .zeros([shape.views] + configuration.viewShape), height: shape.height, width: shape.width),
+        digest: "warm-up \(round)")
       let ids = try encodeWithImages(
         pipeline.template.prompt(for: [Turn(.user, imageTag + "\n?")]), tokenizer: pipeline.tokenizer)
       let reply = engine.submit(Job(ids: ids, pictures: [picture], options: options))

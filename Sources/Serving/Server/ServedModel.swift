@@ -33,6 +33,15 @@ public struct ServedModel: Sendable {
     return try CompressionPlan(stages: [.init(reducer, layer: layer, amount, name: compressor)])
   }
 
+  /// Positions that a picture takes, before it has been read; the most where pictures vary.
+  ///
+  /// - Throws: `CompressionError`.
+  func positions(_ plan: CompressionPlan?, pictures: Int) throws -> Int {
+    let configuration = pipeline.model.configuration
+    if configuration.picturesVary { return configuration.mostTokens(isAlone: pictures == 1) }
+    return try configuration.tokens(of: plan).positions
+  }
+
   /// What a budget makes of a picture.
   public func tokens(_ count: Int) throws -> PlannedTokens { try pipeline.model.configuration.tokens(of: plan([count])) }
 

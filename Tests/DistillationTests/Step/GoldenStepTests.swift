@@ -93,7 +93,8 @@ import Torch
       let length = try mask.map { Int(try $0.to(.float32).selected(0, row).sum().item()) } ?? ids.size(1)
       func line(_ t: Tensor) throws -> [Int] { Array(try t.selected(0, row).array(Int.self).prefix(length)) }
       let picture = try RGBImage(contentsOf: Fixtures.url("images/\(sample.image)"))
-      return TrainingSample(ids: try line(ids), labels: try line(labels), images: [try preprocessor(picture)])
+      return TrainingSample(
+        ids: try line(ids), labels: try line(labels), pictures: [try preprocessor.views(picture, isAlone: true)])
     }
   }
 

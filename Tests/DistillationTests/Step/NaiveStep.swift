@@ -99,11 +99,13 @@ struct NaiveStep {
     _ cuts: [(layer: Int, ratio: Double)], by other: LLaVAModel? = nil, _ seed: (TrainingSample) -> UInt64
   ) throws -> Side {
     let model = other ?? c.model
-    let features = try c.samples.map { try $0.images.map { try model.visualTokens($0.unsqueezed(0)).selected(0, 0) } }
-    let batch = try model.splice(c.samples.map(\.ids), features: features, labels: c.samples.map(\.labels))
-    let tokens = model.pictureLayout.count
-    let counts = zip(features, cuts).map { images, cut in
-      images.map { _ in cut.ratio == 0 ? tokens : c.compressor.count(ratio: cut.ratio, of: tokens) }
+    let pictures = try c.samples.map { try model.encode([PictureRequest(ids: [], pictures: $0.pictures)])[0] }
+    let batch = try model.splice(c.samples.map(\.ids), pictures, labels: c.samples.map(\.labels))
+    let counts = zip(pictures, cuts).map { images, cut in
+      images.map { image in
+        let tokens = image.layout.counted
+        return cut.ratio == 0 ? tokens : c.compressor.count(ratio: cut.ratio, of: tokens)
+      }
     }
     let generators = try c.samples.map { try Generator(seed: seed($0)) }
     let layer = cuts[0].layer

@@ -1,4 +1,5 @@
 import Compression
+import Imaging
 import Language
 import TestSupport
 import Torch
@@ -17,11 +18,13 @@ struct StepCase {
   var options: DistillationOptions
 
   init(
-    _ seed: Int, layer: Int? = nil, samples count: Int? = nil, dtype: DType = .float32, positions: DivergencePositions? = nil
+    _ seed: Int, preset: String = "tiny", layer: Int? = nil, samples count: Int? = nil, dtype: DType = .float32,
+    positions: DivergencePositions? = nil
   ) throws {
     var random = SplitMix(seed: UInt64(seed))
-    var configuration = try LLaVAConfiguration.preset("tiny")
-    configuration.vision.imageSize = 14 * Int.random(in: 3...5, using: &random)
+    var configuration = try LLaVAConfiguration.preset(preset)
+    let size = 14 * Int.random(in: 3...5, using: &random)
+    if configuration.tiling == nil { configuration.vision.imageSize = size }
     configuration.text.tiesEmbeddings = Int.random(in: 0..<4, using: &random) == 0
     let layers = configuration.text.layers
     model = try LLaVAModel(configuration, from: RandomParameters(seed: UInt64(seed), dtype: dtype, deviation: 0.1))
@@ -31,7 +34,6 @@ struct StepCase {
     }
     compressor = try ReducerRegistry.standard.reducer(Self.strategies[seed % 4])
     let generator = try Generator(seed: UInt64(seed))
-    let size = configuration.vision.imageSize
     samples = try (0..<(count ?? Int.random(in: 1...4, using: &random))).map { index in
       var ids: [Int] = []
       var labels: [Int] = []
@@ -51,9 +53,13 @@ struct StepCase {
         ids += answer
         labels += answer
       }
-      return TrainingSample(
-        ids: ids, labels: labels, images: try (0..<images).map { _ in try Tensor.randn([3, size, size], generator: generator) },
-        seed: random.next())
+      let pictures = try (0..<images).map { _ in
+        let sides = (0..<2).map { _ in configuration.picturesVary ? Int.random(in: 20...200, using: &random) : size }
+        let shape = configuration.shape(height: sides[0], width: sides[1], isAlone: images == 1)
+        return try PicturePixels(
+          views: .randn([shape.views] + configuration.viewShape, generator: generator), height: sides[0], width: sides[1])
+      }
+      return TrainingSample(ids: ids, labels: labels, pictures: pictures, seed: random.next())
     }
     let layer = layer ?? Int.random(in: 1...layers, using: &random)
     stages = samples.map { _ in

@@ -31,7 +31,7 @@ import Torch
 
   @Test func withoutDivergenceThereIsNoTeacher() throws {
     let (c, samples) = try mixed(3)
-    let images = samples[0].images.count
+    let images = samples[0].pictures.count
     for (weight, choices) in [(0.0, images), (0.5, 2 * images)] {
       let counting = Counting()
       var options = DistillationOptions()

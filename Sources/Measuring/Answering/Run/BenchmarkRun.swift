@@ -129,7 +129,7 @@ public struct BenchmarkRun {
   private var preparing: @Sendable (QuestionImage) throws -> PreparedPicture {
     { [preprocessor = pipeline.preprocessor, seed = settings.seed] image in
       PreparedPicture(
-        key: image.key, pixels: try preprocessor(image.decoded()).unsqueezed(0), seed: Fingerprint.seed(of: image, seed))
+        key: image.key, pixels: try preprocessor.views(image.decoded(), isAlone: true), seed: Fingerprint.seed(of: image, seed))
     }
   }
 

@@ -21,7 +21,7 @@ enum PlanTimer {
         options.maximumNewTokens = request.maximumNewTokens
         options.compression = plan.compression
         options.seed = request.picture?.seed ?? 0
-        let alone = GenerationRequest(ids: request.ids, pixels: request.picture?.pixels)
+        let alone = GenerationRequest(ids: request.ids, pictures: request.picture.map { [$0.pixels] } ?? [])
         let timings = try pipeline.answer(alone, options).timings
         if round > 0 { found[plan.recordName, default: []].append(timings) }
       }

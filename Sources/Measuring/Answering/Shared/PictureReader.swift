@@ -95,13 +95,14 @@ final class PictureReader {
   }
 
   private func request(_ picture: PreparedPicture, _ ids: [Int], _ plan: CompressionPlan?) throws -> PictureRequest {
-    PictureRequest(ids: ids, pixels: picture.pixels, plan: plan, generator: try Generator(seed: picture.seed))
+    PictureRequest(ids: ids, pictures: [picture.pixels], plan: plan, generator: try Generator(seed: picture.seed))
   }
 
   /// The decoder's stages of a plan for one picture.
   private func branch(_ plan: Int, _ picture: PreparedPicture) throws -> Branch {
     Branch(
-      sample: 0, try model.resolve(plans[plan].compression, images: [1]), generator: try Generator(seed: picture.seed))
+      sample: 0, try model.resolve(plans[plan].compression, [model.layouts(of: [picture.pixels])]),
+      generator: try Generator(seed: picture.seed))
   }
 
   /// A question about a picture: for each group of plans the rows that are still to be read, and where its plans branch off.

@@ -3,8 +3,9 @@ import Torch
 /// Averages neighbouring patches, the baseline without any choice (EPIC's table 1 calls it AvgPool).
 ///
 /// The grid is divided into as many rectangles as tokens are left, each patch in one of them, and each rectangle becomes its mean: 2 × 2
-/// pooling leaves 144 of 576 tokens, 3 × 3 leaves 64. Works on the tower's features unless told otherwise. Before the decoder positions
-/// are contiguous, as the image is shorter from the start.
+/// pooling leaves 144 of 576 tokens, 3 × 3 leaves 64. Of a picture of several grids each has its share of the budget, in proportion to
+/// its tokens. Works on the tower's features unless told otherwise. Before the decoder positions are contiguous, as the image is shorter
+/// from the start.
 public struct AveragePool: TokenReducer {
   /// A strategy that averages.
   public init() {}
@@ -23,28 +24,30 @@ public struct AveragePool: TokenReducer {
   /// Each mean stands for the token in the middle of its rectangle.
   public func reduce(_ choice: TokenChoice) throws -> Reduction {
     let (count, tokens) = (choice.count, choice.tokens)
-    let grid = try tokens.layout.grid()
-    if tokens.patches != nil {
+    let grids = tokens.layout.grids
+    let total = tokens.layout.counted
+    if tokens.count != total {
       throw CompressionError.unavailable("a whole grid", hint: "pool before tokens are dropped, not after")
     }
-    let first = grid.hasClassToken ? 1 : 0
-    let kept = min(first, count)
-    var weights = [Float](repeating: 0, count: count * grid.count)
-    if kept == 1 { weights[0] = 1 }
-    var centres = Array(0..<kept)
-    for (index, region) in grid.regions(count - kept).enumerated() {
-      let share = 1 / Float(region.rows.count * region.columns.count)
-      for row in region.rows {
-        for column in region.columns {
-          weights[(kept + index) * grid.count + first + row * grid.columns + column] = share
-        }
+    var weights = [Float](repeating: 0, count: count * total)
+    var centres: [Int] = []
+    var start = 0
+    for (grid, share) in zip(grids, TokenLayout.shares(count, of: grids.map(\.count))) {
+      let first = start + (grid.hasClassToken ? 1 : 0)
+      let own = min(first - start, share)
+      if own == 1 {
+        weights[centres.count * total + start] = 1
+        centres.append(start)
       }
-      let (row, column) = (
-        (region.rows.lowerBound + region.rows.upperBound - 1) / 2, (region.columns.lowerBound + region.columns.upperBound - 1) / 2
-      )
-      centres.append(first + row * grid.columns + column)
+      for region in grid.regions(share - own) {
+        let part = 1 / Float(region.rows.count * region.columns.count)
+        for row in region.rows {
+          for column in region.columns { weights[centres.count * total + first + row * grid.columns + column] = part }
+        }
+        centres.append(first + TokenGrid.middle(region.rows) * grid.columns + TokenGrid.middle(region.columns))
+      }
+      start += grid.count
     }
-    return .merge(
-      kept: try Tensor(centres, on: tokens.device), weights: try Tensor(weights, [count, grid.count], on: tokens.device))
+    return .merge(kept: try Tensor(centres, on: tokens.device), weights: try Tensor(weights, [count, total], on: tokens.device))
   }
 }

@@ -84,6 +84,15 @@ extension DART {
     func shape(_ textPivots: Int) -> [Int] { [count, tokens.count, min(textPivots, text.count)] }
   }
 
+  /// The rows of images of one shape among the rows of their batch, [images, tokens].
+  private func imageRows(_ images: [Image], _ places: Tensor) throws -> Tensor {
+    let tokens = images[0].tokens.count
+    if images.contains(where: { $0.tokens.selection != nil }) {
+      return try Tensor(images.flatMap(\.tokens.rowNumbers), [images.count, tokens], on: places.device)
+    }
+    return try places.narrow(1, from: 0, length: 1) + Tensor.arange(0, tokens, on: places.device).unsqueezed(0)
+  }
+
   /// Where images of one shape lie among the rows of their batch: [images, 1 + candidates], each image's first row, then the rows
   /// that can be text pivots.
   ///
@@ -99,9 +108,9 @@ extension DART {
 
   /// Pivots of images of one shape by falling norm: [images, n] indices into the image, and [images, m] rows of the batch, nil for none.
   private func pivots(_ images: [Image], _ places: Tensor) throws -> (image: Tensor, text: Tensor?) {
-    let (all, tokens) = (images[0].tokens.rows, images[0].tokens.count)
+    let all = images[0].tokens.rows
     func norms(_ rows: Tensor) throws -> Tensor { try all.keyNorms().rows(rows.reshaped([-1])).reshaped(rows.shape) }
-    let rows = try places.narrow(1, from: 0, length: 1) + Tensor.arange(0, tokens, on: places.device).unsqueezed(0)
+    let rows = try imageRows(images, places)
     return (try norms(rows).top(min(imagePivots, images[0].count)).indices, try textPivotRows(images, places, norms))
   }
 
@@ -118,9 +127,8 @@ extension DART {
     let places = try places(images)
     let (own, text) = try pivots(images, places)
     if count == own.size(1) { return own }
-    let starts = try places.narrow(1, from: 0, length: 1)
-    let rows = try ordered(own + starts, text, images)
-    let imageRows = try starts + Tensor.arange(0, images[0].tokens.count, on: places.device).unsqueezed(0)
+    let imageRows = try imageRows(images, places)
+    let rows = try ordered(imageRows.gathered(1, own), text, images)
     // Unit vectors, so that products are cosines.
     func units(_ rows: Tensor) throws -> Tensor {
       let found = try all.normalized(rows.reshaped([-1])).unitRows()

@@ -3,7 +3,8 @@ import Torch
 /// Keeps a regular subset of the patch grid, whatever it shows; the baseline that measures what a choice is worth.
 ///
 /// The grid is divided into as many rectangles as tokens are kept, and the token in the middle of each stays. At a second cut the
-/// nearest remaining token stands for the middle.
+/// nearest remaining token stands for the middle. Of a picture of several grids each has its share of the budget, in proportion to what
+/// is there of it.
 public struct Uniform: TokenReducer {
   /// A strategy that looks at positions alone.
   public init() {}
@@ -14,17 +15,29 @@ public struct Uniform: TokenReducer {
   /// The middle of each rectangle; a class token always stays.
   public func reduce(_ choice: TokenChoice) throws -> Reduction {
     let (count, tokens) = (choice.count, choice.tokens)
-    let grid = try tokens.layout.grid()
-    let first = grid.hasClassToken ? 1 : 0
-    let centres = grid.regions(count - first).map { region in
-      (row: middle(region.rows), column: middle(region.columns))
+    let layout = tokens.layout
+    if tokens.patches == nil, layout.grids.count == 1, let grid = layout.grids.first {
+      return .keep(try Tensor(wanted(count, grid), on: tokens.device))
     }
-    let wanted = Array(0..<first) + centres.map { first + $0.row * grid.columns + $0.column }
-    guard let patches = tokens.patches else { return .keep(try Tensor(wanted, on: tokens.device)) }
-    return .keep(try Tensor(nearest(wanted, in: patches.array(Int.self), grid), on: tokens.device))
+    let remaining = try tokens.patches?.array(Int.self) ?? Array(0..<layout.count)
+    // For each grid the numbers of its tokens within the grid, and their indices among those that remain.
+    let indices = Dictionary(remaining.enumerated().map { ($1, $0) }) { first, _ in first }
+    let grids = layout.countedPlaces.map { places in
+      places.enumerated().compactMap { token, place in indices[place].map { (token: token, index: $0) } }
+    }
+    let shares = TokenLayout.shares(count, of: grids.map(\.count))
+    let kept = zip(layout.grids, zip(grids, shares)).flatMap { grid, found in
+      let (there, share) = found
+      return nearest(wanted(share, grid), in: there.map(\.token), grid).map { there[$0].index }
+    }
+    return .keep(try Tensor(kept, on: tokens.device))
   }
 
-  private func middle(_ range: Range<Int>) -> Int { (range.lowerBound + range.upperBound - 1) / 2 }
+  private func wanted(_ count: Int, _ grid: TokenGrid) -> [Int] {
+    let first = min(count, grid.hasClassToken ? 1 : 0)
+    let centres = grid.regions(count - first).map { TokenGrid.middle($0.rows) * grid.columns + TokenGrid.middle($0.columns) }
+    return Array(0..<first) + centres.map { grid.count - grid.patches + $0 }
+  }
 
   /// For each wanted token the index of the nearest remaining one, each taken once.
   private func nearest(_ wanted: [Int], in remaining: [Int], _ grid: TokenGrid) -> [Int] {

@@ -18,7 +18,7 @@ public enum CheckpointWriter {
   ///   - dtype: element type in the files; `nil` keeps the weights'.
   ///   - shardBytes: files are split where they would be larger.
   ///   - companions: a folder whose tokenizer files are copied, and whose settings of the image processor are kept, as a rule the
-  ///     checkpoint that the model was read from. Without settings there pictures are prepared as CLIP's are.
+  ///     checkpoint that the model was read from. Without settings there pictures are prepared as is usual in the family.
   /// - Throws: `CheckpointError.exists`, `ConfigurationError`, `ImagingError`, `TensorFileError`, or the system's error.
   public static func write(
     _ model: LLaVAModel, to folder: URL, layout: CheckpointLayout = .huggingFace, dtype: DType? = nil,
@@ -62,8 +62,9 @@ public enum CheckpointWriter {
       }
       if layout == .huggingFace { items += try postNorm(weights, configuration) }
       try SafetensorsWriter.write(items, toFolder: temporary, shardBytes: shardBytes)
-      let preprocessing = try companions.flatMap(StoredPreprocessing.init(of:)) ?? StoredPreprocessing(clip: configuration.vision)
-      try preprocessing.write(configuration.vision, layout, to: temporary)
+      let standard = configuration.family.preprocessing(configuration)
+      let preprocessing = try companions.flatMap { try StoredPreprocessing(of: $0, standard: standard) } ?? standard
+      try preprocessing.write(layout, to: temporary)
       if layout == .original { try writeTowerConfiguration(configuration, preprocessing, temporary) }
       if let companions { try copyCompanions(from: companions, to: temporary) }
     }
@@ -89,7 +90,7 @@ public enum CheckpointWriter {
     var fields = configuration.visionJSON
     fields["architectures"] = .array([.string("CLIPVisionModel")])
     try writeJSON(fields, to: tower.appendingPathComponent("config.json"))
-    try preprocessing.write(configuration.vision, .original, to: tower)
+    try preprocessing.write(.original, to: tower)
   }
 
   private static func copyCompanions(from source: URL, to folder: URL) throws {

@@ -1,7 +1,8 @@
 /// Translates between the names that weights have in files and the model's own names.
 ///
-/// The own names are `tower.<x>`, `projector.<i>.<x>` and `decoder.<x>`, with x as in CLIP's and LLaMA's own files. Files come with
-/// three generations of Hugging Face names, the original LLaVA's, and plain CLIP's; some writers nest prefixes twice.
+/// The own names are `tower.<x>`, `projector.<i>.<x>` and `decoder.<x>`, with x as in CLIP's and LLaMA's own files, and
+/// `decoder.image_newline`. Files come with three generations of Hugging Face names, the original LLaVA's, and plain CLIP's; some writers
+/// nest prefixes twice.
 enum KeyNames {
   /// The model's name for a name in a file, or `nil` for what is no weight of the model.
   ///
@@ -16,10 +17,11 @@ enum KeyNames {
   static func own(_ name: String) -> String? {
     if name.hasSuffix("inv_freq") || name.hasSuffix("position_ids") { return nil }
     var rest = Substring(name)
-    for part in ["vision_tower.", "multi_modal_projector.", "mm_projector.", "language_model."]
+    for part in ["vision_tower.", "multi_modal_projector.", "mm_projector.", "language_model.", newline]
     where rest.hasPrefix("model." + part) {
       rest = rest.dropFirst("model.".count)
     }
+    if rest == newline { return ownNewline }
     if rest.hasPrefix("vision_tower.") || rest.hasPrefix("vision_model.") {
       while let stripped = drop("vision_tower.", rest) { rest = stripped }
       if let stripped = drop("vision_model.", rest) { rest = stripped }
@@ -46,8 +48,13 @@ enum KeyNames {
     return decoderParts.contains { rest.hasPrefix($0) } ? "decoder." + rest : nil
   }
 
+  /// The end of a row of patches.
+  private static let newline = "image_newline"
+  static let ownNewline = "decoder.image_newline"
+
   /// The name in a file of a layout for a model's own name.
   static func file(_ name: String, _ layout: CheckpointLayout) -> String {
+    if name == ownNewline { return layout == .huggingFace ? newline : "model." + newline }
     let parts = name.split(separator: ".", maxSplits: 1)
     guard parts.count == 2 else { return name }
     let rest = String(parts[1])

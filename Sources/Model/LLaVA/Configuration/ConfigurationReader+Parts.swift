@@ -1,20 +1,29 @@
 extension ConfigurationReader {
-  /// A tower from a CLIP vision configuration; the defaults are those of transformers' `CLIPVisionConfig`.
-  static func vision(_ object: JSONObject, defaults: Bool) throws -> VisionConfiguration {
-    func size(_ name: String, _ standard: Int) throws -> Int {
-      try object.int(name) ?? (defaults ? standard : object.require(name, nil))
+  /// A tower; the defaults are those of transformers' `CLIPVisionConfig` and `SiglipVisionConfig`.
+  ///
+  /// - Parameters:
+  ///   - standard: what it is where it does not say it.
+  ///   - known: what it may be.
+  static func vision(
+    _ object: JSONObject, _ standard: VisionConfiguration.Tower, known: [VisionConfiguration.Tower]
+  ) throws -> VisionConfiguration {
+    var tower = standard
+    if let type = try object.string("model_type"), type != "clip" {
+      guard let found = VisionConfiguration.Tower(rawValue: type), known.contains(found) else {
+        throw ConfigurationError.unsupported(
+          file: object.file, field: object.prefix + "model_type", found: "\"\(type)\"", known: known.map(\.rawValue))
+      }
+      tower = found
     }
-    if let type = try object.string("model_type"), type != "clip_vision_model", type != "clip" {
-      throw ConfigurationError.unsupported(
-        file: object.file, field: object.prefix + "model_type", found: "\"\(type)\"", known: ["clip_vision_model"])
-    }
+    let isCLIP = tower == .clip
     var vision = VisionConfiguration(
-      hiddenSize: try size("hidden_size", 768), layers: try size("num_hidden_layers", 12),
-      heads: try size("num_attention_heads", 12),
-      intermediateSize: try size("intermediate_size", 3072), imageSize: try size("image_size", 224),
-      patchSize: try size("patch_size", 32))
+      hiddenSize: try object.int("hidden_size") ?? 768, layers: try object.int("num_hidden_layers") ?? 12,
+      heads: try object.int("num_attention_heads") ?? 12, intermediateSize: try object.int("intermediate_size") ?? 3072,
+      imageSize: try object.int("image_size") ?? 224, patchSize: try object.int("patch_size") ?? (isCLIP ? 32 : 16))
+    vision.tower = tower
+    vision.activation = isCLIP ? .quickGELU : .tanhGELU
     vision.channels = try object.int("num_channels") ?? 3
-    vision.layerNormEpsilon = try object.double("layer_norm_eps") ?? 1e-5
+    vision.layerNormEpsilon = try object.double("layer_norm_eps") ?? (isCLIP ? 1e-5 : 1e-6)
     if let name = try object.string("hidden_act") {
       guard let activation = VisionConfiguration.Activation(rawValue: name) else {
         throw ConfigurationError.unsupported(
@@ -28,7 +37,7 @@ extension ConfigurationReader {
 
   /// A decoder; the defaults are those of transformers' `LlamaConfig` and `Qwen2Config`.
   static func text(_ object: JSONObject, family: TextConfiguration.Family, defaults: Bool) throws -> TextConfiguration {
-    let qwen = family == .qwen2
+    let (qwen, mistral) = (family == .qwen2, family == .mistral)
     func size(_ name: String, _ standard: Int) throws -> Int {
       if let found = try object.int(name) { return found }
       return defaults ? standard : try object.require(name, nil)
@@ -36,8 +45,8 @@ extension ConfigurationReader {
     let heads = try size("num_attention_heads", 32)
     var text = TextConfiguration(
       hiddenSize: try size("hidden_size", 4096), layers: try size("num_hidden_layers", 32), heads: heads,
-      keyValueHeads: try object.int("num_key_value_heads") ?? (qwen ? min(heads, 32) : heads),
-      intermediateSize: try size("intermediate_size", qwen ? 22_016 : 11_008),
+      keyValueHeads: try object.int("num_key_value_heads") ?? (qwen ? min(heads, 32) : mistral ? min(heads, 8) : heads),
+      intermediateSize: try size("intermediate_size", qwen ? 22_016 : mistral ? 14_336 : 11_008),
       vocabularySize: try size("vocab_size", qwen ? 151_936 : 32_000))
     text.family = family
     if let width = try object.int("head_dim") {
@@ -48,7 +57,11 @@ extension ConfigurationReader {
         reason: "\(text.hiddenSize) is not a multiple of num_attention_heads \(heads), and there is no head_dim")
     }
     text.rmsNormEpsilon = try object.double("rms_norm_eps") ?? 1e-6
-    text.maximumPositions = try object.int("max_position_embeddings") ?? (qwen ? 32_768 : 2048)
+    text.maximumPositions = try object.int("max_position_embeddings") ?? (qwen ? 32_768 : mistral ? 131_072 : 2048)
+    // Mistral's attention sees no further than its window, so within it all is as in LLaMA.
+    if mistral, object.fields["sliding_window"] != .null {
+      text.maximumPositions = min(text.maximumPositions, try object.int("sliding_window") ?? 4096)
+    }
     text.tiesEmbeddings = try object.bool("tie_word_embeddings") ?? false
     let bias = try object.bool("attention_bias") ?? qwen
     text.attentionBias = bias

@@ -2,9 +2,9 @@ import Foundation
 import HubCache
 import Imaging
 
-/// The layouts in which LLaVA checkpoints come.
+/// The layouts in which checkpoints come.
 public enum CheckpointLayout: String, Sendable, CaseIterable {
-  /// `LlavaForConditionalGeneration` of transformers: one folder holds tower, projector and decoder.
+  /// transformers': one folder holds tower, projector and decoder.
   case huggingFace = "hf"
   /// `LlavaLlamaForCausalLM` of the original code: the tower may lie in a CLIP folder of its own.
   case original
@@ -12,8 +12,8 @@ public enum CheckpointLayout: String, Sendable, CaseIterable {
 
 /// Reads `config.json` in both layouts.
 ///
-/// 1. `model_type` decides the layout: `llava` is Hugging Face's; `llava_llama`, `llava_qwen` and `llava` with `mm_vision_tower` are
-///    the original's, because early releases of the original called themselves `llava` too.
+/// 1. `model_type` decides the layout: a family's (`ModelFamily.all`) is Hugging Face's; `llava_llama`, `llava_qwen`, `llava_mistral` and
+///    `llava` with `mm_vision_tower` are the original's, because early releases of the original called themselves `llava` too.
 /// 2. In Hugging Face's layout an absent number has the default of transformers' configuration class, because transformers leaves
 ///    out what equals the default: the hub's llava-1.5-7b-hf does not say that its decoder has 32 layers.
 /// 3. In the original layout every size must be there, because its writer always writes them.
@@ -21,29 +21,35 @@ struct ConfigurationReader {
   let folder: URL
   let root: JSONObject
   let layout: CheckpointLayout
+  /// Which kind of model it is; in the original's layout its own fields tell.
+  private let family: ModelFamily
 
-  static let originalTypes = ["llava_llama": TextConfiguration.Family.llama, "llava_qwen": .qwen2, "llava": .llama]
+  static let originalTypes = [
+    "llava_llama": TextConfiguration.Family.llama, "llava_qwen": .qwen2, "llava_mistral": .mistral, "llava": .llama,
+  ]
 
   init(_ folder: URL) throws {
     self.folder = folder
     root = try JSONObject(contentsOf: folder.appendingPathComponent("config.json"))
-    let type = try root.require("model_type", root.string("model_type"))
-    if type == "llava", root.fields["mm_vision_tower"] == nil {
-      layout = .huggingFace
+    let found = try ModelFamily.of(root)
+    let type = try found?.type ?? root.require("model_type", root.string("model_type"))
+    if let found, root.fields["mm_vision_tower"] == nil {
+      (layout, family) = (.huggingFace, found)
     } else if Self.originalTypes[type] != nil {
-      layout = .original
+      (layout, family) = (.original, root.fields["image_grid_pinpoints"].map { _ in .llavaNeXT } ?? .llava)
     } else if root.fields["vision_config"] == nil, root.fields["mm_vision_tower"] == nil, root.fields["vocab_size"] != nil {
       throw ConfigurationError.textOnly(file: root.file, type: type)
     } else {
       throw ConfigurationError.unsupported(
-        file: root.file, field: "model_type", found: "\"\(type)\"", known: Self.originalTypes.keys.sorted())
+        file: root.file, field: "model_type", found: "\"\(type)\"",
+        known: Set(Self.originalTypes.keys).union(ModelFamily.all.map(\.type)).sorted())
     }
   }
 
   func read() throws -> LLaVAConfiguration {
     var configuration: LLaVAConfiguration
     switch layout {
-    case .huggingFace: configuration = try readHuggingFace()
+    case .huggingFace: configuration = try family.read(self)
     case .original: configuration = try readOriginal()
     }
     try readGeneration(into: &configuration)
@@ -51,47 +57,10 @@ struct ConfigurationReader {
     return configuration
   }
 
-  private func readHuggingFace() throws -> LLaVAConfiguration {
-    let textObject = try root.require("text_config", root.object("text_config"))
-    let visionObject = try root.require("vision_config", root.object("vision_config"))
-    var vision = try Self.vision(visionObject, defaults: true)
-    if let layers = try root.ints("vision_feature_layer") {
-      guard layers.count == 1 else {
-        throw ConfigurationError.invalid(file: root.file, field: "vision_feature_layer", reason: "several layers are not read")
-      }
-      vision.featureLayer = layers[0]
-    }
-    if let name = try root.string("vision_feature_select_strategy") {
-      guard let selection = VisionConfiguration.FeatureSelection(rawValue: name) else {
-        throw ConfigurationError.unsupported(
-          file: root.file, field: "vision_feature_select_strategy", found: name, known: ["default", "full"])
-      }
-      vision.featureSelection = selection
-    }
-    let type = try textObject.string("model_type") ?? "llama"
-    guard let family = TextConfiguration.Family(rawValue: type) else {
-      throw ConfigurationError.unsupported(
-        file: root.file, field: "text_config.model_type", found: "\"\(type)\"",
-        known: TextConfiguration.Family.allCases.map(\.rawValue))
-    }
-    var text = try Self.text(textObject, family: family, defaults: true)
-    text.tiesEmbeddings = try root.bool("tie_word_embeddings") ?? textObject.bool("tie_word_embeddings") ?? false
-    var configuration = LLaVAConfiguration(
-      vision: vision, text: text, imageTokenID: try root.int("image_token_index") ?? root.int("image_token_id") ?? 32_000)
-    configuration.projector.bias = try root.bool("multimodal_projector_bias") ?? true
-    if let activation = try root.string("projector_hidden_act"), activation != "gelu" {
-      throw ConfigurationError.unsupported(file: root.file, field: "projector_hidden_act", found: activation, known: ["gelu"])
-    }
-    configuration.bosTokenID = try textObject.int("bos_token_id") ?? 1
-    configuration.eosTokenIDs = Set(try textObject.ints("eos_token_id") ?? [2])
-    configuration.padTokenID = try root.int("pad_token_id") ?? textObject.int("pad_token_id")
-    return configuration
-  }
-
   private func readOriginal() throws -> LLaVAConfiguration {
     let type = try root.string("model_type") ?? ""
     let text = try Self.text(root, family: Self.originalTypes[type] ?? .llama, defaults: false)
-    var vision = try Self.vision(try towerObject(), defaults: true)
+    var vision = try Self.vision(try towerObject(), .clip, known: [.clip])
     vision.featureLayer = try root.int("mm_vision_select_layer") ?? -2
     switch try root.string("mm_vision_select_feature") ?? "patch" {
     case "patch": vision.featureSelection = .patch
@@ -113,7 +82,9 @@ struct ConfigurationReader {
     configuration.bosTokenID = try root.int("bos_token_id")
     configuration.eosTokenIDs = Set(try root.ints("eos_token_id") ?? [2])
     configuration.padTokenID = try root.int("pad_token_id")
-    if let aspect = try root.string("image_aspect_ratio") {
+    if family == .llavaNeXT {
+      try readOriginalTiling(into: &configuration)
+    } else if let aspect = try root.string("image_aspect_ratio") {
       guard let known = ImageAspect(rawValue: aspect) else {
         throw ConfigurationError.unsupported(
           file: root.file, field: "image_aspect_ratio", found: aspect, known: ["pad", "square"])
@@ -121,6 +92,22 @@ struct ConfigurationReader {
       configuration.imageAspect = known
     }
     return configuration
+  }
+
+  /// LLaVA-1.6's tiles; its pairs are width and height, transformers' the other way round.
+  private func readOriginalTiling(into configuration: inout LLaVAConfiguration) throws {
+    for (field, known) in [("image_aspect_ratio", "anyres"), ("mm_patch_merge_type", "spatial_unpad")] {
+      let found = try root.string(field) ?? "-"
+      if found != known {
+        throw ConfigurationError.unsupported(
+          file: root.file, field: field, found: found, known: ["\(known), where there are image_grid_pinpoints"])
+      }
+    }
+    configuration.family = .llavaNeXT
+    let canvases = try root.pairs("image_grid_pinpoints") ?? []
+    configuration.tiling = PictureTiling(
+      canvases: canvases.map { PictureTiling.Size(height: $0.1, width: $0.0) }, side: configuration.vision.imageSize,
+      onlyAlone: false)
   }
 
   private func projectorLayers() throws -> Int {

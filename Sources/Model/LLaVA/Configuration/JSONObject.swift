@@ -135,6 +135,19 @@ struct JSONObject {
     }
   }
 
+  /// A field that is a list of pairs of integers.
+  func pairs(_ name: String) throws -> [(Int, Int)]? {
+    guard let value = value(name) else { return nil }
+    guard case .array(let values) = value else { throw wrong(name, value, "a list of pairs") }
+    return try values.map { element in
+      guard case .array(let pair) = element, pair.count == 2, case .int(let first) = pair[0], case .int(let second) = pair[1]
+      else {
+        throw wrong(name, element, "pairs of integers")
+      }
+      return (first, second)
+    }
+  }
+
   /// A field that is a list of strings.
   func strings(_ name: String) throws -> [String]? {
     guard let value = value(name) else { return nil }

@@ -20,6 +20,8 @@ public struct LLaVAConfiguration: Sendable, Equatable {
     public var name: String { layers == 1 ? "linear" : "mlp\(layers)x_gelu" }
   }
 
+  /// The kind of model.
+  public var family = ModelFamily.llava
   /// The vision tower.
   public var vision: VisionConfiguration
   /// The projector.
@@ -36,6 +38,10 @@ public struct LLaVAConfiguration: Sendable, Equatable {
   public var padTokenID: Int? = 0
   /// How pictures that are not square are brought into a square.
   public var imageAspect = ImageAspect.pad
+  /// How large pictures are cut into tiles; nil for models that are shown pictures whole alone.
+  public var tiling: PictureTiling?
+  /// As many patches as this many tiles have are shown of a picture at most; nil for any number.
+  public var tileLimit: Int?
 
   /// A configuration of the three parts; the image token is the first id that the decoder has no meaning for.
   public init(vision: VisionConfiguration, text: TextConfiguration, imageTokenID: Int? = nil) {
@@ -54,12 +60,22 @@ public struct LLaVAConfiguration: Sendable, Equatable {
     try vision.validate(file)
     try text.validate(file, textPrefix)
     try requirePositive(["projector.layers": projector.layers], file, "", limit: 9)
+    guard let tiling else { return }
+    if let fault = tiling.fault { throw ConfigurationError.invalid(file: file, field: "image_grid_pinpoints", reason: fault) }
+    if tiling.side != vision.imageSize {
+      throw ConfigurationError.invalid(
+        file: file, field: "vision_config.image_size", reason: "\(vision.imageSize) differs from the tiles' \(tiling.side)")
+    }
+    if vision.grid.hasClassToken {
+      throw ConfigurationError.invalid(
+        file: file, field: "vision_feature_select_strategy", reason: "full has a class token in each tile; expected default")
+    }
   }
 }
 
 extension LLaVAConfiguration: Encodable {
   enum CodingKeys: CodingKey, CaseIterable {
-    case vision, projector, text, imageTokenID, bosTokenID, eosTokenIDs, padTokenID, imageAspect
+    case family, vision, projector, text, imageTokenID, bosTokenID, eosTokenIDs, padTokenID, imageAspect, tiling, tileLimit
   }
 
   /// Encodes all fields, a set in order, so that equal configurations have equal bytes (``ModelFingerprint``).
@@ -73,46 +89,66 @@ extension LLaVAConfiguration: Encodable {
     try fields.encode(eosTokenIDs.sorted(), forKey: .eosTokenIDs)
     try fields.encodeIfPresent(padTokenID, forKey: .padTokenID)
     try fields.encode(imageAspect, forKey: .imageAspect)
+    if family != .llava { try fields.encode(family, forKey: .family) }
+    try fields.encodeIfPresent(tiling, forKey: .tiling)
+    try fields.encodeIfPresent(tileLimit, forKey: .tileLimit)
   }
 }
 
 extension LLaVAConfiguration {
-  /// Names of the presets, small to large.
-  public static let presetNames = ["tiny", "small", "base", "medium", "llava-1.5-7b", "llava-1.5-13b"]
-
-  /// A configuration by name: the sizes that benchmarks and examples use.
-  ///
-  /// - Throws: `ConfigurationError.unknownPreset`, which lists the known ones.
-  public static func preset(_ name: String) throws -> LLaVAConfiguration {
-    func make(_ v: (Int, Int, Int, Int), _ t: (Int, Int, Int, Int, Int, Int), image: Int = 336) -> LLaVAConfiguration {
-      LLaVAConfiguration(
-        vision: VisionConfiguration(hiddenSize: v.0, layers: v.1, heads: v.2, intermediateSize: v.3, imageSize: image),
-        text: TextConfiguration(
-          hiddenSize: t.0, layers: t.1, heads: t.2, keyValueHeads: t.3, intermediateSize: t.4, vocabularySize: t.5))
-    }
-    switch name {
-    case "tiny": return make((32, 3, 2, 64), (64, 4, 4, 2, 128, 512), image: 56)
-    case "small": return make((256, 6, 4, 1024), (512, 8, 8, 8, 1408, 32_000))
-    case "base": return make((512, 8, 8, 2048), (768, 12, 12, 12, 2048, 32_000))
-    case "medium": return make((768, 12, 12, 3072), (1024, 16, 16, 16, 2816, 32_000))
-    case "llava-1.5-7b": return make((1024, 24, 16, 4096), (4096, 32, 32, 32, 11_008, 32_064))
-    case "llava-1.5-13b": return make((1024, 24, 16, 4096), (5120, 40, 40, 40, 13_824, 32_064))
-    default: throw ConfigurationError.unknownPreset(name, known: presetNames)
-    }
-  }
-}
-
-extension LLaVAConfiguration {
-  /// Channels, height and width of a picture as the encoder takes it, in pixels.
-  public var pictureShape: [Int] { [vision.channels, vision.imageSize, vision.imageSize] }
+  /// Channels, height and width of a view of a picture, in pixels.
+  public var viewShape: [Int] { [vision.channels, vision.imageSize, vision.imageSize] }
 
   /// The tokens of a picture, before anything is computed.
-  public var pictureLayout: TokenLayout { TokenLayout(vision.grid) }
+  public func layout(of picture: PictureShape) -> TokenLayout { family.layout(self, picture) }
+
+  /// True where pictures have tokens by their sizes.
+  public var picturesVary: Bool { tiling != nil }
+
+  /// The picture that tables and estimates speak of where pictures vary: the only one of its sample, square, of a megapixel.
+  public var usualPicture: PictureShape { shape(height: 1000, width: 1000) }
+
+  /// The shape of a picture as the encoder is given it.
+  ///
+  /// - Parameter isAlone: false where its sample has further pictures.
+  public func shape(height: Int, width: Int, isAlone: Bool = true) -> PictureShape {
+    var shape = PictureShape(height: height, width: width, views: 1, viewHeight: vision.imageSize, viewWidth: vision.imageSize)
+    if let tiling { shape.views = tiling.views(height: height, width: width, isAlone: isAlone) }
+    return shape
+  }
+
+  /// The tokens of a usual picture.
+  public var pictureLayout: TokenLayout { layout(of: usualPicture) }
+
+  /// The tokens of so many pictures of one sample, of usual sizes.
+  public func layouts(of count: Int) -> [TokenLayout] {
+    let usual = usualPicture
+    let shape = shape(height: usual.height, width: usual.width, isAlone: count == 1)
+    return Array(repeating: layout(of: shape), count: count)
+  }
+
+  /// Most tokens of any picture.
+  ///
+  /// - Parameter isAlone: false where its sample has further pictures.
+  public func mostTokens(isAlone: Bool) -> Int {
+    guard let tiling, isAlone || !tiling.onlyAlone else { return layout(of: shape(height: 1, width: 1, isAlone: false)).count }
+    return TiledLayout.most(self, tiling)
+  }
 
   /// What a plan makes of one picture; nil for all tokens.
   ///
+  /// - Parameter picture: nil for a usual one.
   /// - Throws: `CompressionError` where the plan does not fit the model.
-  public func tokens(of plan: CompressionPlan?) throws -> PlannedTokens {
-    try CompressionPlan.tokens(plan, layout: pictureLayout, towerLayers: vision.computedLayers, layers: text.layers)
+  public func tokens(of plan: CompressionPlan?, picture: PictureShape? = nil) throws -> PlannedTokens {
+    let picture = picture ?? usualPicture
+    var planned = try CompressionPlan.tokens(
+      plan, layout: layout(of: picture), towerLayers: vision.computedLayers, layers: text.layers, clamped: picturesVary)
+    if tiling != nil {
+      // Tower and projector see all patches of all views, those of margins too.
+      planned.patches = picture.views * vision.patches
+      planned.tower = planned.tower.map { _ in planned.patches }
+      planned.projector = planned.patches
+    }
+    return planned
   }
 }

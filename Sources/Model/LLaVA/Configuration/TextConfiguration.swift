@@ -6,6 +6,8 @@ public struct TextConfiguration: Sendable, Equatable, Encodable {
     case llama
     /// Qwen2 and 2.5: biases on the query, key and value projections.
     case qwen2
+    /// Mistral: as LLaMA, with attention over a window in some models, whose contexts are no longer than it here.
+    case mistral
   }
 
   /// Which family the checkpoint is of.

@@ -1,23 +1,40 @@
 import Compression
 
-/// Shape of a CLIP vision tower and which of its outputs become visual tokens.
+/// Shape of a vision tower and which of its outputs become visual tokens.
 public struct VisionConfiguration: Sendable, Equatable, Encodable {
+  /// Kinds of towers that take pictures of one size.
+  public enum Tower: String, Sendable, CaseIterable, Encodable {
+    /// A class token before the patches, and a normalisation before the first layer.
+    case clip = "clip_vision_model"
+    /// Patches alone, embedded with a bias.
+    case siglip = "siglip_vision_model"
+  }
+
   /// Non-linearity between the two linear layers of a tower's MLP.
   public enum Activation: String, Sendable, CaseIterable, Encodable {
     /// x·sigmoid(1.702·x), what OpenAI's CLIP was trained with.
     case quickGELU = "quick_gelu"
     /// The exact Gaussian error linear unit.
     case gelu
+    /// The Gaussian error linear unit by the hyperbolic tangent, what SigLIP was trained with.
+    case tanhGELU = "gelu_pytorch_tanh"
   }
 
   /// Which tokens of the selected layer are used.
   public enum FeatureSelection: String, Sendable, CaseIterable, Encodable {
     /// The patches alone; the class token is dropped.
     case patch = "default"
-    /// The class token and the patches.
+    /// All tokens, a class token included where the tower has one.
     case full
   }
 
+  /// What kind of tower it is.
+  public var tower: Tower {
+    get { otherTower ?? .clip }
+    set { otherTower = newValue == .clip ? nil : newValue }
+  }
+  /// Nil for CLIP, so that its configuration is written down as ever (``ModelFingerprint``).
+  private var otherTower: Tower?
   /// Width of the tower.
   public var hiddenSize: Int
   /// Encoder layers in the checkpoint.
@@ -58,10 +75,14 @@ public struct VisionConfiguration: Sendable, Equatable, Encodable {
   }
   /// Patches of an image.
   public var patches: Int { gridSize * gridSize }
-  /// Visual tokens that an image becomes.
-  public var tokens: Int { patches + (featureSelection == .full ? 1 : 0) }
-  /// Where the visual tokens lie in the image.
-  public var grid: TokenGrid { TokenGrid(rows: gridSize, columns: gridSize, hasClassToken: featureSelection == .full) }
+  /// True where a class token stands before the patches.
+  public var hasClassToken: Bool { tower == .clip }
+  /// Visual tokens that a view of an image becomes.
+  public var tokens: Int { grid.count }
+  /// Where the visual tokens of a view lie in the image.
+  public var grid: TokenGrid {
+    TokenGrid(rows: gridSize, columns: gridSize, hasClassToken: hasClassToken && featureSelection == .full)
+  }
   /// Encoder layers that must be computed for the selected feature layer.
   public var computedLayers: Int { featureLayer < 0 ? max(0, layers) + (1 + featureLayer) : featureLayer }
 
@@ -83,6 +104,11 @@ public struct VisionConfiguration: Sendable, Equatable, Encodable {
     guard imageSize >= patchSize else {
       throw ConfigurationError.invalid(
         file: file, field: "vision_config.image_size", reason: "\(imageSize) is smaller than patch_size \(patchSize)")
+    }
+    if !hasClassToken, featureSelection == .patch {
+      throw ConfigurationError.invalid(
+        file: file, field: "vision_feature_select_strategy",
+        reason: "default drops the class token, and this tower has none; expected full")
     }
     guard (0...layers).contains(computedLayers) else {
       throw ConfigurationError.invalid(

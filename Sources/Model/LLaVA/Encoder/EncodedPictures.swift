@@ -11,6 +11,8 @@ struct EncodedPictures {
   var hasExtraToken: Bool
   /// [images, 1, width]: class tokens that were taken away at the tower's end, for strategies there.
   var classRows: Tensor?
+  /// True where the tower has a class token.
+  private let hasClassToken: Bool
   private var kept: [Tensor?]
   private var places: [Tensor?]
   private var positions: Int
@@ -18,8 +20,9 @@ struct EncodedPictures {
   /// Of how many tokens each is made, [tokens] float32 for each image; nil where nobody weighs them.
   private var sizes: [Tensor]?
 
-  init(rows: Tensor, layout: TokenLayout, context: EncoderContext, hasExtraToken: Bool) {
+  init(rows: Tensor, layout: TokenLayout, context: EncoderContext, hasExtraToken: Bool = false, hasClassToken: Bool = false) {
     (self.rows, self.layout, self.context, self.hasExtraToken) = (rows, layout, context, hasExtraToken)
+    self.hasClassToken = hasClassToken
     kept = (0..<rows.size(0)).map { _ in nil }
     places = kept
     positions = layout.count
@@ -31,7 +34,7 @@ struct EncodedPictures {
     for image in traces.indices {
       traces[image][name] = TowerTrace(
         queries: try trace.queries.selected(0, image).detached(), keys: try trace.keys.selected(0, image).detached(),
-        hasClassToken: true, firstToken: hasExtraToken ? 1 : 0)
+        hasClassToken: hasClassToken, firstToken: hasExtraToken ? 1 : 0)
     }
   }
 
@@ -83,7 +86,7 @@ struct EncodedPictures {
     let found = try stage.stage.reducer.checked(choices, &checks)
     // Before the decoder a question to the device costs little.
     for check in checks { try check.validate() }
-    guard let count = stage.counts.first, found.contains(where: { $0 != nil }) else { return }
+    guard found.contains(where: { $0 != nil }) else { return }
     try noteSizes(found, stage.stage, tokens: tokens)
     let left = try found.enumerated().map { image, reduction in
       let mine = try own.selected(0, image)
@@ -97,7 +100,7 @@ struct EncodedPictures {
       kept[image] = try kept[image]?.rows(chosen) ?? chosen
       places[image] = stage.stage.reducer.keepsPositions ? try places[image]?.rows(chosen) ?? chosen : nil
     }
-    if !stage.stage.reducer.keepsPositions { positions = count }
+    if !stage.stage.reducer.keepsPositions { positions = rows.size(1) - first }
     traces = try traces.enumerated().map { image, traces in
       try traces.mapValues { try found[image]?.kept.map($0.keeping) ?? $0 }
     }

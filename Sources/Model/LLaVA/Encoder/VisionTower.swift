@@ -1,7 +1,7 @@
 import Compression
 import Torch
 
-/// A CLIP vision tower: pixels in, the patch features of one chosen layer out.
+/// A vision tower of CLIP's or SigLIP's kind: pixels in, the patch features of one chosen layer out.
 ///
 /// Layers after the chosen one are kept as weights, because a checkpoint must stay whole, and are never computed.
 public struct VisionTower: Sendable {
@@ -48,26 +48,32 @@ public struct VisionTower: Sendable {
       switch activation {
       case .quickGELU: try x * (x * 1.702).sigmoid()
       case .gelu: try x.gelu()
+      case .tanhGELU: try x.tanhGELU()
       }
     }
   }
 
   /// The tower's shape.
   public let configuration: VisionConfiguration
-  private let classEmbedding: Tensor
+  private let classEmbedding: Tensor?
   private let patchEmbedding: Tensor
+  private let patchBias: Tensor?
   private let positionEmbedding: Tensor
-  private let preNorm: LayerNorm
+  private let preNorm: LayerNorm?
+  /// Rows before the first patch.
+  private var first: Int { configuration.hasClassToken ? 1 : 0 }
   private let layers: [Layer]
 
   /// Pulls all weights of the tower.
   public init(_ p: ParameterScope, _ c: VisionConfiguration) throws {
     configuration = c
     let embeddings = p / "embeddings"
-    classEmbedding = try embeddings("class_embedding", [c.hiddenSize])
+    classEmbedding = c.hasClassToken ? try embeddings("class_embedding", [c.hiddenSize]) : nil
     patchEmbedding = try embeddings("patch_embedding.weight", [c.hiddenSize, c.channels, c.patchSize, c.patchSize])
-    positionEmbedding = try embeddings("position_embedding.weight", [c.patches + 1, c.hiddenSize])
-    preNorm = try LayerNorm(p / "pre_layrnorm", c.hiddenSize, epsilon: c.layerNormEpsilon)
+    patchBias = c.tower == .siglip ? try embeddings("patch_embedding.bias", [c.hiddenSize]) : nil
+    positionEmbedding = try embeddings(
+      "position_embedding.weight", [c.patches + (c.hasClassToken ? 1 : 0), c.hiddenSize])
+    preNorm = c.tower == .clip ? try LayerNorm(p / "pre_layrnorm", c.hiddenSize, epsilon: c.layerNormEpsilon) : nil
     layers = try (0..<c.layers).map { try Layer(p / "encoder" / "layers" / "\($0)", c) }
     if p.contains("post_layernorm.weight") {
       // Not used for features, but transformers wants it in the file.
@@ -83,16 +89,18 @@ public struct VisionTower: Sendable {
     try features(run(embedded(pixels, grid: grid), layers: 0..<configuration.computedLayers).rows)
   }
 
-  /// The first layer's input: class token and patches of each picture, [images, 1 + patches, hiddenSize].
+  /// The first layer's input: a class token where there is one, and patches of each picture, [images, rows, hiddenSize].
   func embedded(_ pixels: Tensor, grid: TokenGrid? = nil) throws -> Tensor {
     let c = configuration
     try pixels.requireShape([nil, c.channels, c.imageSize, c.imageSize], "image pixels")
     let images = pixels.size(0)
     let pixels = try grid.map { try shrunk(pixels, to: $0) } ?? pixels
-    let patches = try linear(patchRows(pixels.to(patchEmbedding.dtype)), patchEmbedding.reshaped([c.hiddenSize, -1]), nil)
-    let first = try classEmbedding.reshaped([1, 1, c.hiddenSize]).expanded([images, 1, c.hiddenSize])
-    let positions = try grid.map(positions) ?? positionEmbedding
-    return try preNorm(concatenate([first, patches], 1) + positions)
+    var rows = try linear(patchRows(pixels.to(patchEmbedding.dtype)), patchEmbedding.reshaped([c.hiddenSize, -1]), patchBias)
+    if let classEmbedding {
+      rows = try concatenate([classEmbedding.reshaped([1, 1, c.hiddenSize]).expanded([images, 1, c.hiddenSize]), rows], 1)
+    }
+    rows = try rows + (grid.map(positions) ?? positionEmbedding)
+    return try preNorm?(rows) ?? rows
   }
 
   /// Some layers over [images, rows, hiddenSize].
@@ -121,7 +129,7 @@ public struct VisionTower: Sendable {
 
   /// The rows that become visual tokens: without the class token unless it is one.
   func features(_ rows: Tensor) throws -> Tensor {
-    configuration.featureSelection == .full ? rows : try rows.narrow(1, from: 1, length: rows.size(1) - 1)
+    configuration.featureSelection == .full ? rows : try rows.narrow(1, from: first, length: rows.size(1) - first)
   }
 
   /// Pictures of as many pixels as a grid of patches has, in float32: antialiased bicubic resampling.
@@ -135,11 +143,11 @@ public struct VisionTower: Sendable {
   /// The learned positions at the places of another grid, the class token's first: bicubic, as transformers interpolates them.
   private func positions(_ grid: TokenGrid) throws -> Tensor {
     let c = configuration
-    let patches = try positionEmbedding.narrow(0, from: 1, length: c.patches).to(.float32)
+    let patches = try positionEmbedding.narrow(0, from: first, length: c.patches).to(.float32)
     let image = try patches.reshaped([1, c.gridSize, c.gridSize, c.hiddenSize]).permuted([0, 3, 1, 2])
     let resized = try image.resizedBicubic(grid.rows, grid.columns, antialias: false).permuted([0, 2, 3, 1])
     let rows = try resized.reshaped([grid.patches, c.hiddenSize]).to(positionEmbedding.dtype)
-    return try concatenate([positionEmbedding.narrow(0, from: 0, length: 1), rows])
+    return first == 0 ? rows : try concatenate([positionEmbedding.narrow(0, from: 0, length: 1), rows])
   }
 
   /// Pixels as rows of one patch each, in raster order: [images, patches, channels · patchSize²].

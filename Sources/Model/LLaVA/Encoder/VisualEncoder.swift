@@ -1,26 +1,25 @@
 import Compression
+import Imaging
 import Torch
 
-/// From pictures to rows of the decoder's input: what differs between families of models.
+/// From pictures to rows of the decoder's input.
 ///
-/// Nobody outside of an encoder asks how many tokens a picture has or what shape it is; they ask the layout.
+/// Nobody outside of an encoder asks what shape a picture is; they ask its layout (`LLaVAConfiguration.layout`).
 public protocol VisualEncoder: Sendable {
   /// Layers that are computed, for plans that work between them.
   var computedLayers: Int { get }
 
-  /// The tokens of a picture, before anything is computed.
-  ///
-  /// - Parameter size: the picture's height and width in pixels, as the encoder is given it.
-  func layout(height: Int, width: Int) -> TokenLayout
-
-  /// Pictures [images, channels, height, width] float32 to rows.
+  /// Pictures to rows.
   ///
   /// - Parameters:
-  ///   - reductions: stages of a plan before the decoder, in order, with as many counts as there are images.
+  ///   - pictures: one at least, their views on the model's device.
+  ///   - reductions: stages of a plan before the decoder, in order, with as many counts as there are pictures.
   ///   - context: what the stages' strategies may look at.
   /// - Returns: a segment for each picture.
   /// - Throws: `TorchError` for pixels of a wrong shape, `CompressionError` where a strategy breaks its promise.
-  func callAsFunction(_ pixels: Tensor, _ reductions: [EncoderStage], _ context: EncoderContext) throws -> [VisualSegment]
+  func callAsFunction(
+    _ pictures: [PicturePixels], _ reductions: [EncoderStage], _ context: EncoderContext
+  ) throws -> [VisualSegment]
 }
 
 /// A stage before the decoder, with numbers in place of rules.

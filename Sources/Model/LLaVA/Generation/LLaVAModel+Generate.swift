@@ -1,4 +1,5 @@
 import Compression
+import Imaging
 import Language
 import Torch
 
@@ -6,15 +7,15 @@ import Torch
 public struct GenerationRequest: Sendable {
   /// Token ids, images as `imagePlaceholderID`.
   public var ids: [Int]
-  /// [images, 3, size, size] float32 pixels in the order of the placeholders; nil where there is none.
-  public var pixels: Tensor?
+  /// In the order of the placeholders.
+  public var pictures: [PicturePixels]
   /// Ids that belong to the first prompt, where later ones are to have no say in which visual tokens are kept; nil for all.
   public var promptLength: Int?
 
   /// A prompt with its images.
-  public init(ids: [Int], pixels: Tensor? = nil, promptLength: Int? = nil) {
+  public init(ids: [Int], pictures: [PicturePixels] = [], promptLength: Int? = nil) {
     self.ids = ids
-    self.pixels = pixels
+    self.pictures = pictures
     self.promptLength = promptLength
   }
 }
@@ -47,8 +48,12 @@ public struct GenerationResult: Sendable, Equatable {
   public var finish = Finish.length
   /// Tokens that the decoder was given, images included.
   public var promptTokens = 0
-  /// Visual tokens of the images, before any was dropped or pooled.
-  public var visualTokens = 0
+  /// The position that follows the prompt.
+  public var promptEnd = 0
+  /// Visual tokens of each image, before any was dropped or pooled.
+  public var imageTokens: [Int] = []
+  /// Visual tokens of all images, before any was dropped or pooled.
+  public var visualTokens: Int { imageTokens.reduce(0, +) }
   /// Visual tokens that are left after the last cut, or after pooling.
   public var keptVisualTokens = 0
   /// What each cut left of each image.
@@ -141,11 +146,12 @@ extension LLaVAModel {
   ///
   /// - Throws: `PromptError`.
   func check(_ request: GenerationRequest, past: Int = 0) throws {
-    let images = request.pixels?.size(0) ?? 0
+    let images = request.pictures.count
     try SplicePlan.check(request.ids, images, configuration.text.vocabularySize)
     let tokens = past + request.ids.count - images
     if tokens >= configuration.text.maximumPositions {
-      throw PromptError.tooLong(tokens: tokens + images * pictureLayout.count, maximum: configuration.text.maximumPositions)
+      let visual = layouts(of: request.pictures).reduce(0) { $0 + $1.count }
+      throw PromptError.tooLong(tokens: tokens + visual, maximum: configuration.text.maximumPositions)
     }
   }
 }

@@ -46,19 +46,21 @@ struct ScheduledSequence {
     }
     limit = min(options.maximumNewTokens, text.maximumPositions - batch.positions.next[0])
     let images = batch.images[0]
-    let resolved = try model.resolve(options.compression, images: [images.count]).filter { $0.layer != nil }
+    let resolved = try model.resolve(options.compression, [images.map(\.layout)]).filter { $0.layer != nil }
     generator = try generator ?? (resolved.isEmpty ? nil : Generator(seed: options.seed))
     stages = Branch(sample: 0, resolved).stages
     let before = images.map(\.span.count)
     let rows = (0..<text.layers).map { layer in
-      let left = resolved.last { ($0.layer ?? 0) <= layer }?.counts[0] ?? before
+      let stage = resolved.last { ($0.layer ?? 0) <= layer }
+      let left = stage.map { zip(images, $0.counts[0]).map { $0.layout.most(keeping: $1) } } ?? before
       return batch.lengths[0] - before.reduce(0, +) + zip(before, left).reduce(0) { $0 + min($1.0, $1.1) }
     }
     let prefix = shared.prefix.take()
     if cache == nil { cache = try prefix?.cache ?? KeyValueCache(text, model.dtype, on: model.device) }
     try cache?.reserve(rows.enumerated().map { layer, rows in max(0, rows - (prefix?.cache.count(layer: layer) ?? 0)) + limit })
     result.promptTokens = batch.lengths[0]
-    result.visualTokens = images.count * model.pictureLayout.count
+    result.promptEnd = batch.positions.next[0]
+    result.imageTokens = images.map(\.layout.count)
     result.keptVisualTokens = before.reduce(0, +)
     if images.contains(where: { $0.kept != nil }), options.compression?.hasGaps ?? false {
       result.cuts = [.init(layer: 0, keptIndices: try images.map { try $0.indices() })]

@@ -15,10 +15,9 @@ extension Scheduler {
       do {
         let sequence = sequences[index]
         try sequence.options.validate()
-        let images = sequence.request.pixels?.size(0) ?? 0
-        if let plan = sequence.options.compression, images > 0 {
+        if let plan = sequence.options.compression, !sequence.request.pictures.isEmpty {
           sequences[index].generator = try Generator(seed: sequence.options.seed)
-          _ = try model.resolve(plan, images: [images])
+          _ = try model.resolve(plan, [model.layouts(of: sequence.request.pictures)])
         }
         try model.check(sequence.request, past: sequence.cache?.nextPosition ?? 0)
         fitting.append(index)
@@ -59,7 +58,7 @@ extension Scheduler {
       let sequence = sequences[index]
       let request = sequence.request
       return PictureRequest(
-        ids: Array(request.ids.prefix(request.promptLength ?? request.ids.count)), pixels: request.pixels,
+        ids: Array(request.ids.prefix(request.promptLength ?? request.ids.count)), pictures: request.pictures,
         plan: sequence.options.compression, generator: sequence.generator)
     }
     do {

@@ -18,6 +18,8 @@ public struct Parameter: Sendable {
   public let name: String
   /// The weight itself; the model's layers hold the same one.
   public let tensor: Tensor
+  /// True for the row that ends rows of patches.
+  public var isImageNewline: Bool { name == KeyNames.ownNewline }
   /// The part it belongs to: what stands before the first dot of its name, but for adapters.
   public let group: ParameterGroup
 }

@@ -1,4 +1,5 @@
 import Compression
+import Imaging
 import Language
 import Torch
 
@@ -7,7 +8,7 @@ public struct LLaVAModel: Sendable {
   /// What the model is, apart from its weights.
   public let configuration: LLaVAConfiguration
   /// From pictures to decoder inputs.
-  public let encoder: CLIPEncoder
+  public let encoder: any VisualEncoder
   /// The language model.
   public let decoder: LlamaDecoder
   /// The single list of all weights.
@@ -28,26 +29,23 @@ public struct LLaVAModel: Sendable {
     let root = ParameterScope(source, lora: lora)
     self.configuration = configuration
     self.lora = lora
-    encoder = CLIPEncoder(
-      tower: try VisionTower(root / "tower", configuration.vision), projector: try Projector(root / "projector", configuration))
+    encoder = try configuration.family.encoder(root, configuration)
     decoder = try LlamaDecoder(root / "decoder", configuration.text)
     parameters = root.store
   }
-
-  /// Pixels to patch features.
-  public var tower: VisionTower { encoder.tower }
-  /// Patch features to decoder inputs.
-  public var projector: Projector { encoder.projector }
 
   /// Element type of the weights.
   public var dtype: DType { decoder.embedding.dtype }
   /// Where the weights are.
   public var device: Device { decoder.embedding.device }
 
-  /// Decoder inputs for images, all tokens of them: pixels [images, channels, height, width] float32 to [images, tokens, hiddenSize].
+  /// Decoder inputs for images of one view each, all tokens of them: pixels [images, channels, height, width] float32 to [images, tokens,
+  /// hiddenSize].
   ///
   /// - Throws: `TorchError` for pixels of a wrong shape.
-  public func visualTokens(_ pixels: Tensor) throws -> Tensor { try projector(tower(pixels.to(device))) }
+  public func visualTokens(_ pixels: Tensor) throws -> Tensor {
+    try stack(encoder(PicturePixels.each(pixels.to(device)), [], EncoderContext()).map(\.rows))
+  }
 
   /// Puts text and images together: every image placeholder of a prompt becomes the rows of the next image.
   ///

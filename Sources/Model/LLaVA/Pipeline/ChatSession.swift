@@ -15,15 +15,14 @@ public struct ChatSession {
   /// How answers are drawn.
   public var options: GenerationOptions
 
-  private let pixels: Tensor?
-  private let imageCount: Int
+  private let pictures: [PicturePixels]
   private var cache: KeyValueCache?
   /// What the cache holds: ids, images as placeholders.
   private var cachedIDs: [Int] = []
   /// Ids of the first prompt, by which visual tokens are chosen once and for all.
   private var firstPromptLength: Int?
-  /// Positions that an image took when it was first read.
-  private var imageTokens: Int?
+  /// Positions that the images took when they were first read, beyond one for each.
+  private var imagePositions = 0
 
   /// A conversation that has not begun.
   ///
@@ -31,8 +30,7 @@ public struct ChatSession {
   public init(_ pipeline: LLaVAPipeline, images: [RGBImage], _ options: GenerationOptions = GenerationOptions()) throws {
     self.pipeline = pipeline
     self.options = options
-    pixels = try pipeline.pixels(images)
-    imageCount = images.count
+    pictures = try pipeline.pictures(images)
   }
 
   /// Forgets all turns; the pictures stay.
@@ -41,7 +39,7 @@ public struct ChatSession {
     cache = nil
     cachedIDs = []
     firstPromptLength = nil
-    imageTokens = nil
+    imagePositions = 0
   }
 
   /// Adds a user's turn and the answer to it, handing out text as it comes.
@@ -52,43 +50,34 @@ public struct ChatSession {
   /// - Throws: as `LLaVAPipeline.answer`.
   public mutating func reply(to text: String, receive: (String) -> Bool = { _ in true }) throws -> Answer {
     let isFirst = turns.isEmpty
-    let user = Turn(.user, isFirst ? LLaVAPipeline.withImageTags(text, images: imageCount) : text)
+    let user = Turn(.user, isFirst ? LLaVAPipeline.withImageTags(text, images: pictures.count) : text)
     var request = try pipeline.request(
-      pipeline.template.prompt(for: turns + [user, Turn(.assistant, "")]), pixels: pixels)
+      pipeline.template.prompt(for: turns + [user, Turn(.assistant, "")]), pictures: pictures)
     let whole = request.ids
-    let imageTokens = try self.imageTokens ?? visualTokensOfAnImage()
-    func position(of index: Int) -> Int {
-      let images = whole[..<index].lazy.filter { $0 == imagePlaceholderID }.count
-      return index + images * (imageTokens - 1)
-    }
-    var (used, shared) = reusable(whole, position)
+    var (used, shared) = reusable(whole)
     if shared > 0 {
       request.ids = Array(whole[shared...])
-      request.pixels = nil
+      request.pictures = []
     } else {
       request.promptLength = firstPromptLength
     }
     let answer = try pipeline.answer(request, options, cache: &used, receive: receive)
+    // All images stand in the first turn.
+    if shared == 0 { imagePositions = answer.result.promptEnd - whole.count }
     // A last token that was chosen but has not passed through the decoder is not in the cache.
-    cachedIDs = whole + answer.result.tokens.prefix(max(0, (used?.nextPosition ?? 0) - position(of: whole.count)))
+    cachedIDs = whole + answer.result.tokens.prefix(max(0, (used?.nextPosition ?? 0) - answer.result.promptEnd))
     cache = used
     firstPromptLength = firstPromptLength ?? whole.count
-    self.imageTokens = imageTokens
     turns += [user, Turn(.assistant, answer.text)]
     return answer
   }
 
   /// The cache up to the longest beginning of `ids` that it shares with them, and that beginning's length; nil where it is of no use.
-  private mutating func reusable(_ ids: [Int], _ position: (Int) -> Int) -> (KeyValueCache?, Int) {
+  private mutating func reusable(_ ids: [Int]) -> (KeyValueCache?, Int) {
     // At least one token must be computed, as the answer starts from its scores.
     let shared = min(zip(cachedIDs, ids).prefix { $0 == $1 }.count, ids.count - 1)
     let images = ids[..<shared].lazy.filter { $0 == imagePlaceholderID }.count
-    guard images == imageCount, var used = cache.take(), used.truncate(to: position(shared)) else { return (nil, 0) }
+    guard images == pictures.count, var used = cache.take(), used.truncate(to: shared + imagePositions) else { return (nil, 0) }
     return (used, shared)
-  }
-
-  /// The positions that an image takes: dropping tokens does not shorten it, making a smaller picture of it does.
-  private func visualTokensOfAnImage() throws -> Int {
-    try pipeline.model.configuration.tokens(of: options.compression).positions
   }
 }

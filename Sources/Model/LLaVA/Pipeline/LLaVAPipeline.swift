@@ -1,3 +1,4 @@
+import Compression
 import Foundation
 import Imaging
 import Language
@@ -51,39 +52,46 @@ public struct LLaVAPipeline: Sendable {
   /// - Throws: `ImagingError`, `ConfigurationError`.
   public static func preprocessor(_ reader: CheckpointReader) throws -> ImagePreprocessor {
     let configuration = reader.configuration
-    let size = configuration.vision.imageSize
+    let (size, vision) = (configuration.vision.imageSize, configuration.vision)
     if let url = try ConfigurationReader(reader.folder).preprocessingFile() {
-      let preprocessor = try ImagePreprocessor(contentsOf: url, aspect: configuration.imageAspect)
+      let preprocessor = try ImagePreprocessor(contentsOf: url, aspect: configuration.imageAspect, tiling: configuration.tiling)
       guard preprocessor.imageSize == size else {
         throw ConfigurationError.invalid(
           file: url.path, field: "crop_size", reason: "\(preprocessor.imageSize) differs from the tower's image_size \(size)")
       }
       return preprocessor
     }
-    return ImagePreprocessor(imageSize: size, aspect: configuration.imageAspect)
+    if let tiling = configuration.tiling {
+      return ImagePreprocessor(tiling, mean: vision.standardMean, std: vision.standardStd)
+    }
+    return ImagePreprocessor(
+      imageSize: size, aspect: configuration.imageAspect, mean: vision.standardMean, std: vision.standardStd)
   }
 
   /// The request for a conversation that awaits an answer, and pictures for its `<image>` tags in order.
   ///
   /// - Throws: `PromptError.imageCount` where tags and pictures differ in number, `LanguageError`, `ImagingError`.
   public func request(_ turns: [Turn], images: [RGBImage]) throws -> GenerationRequest {
-    try request(template.prompt(for: turns), pixels: pixels(images))
+    try request(template.prompt(for: turns), pictures: pictures(images))
   }
 
   /// The request for a prompt that is complete as it stands.
   ///
   /// - Throws: `PromptError.imageCount` where tags and pictures differ in number, `LanguageError`.
-  public func request(_ prompt: String, pixels: Tensor?) throws -> GenerationRequest {
+  public func request(_ prompt: String, pictures: [PicturePixels]) throws -> GenerationRequest {
     let ids = try encodeWithImages(prompt, tokenizer: tokenizer)
     let placeholders = ids.lazy.filter { $0 == imagePlaceholderID }.count
-    let images = pixels?.size(0) ?? 0
-    if placeholders != images { throw PromptError.imageCount(placeholders: placeholders, images: images) }
-    return GenerationRequest(ids: ids, pixels: pixels)
+    if placeholders != pictures.count {
+      throw PromptError.imageCount(placeholders: placeholders, images: pictures.count)
+    }
+    return GenerationRequest(ids: ids, pictures: pictures)
   }
 
-  /// Pictures as the tower wants them: [images, 3, size, size] float32, or nil for none.
-  public func pixels(_ images: [RGBImage]) throws -> Tensor? {
-    images.isEmpty ? nil : try stack(images.map { try preprocessor($0) })
+  /// The pictures of one sample as the encoder wants them.
+  ///
+  /// - Throws: `ImagingError`, `TorchError`.
+  public func pictures(_ images: [RGBImage]) throws -> [PicturePixels] {
+    try images.map { try preprocessor.views($0, isAlone: images.count == 1) }
   }
 
   /// Counts image tags before anything is read: they must be as many as the pictures.
@@ -101,6 +109,24 @@ public struct LLaVAPipeline: Sendable {
 }
 
 extension LLaVAPipeline {
+  /// A picture as the model sees it, for people to look at, and its tokens; the last of the grids covers it.
+  ///
+  /// - Parameters:
+  ///   - count: pictures of its sample.
+  ///   - side: about how long its sides are to be at least, in pixels.
+  /// - Throws: `ImagingError`.
+  public func shown(_ image: RGBImage, of count: Int, side: Int) throws -> (view: RGBImage, layout: TokenLayout) {
+    let shape = preprocessor.shape(height: image.height, width: image.width, isAlone: count == 1)
+    let layout = model.configuration.layout(of: shape)
+    if shape.views > 1, let grid = layout.grids.last, grid.patches > 0 {
+      // As many pixels for each patch along both sides, as its patches are.
+      let patch = max(1, side / max(grid.rows, grid.columns))
+      return (image.resized(width: patch * grid.columns, height: patch * grid.rows), layout)
+    }
+    let own = preprocessor.imageSize
+    return (try preprocessor.magnified(by: max(1, (side + own - 1) / own)).resizedPixels(image), layout)
+  }
+
   /// The same pipeline with another system prompt.
   public func with(system: String) -> LLaVAPipeline {
     var changed = template

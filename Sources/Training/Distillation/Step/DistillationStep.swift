@@ -114,7 +114,7 @@ public struct DistillationStep: Sendable {
     }
     if let other = teacher?.model { try model.requireComparable(other) }
     let ways = try StepBranches(self, samples, students, teacher)
-    let loss = SupervisedTokens(samples, imageTokens: model.pictureLayout.count).lossRows(
+    let loss = SupervisedTokens(samples, ways.layouts).lossRows(
       ways.views.map(\.counts), options.divergencePositions)
     if loss.targets.isEmpty { throw DistillationError.nothingSupervised(samples: samples.count) }
     return try compare(ways.run(loss), students, teacher?.model ?? model, loss, tokens, ways.shape(loss))

@@ -13,10 +13,10 @@ extension LLaVAModel {
     try LLaVAModel(configuration, from: FrozenParameters(model: mergingLoRA(), copied: trained))
   }
 
-  /// True where pictures become the same rows in both, because tower and projector are the same tensors.
+  /// True where pictures become the same rows in both, because tower, projector and ends of rows are the same tensors.
   func sharesEncoder(with other: LLaVAModel) -> Bool {
     func encoder(_ model: LLaVAModel) -> [Parameter] {
-      model.parameters.parameters.filter { $0.group == .tower || $0.group == .projector }
+      model.parameters.parameters.filter { $0.group == .tower || $0.group == .projector || $0.isImageNewline }
     }
     return encoder(self).elementsEqual(encoder(other)) { $0.name == $1.name && $0.tensor === $1.tensor }
   }

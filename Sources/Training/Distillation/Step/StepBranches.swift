@@ -32,12 +32,15 @@ struct StepBranches {
 
   let step: DistillationStep
   let samples: [TrainingSample]
+  /// The tokens of each sample's pictures before any is dropped.
+  let layouts: [[TokenLayout]]
   /// Students, then the teacher, where there is one.
   private(set) var views: [View] = []
   private(set) var trunks: [Trunk] = []
 
   init(_ step: DistillationStep, _ samples: [TrainingSample], _ students: [Student], _ teacher: Teacher?) throws {
     (self.step, self.samples) = (step, samples)
+    layouts = samples.map { step.model.layouts(of: $0.pictures) }
     for (index, student) in students.enumerated() {
       let plans = try Self.spread(student.plans, over: samples.count)
       try add(plans, student.recordsGradients, draws: 2 * UInt64(index))
@@ -73,10 +76,10 @@ struct StepBranches {
       isTeacher: isTeacher, frozen: frozen, plans: plans, generators: generators, recordsGradients: recordsGradients,
       samples: Array(samples.indices))
     let layers = step.model.configuration.text.layers
-    for (plan, sample) in zip(plans, samples) {
+    for (plan, layouts) in zip(plans, layouts) {
       // Behind the last layer there is nothing to drop tokens for.
-      let stages = try step.model.resolve(plan, images: [sample.images.count]).filter { ($0.layer ?? 0) < layers }
-      view.counts.append(stages.last?.counts[0] ?? sample.images.map { _ in step.model.pictureLayout.count })
+      let stages = try step.model.resolve(plan, [layouts]).filter { ($0.layer ?? 0) < layers }
+      view.counts.append(stages.last?.counts[0] ?? layouts.map(\.counted))
       view.stages.append(stages)
     }
     views.append(view)
@@ -147,8 +150,7 @@ struct StepBranches {
       let answer = sample.labels.indices.first { $0 > lastPicture && sample.labels[$0] != ignoredLabel }
       let plans = trunk.views.compactMap { views[$0].plans[index] }
       return PictureRequest(
-        ids: Array(sample.ids[..<(answer ?? sample.ids.count)]), pixels: sample.images.isEmpty ? nil : try stack(sample.images),
-        plan: first.plans[index],
+        ids: Array(sample.ids[..<(answer ?? sample.ids.count)]), pictures: sample.pictures, plan: first.plans[index],
         needs: plans.reduce(ReducerNeeds()) { $0.union($1.needs) }, generator: first.generators[index])
     }
     let records = trunk.views.contains { views[$0].recordsGradients }

@@ -45,11 +45,12 @@ public struct StepShape: Sendable {
 extension StepBranches {
   /// What the branches compute.
   func shape(_ loss: LossRows) -> StepShape {
-    let rows = loss.samples.reduce(into: [Int: Int]()) { $0[$1, default: 0] += 1 }
+    let lossRows = loss.samples.reduce(into: [Int: Int]()) { $0[$1, default: 0] += 1 }
     let plain = trunks.firstIndex { views[$0.views[0]].frozen == nil && views[$0.views[0]].isPlain }
-    let tokens = step.model.pictureLayout.count
     let found = samples.indices.map { sample in
-      let images = samples[sample].images.count
+      let layouts = layouts[sample]
+      /// Rows of all images, at most, with so many tokens left of each.
+      func rows(_ counts: [Int]) -> Int { zip(layouts, counts).reduce(0) { $0 + $1.0.most(keeping: $1.1) } }
       var ways: [StepShape.Way] = []
       for (place, trunk) in trunks.enumerated() {
         for view in trunk.views where views[view].samples.contains(sample) {
@@ -60,13 +61,13 @@ extension StepBranches {
             StepShape.Way(
               view: view, trunk: place, plan: own.plans[sample],
               encodes: !isShared && !ways.contains { $0.trunk == place }, recordsGradients: own.recordsGradients,
-              visual: before?.counts[0].reduce(0, +) ?? images * tokens,
-              cuts: own.stages[sample].compactMap { stage in stage.layer.map { ($0, stage.counts[0].reduce(0, +)) } },
+              visual: rows(before?.counts[0] ?? layouts.map(\.counted)),
+              cuts: own.stages[sample].compactMap { stage in stage.layer.map { ($0, rows(stage.counts[0])) } },
               kept: own.counts[sample]))
         }
       }
       return StepShape.Sample(
-        text: samples[sample].ids.count - images, images: images, lossRows: rows[sample] ?? 0, ways: ways)
+        text: samples[sample].ids.count - layouts.count, images: layouts.count, lossRows: lossRows[sample] ?? 0, ways: ways)
     }
     return StepShape(samples: found, students: views.count { !$0.isTeacher })
   }

@@ -1,3 +1,4 @@
+import Compression
 import LLaVA
 import Language
 
@@ -17,8 +18,8 @@ struct SupervisedTokens {
   /// Images before anything was dropped.
   private let visual: [[Range<Int>]]
 
-  /// - Parameter imageTokens: rows that an image has before anything is dropped; they are never supervised.
-  init(_ samples: [TrainingSample], imageTokens: Int) {
+  /// - Parameter layouts: the tokens that each sample's images have before anything is dropped; they are never supervised.
+  init(_ samples: [TrainingSample], _ layouts: [[TokenLayout]]) {
     var runs: [Run] = []
     var visual: [[Range<Int>]] = []
     for (index, sample) in samples.enumerated() {
@@ -27,8 +28,10 @@ struct SupervisedTokens {
       var labels: [Int] = []
       for (id, label) in zip(sample.ids, sample.labels) {
         if id == imagePlaceholderID {
-          images.append(labels.count..<labels.count + imageTokens)
-          labels += repeatElement(ignoredLabel, count: imageTokens)
+          // Where there are more placeholders than images, putting them together says so.
+          let tokens = layouts[index].indices.contains(images.count) ? layouts[index][images.count].count : 0
+          images.append(labels.count..<labels.count + tokens)
+          labels += repeatElement(ignoredLabel, count: tokens)
         } else {
           labels.append(label)
         }
@@ -47,8 +50,8 @@ struct SupervisedTokens {
 
   /// The rows that the loss looks at: the same ones for all students and the teacher.
   ///
-  /// - Parameter counts: for each way to see the samples, the tokens that are left of each image of each sample. A token that no row
-  ///   precedes in one of them has no prediction.
+  /// - Parameter counts: for each way to see the samples, the tokens that budgets count and that are left of each image of each sample. A
+  ///   token that no row precedes in one of them has no prediction.
   func lossRows(_ counts: [[[Int]]], _ positions: DivergencePositions) -> LossRows {
     var rows = LossRows()
     rows.visual = visual

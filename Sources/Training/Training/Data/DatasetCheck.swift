@@ -7,14 +7,19 @@ public struct DatasetCheck: Sendable {
   private let options: TextOptions
   private let text: TextEncoder?
   private let images: ImageReader
+  /// The tokens of a picture by height, width and whether it is the only one of its sample, where pictures vary.
+  private let tokens: (@Sendable (Int, Int, Bool) -> Int)?
 
-  /// - Parameter tokenizer: without one, tokens are neither counted nor checked, and lengths are in words.
+  /// - Parameters:
+  ///   - tokenizer: without one, tokens are neither counted nor checked, and lengths are in words.
+  ///   - tokens: the visual tokens of a picture by height, width and whether it is the only one of its sample; nil where all have as many.
   /// - Throws: `DatasetError.setting`, `LanguageError.noReferenceLabels`.
   public init(
     _ dataset: InstructionDataset, tokenizer: (any Tokenizer)? = nil, options: TextOptions = TextOptions(),
-    limits: ImageLimits = .standard
+    limits: ImageLimits = .standard, tokens: (@Sendable (Int, Int, Bool) -> Int)? = nil
   ) throws {
     self.dataset = dataset
+    self.tokens = tokens
     self.options = options
     text = try tokenizer.map { try TextEncoder(tokenizer: $0, options) }
     images = ImageReader(dataset: dataset, limits: limits)
@@ -61,7 +66,11 @@ public struct DatasetCheck: Sendable {
     finding.images = record.images
     do {
       if let text {
-        let encoded = try text.encode(record)
+        var encoded = try text.encode(record)
+        if let tokens {
+          let pictures = try record.images.map { try images.image($0) }
+          encoded = encoded.counting(pictures.map { tokens($0.height, $0.width, pictures.count == 1) })
+        }
         finding.length = encoded.rows
         finding.supervised = EncodedText.supervised(try text.fitted(encoded).labels)
       } else {

@@ -1,5 +1,5 @@
+import Imaging
 import Language
-import Torch
 
 /// A sample as the model takes it.
 public struct Sample: Sendable {
@@ -11,18 +11,18 @@ public struct Sample: Sendable {
   public let ids: [Int]
   /// For each id itself where it is supervised, else -100; not shifted.
   public let labels: [Int]
-  /// [images, 3, size, size] float32 on the CPU, in the order of the placeholders; nil where there is none.
-  public let pixels: Tensor?
+  /// On the CPU, in the order of the placeholders.
+  public let pictures: [PicturePixels]
   /// Rows that the images become.
   public let visualTokens: Int
 
   /// A sample.
-  public init(index: Int, id: String?, ids: [Int], labels: [Int], pixels: Tensor?, visualTokens: Int) {
+  public init(index: Int, id: String?, ids: [Int], labels: [Int], pictures: [PicturePixels], visualTokens: Int) {
     self.index = index
     self.id = id
     self.ids = ids
     self.labels = labels
-    self.pixels = pixels
+    self.pictures = pictures
     self.visualTokens = visualTokens
   }
 

@@ -1,3 +1,4 @@
+import Compression
 import Imaging
 import Language
 import LLaVA
@@ -13,16 +14,20 @@ public struct SamplePreparer: Sendable {
   private let text: TextEncoder
   private let images: ImageReader
   private let preprocessor: ImagePreprocessor
+  /// The tokens of a picture, where pictures vary.
+  private let layout: (@Sendable (PictureShape) -> TokenLayout)?
 
   /// Puts the parts together.
   ///
+  /// - Parameter layout: the tokens of a picture, for models that see pictures with tokens by their sizes; nil where all have as many.
   /// - Throws: `DatasetError.setting`, `LanguageError.noReferenceLabels`, `ImagingError.configuration`.
   public init(
     _ dataset: InstructionDataset, tokenizer: any Tokenizer, preprocessor: ImagePreprocessor,
     options: TextOptions = TextOptions(),
-    limits: ImageLimits = .standard
+    limits: ImageLimits = .standard, layout: (@Sendable (PictureShape) -> TokenLayout)? = nil
   ) throws {
     self.dataset = dataset
+    self.layout = layout
     self.preprocessor = preprocessor
     text = try TextEncoder(tokenizer: tokenizer, options)
     images = ImageReader(dataset: dataset, limits: limits)
@@ -35,25 +40,21 @@ public struct SamplePreparer: Sendable {
   public func sample(at index: Int) throws -> Sample {
     let record = try dataset.record(at: index)
     do {
-      let encoded = try text.fitted(text.encode(record))
+      var encoded = try text.encode(record)
+      // A picture of many tokens cannot be told from one of few before it is read; where all are alike a bad text costs no picture.
+      let read = layout == nil ? nil : try pictures(record.images)
+      if let read, let layout { encoded = encoded.counting(read.map { layout($0.shape).count }) }
+      encoded = try text.fitted(encoded)
+      let shown = try read.map { Array($0.prefix(encoded.images)) } ?? pictures(Array(record.images.prefix(encoded.images)))
       return Sample(
-        index: index, id: record.id, ids: encoded.ids, labels: encoded.labels,
-        pixels: try pixels(Array(record.images.prefix(encoded.images))), visualTokens: encoded.images * options.visualTokens)
+        index: index, id: record.id, ids: encoded.ids, labels: encoded.labels, pictures: shown,
+        visualTokens: encoded.rows - encoded.ids.count + encoded.images)
     } catch let problem as RecordProblem {
       throw problem.fault(index: index, id: record.id)
     }
   }
 
-  /// Pictures as [images, 3, size, size] float32, nil for none.
-  ///
-  /// Copied together here and not by `stack`, whose threads would get into the way of the step's.
-  private func pixels(_ paths: [String]) throws -> Tensor? {
-    if paths.isEmpty { return nil }
-    var values: [Float] = []
-    for path in paths {
-      let picture = try preprocessor.normalizedPixels(images.image(path))
-      if paths.count == 1 { values = picture } else { values += picture }
-    }
-    return try Tensor(values, [paths.count, 3, preprocessor.imageSize, preprocessor.imageSize])
+  private func pictures(_ paths: [String]) throws -> [PicturePixels] {
+    try paths.map { try preprocessor.views(images.image($0), isAlone: paths.count == 1) }
   }
 }

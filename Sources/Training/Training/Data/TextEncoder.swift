@@ -14,7 +14,7 @@ public struct TextOptions: Sendable {
   public var template: ConversationTemplate
   /// How answers are found.
   public var semantics: SampleEncoder.Semantics
-  /// Rows that one image becomes.
+  /// Rows that one image becomes, or one of which nothing more is known.
   public var visualTokens: Int
   /// Most rows of a sample, visual tokens included.
   public var maximumLength: Int
@@ -41,6 +41,15 @@ struct EncodedText: Sendable, Equatable {
   var images: Int
   /// Rows, visual tokens included.
   var rows: Int
+
+  /// Visual tokens of each image.
+  var visual: [Int]
+
+  /// The same where its images have so many tokens.
+  func counting(_ visual: [Int]) -> EncodedText {
+    let shown = Array(visual.prefix(images))
+    return EncodedText(ids: ids, labels: labels, images: images, rows: ids.count - images + shown.reduce(0, +), visual: shown)
+  }
 
   /// Labels that are a target: the first position has nothing in front of it that could predict it.
   static func supervised(_ labels: [Int]) -> Int { labels.dropFirst().count { $0 != ignoredLabel } }
@@ -82,7 +91,8 @@ struct TextEncoder: Sendable {
     if encoded.isMismatched {
       throw RecordProblem(.unsupervised, "the reference's count of tokens does not add up, so it would learn nothing from it")
     }
-    return counted(encoded.ids, labels)
+    let images = encoded.ids.count { $0 == imagePlaceholderID }
+    return counted(encoded.ids, labels, Array(repeating: options.visualTokens, count: images))
   }
 
   /// The text if it can be trained on, cut where that is asked for.
@@ -90,7 +100,7 @@ struct TextEncoder: Sendable {
     var text = text
     if text.rows > options.maximumLength {
       if options.overlong == .skip {
-        let images = text.images == 0 ? "" : ", \(text.images * options.visualTokens) of them visual"
+        let images = text.images == 0 ? "" : ", \(text.visual.reduce(0, +)) of them visual"
         throw RecordProblem(.tooLong, "it has \(text.rows) tokens\(images); the maximum is \(options.maximumLength)")
       }
       text = cut(text)
@@ -101,18 +111,18 @@ struct TextEncoder: Sendable {
     return text
   }
 
-  private func counted(_ ids: [Int], _ labels: [Int]) -> EncodedText {
+  private func counted(_ ids: [Int], _ labels: [Int], _ visual: [Int]) -> EncodedText {
     let images = ids.count { $0 == imagePlaceholderID }
-    return EncodedText(ids: ids, labels: labels, images: images, rows: ids.count + images * (options.visualTokens - 1))
+    return EncodedText(ids: ids, labels: labels, images: images, rows: 0, visual: []).counting(visual)
   }
 
   private func cut(_ text: EncodedText) -> EncodedText {
-    var rows = 0
+    var (rows, visual) = (0, text.visual[...])
     let kept = text.ids.prefix { id in
-      rows += id == imagePlaceholderID ? options.visualTokens : 1
+      rows += id == imagePlaceholderID ? visual.popFirst() ?? 0 : 1
       return rows <= options.maximumLength
     }
-    return counted(Array(kept), Array(text.labels.prefix(kept.count)))
+    return counted(Array(kept), Array(text.labels.prefix(kept.count)), text.visual)
   }
 }
 

@@ -1,5 +1,7 @@
 import Basics
+import Compression
 import Distillation
+import Imaging
 import LLaVA
 import Torch
 
@@ -40,13 +42,18 @@ extension TrainingRun {
     return planned.draw(&generators)
   }
 
+  /// The tokens of a picture, where pictures vary.
+  static func varyingLayout(_ c: LLaVAConfiguration) -> (@Sendable (PictureShape) -> TokenLayout)? {
+    if !c.picturesVary { return nil }
+    return { c.layout(of: $0) }
+  }
+
   /// A sample as the loss takes it; its random choices follow from seed, epoch and its place in the file.
   func trainingSample(_ sample: Sample, epoch: Int) throws -> TrainingSample {
     var place = SplitMix64(seed: UInt64(configuration.seed) ^ 0x5eed, stream: UInt64(epoch))
     var generator = SplitMix64(seed: place.next(), stream: UInt64(sample.index))
-    let pixels = try sample.pixels?.to(model.device)
     return TrainingSample(
-      ids: sample.ids, labels: sample.labels, images: try (0..<sample.images).compactMap { try pixels?.selected(0, $0) },
+      ids: sample.ids, labels: sample.labels, pictures: try sample.pictures.map { try $0.moved(to: model.device) },
       seed: generator.next())
   }
 }

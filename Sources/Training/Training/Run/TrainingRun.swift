@@ -119,7 +119,8 @@ public final class TrainingRun {
       template: pipeline.template, semantics: configuration.semantics == .corrected ? .corrected : .reference,
       visualTokens: model.pictureLayout.count, maximumLength: configuration.data.maximumLength)
     let preparer = try SamplePreparer(
-      dataset, tokenizer: pipeline.tokenizer, preprocessor: pipeline.preprocessor, options: options)
+      dataset, tokenizer: pipeline.tokenizer, preprocessor: pipeline.preprocessor, options: options,
+      layout: Self.varyingLayout(model.configuration))
     steps = configuration.steps ?? Self.steps(of: configuration, samples: dataset.count)
     try folder.prepare()
     metrics = try MetricsLog(folder.metrics, from: state?.step ?? 0)

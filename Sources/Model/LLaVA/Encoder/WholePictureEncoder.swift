@@ -1,8 +1,9 @@
 import Compression
+import Imaging
 import Torch
 
-/// LLaVA-1.5's way from a picture to the decoder: CLIP's tower, then the projector; all pictures of one size.
-public struct CLIPEncoder: VisualEncoder {
+/// LLaVA-1.5's way from a picture to the decoder: the tower, then the projector; all pictures of one size, one view of each.
+public struct WholePictureEncoder: VisualEncoder {
   /// Pixels to patch features.
   public let tower: VisionTower
   /// Patch features to decoder inputs.
@@ -13,12 +14,12 @@ public struct CLIPEncoder: VisualEncoder {
   /// Layers of the tower up to the one whose output is used.
   public var computedLayers: Int { vision.computedLayers }
 
-  /// The tower's grid, whatever the picture's size.
-  public func layout(height: Int, width: Int) -> TokenLayout { TokenLayout(vision.grid) }
-
   /// All pictures together as long as they lose equally many tokens, else one after the other.
-  public func callAsFunction(_ pixels: Tensor, _ reductions: [EncoderStage], _ context: EncoderContext) throws -> [VisualSegment]
-  {
+  public func callAsFunction(
+    _ pictures: [PicturePixels], _ reductions: [EncoderStage], _ context: EncoderContext
+  ) throws -> [VisualSegment] {
+    for picture in pictures { try picture.views.requireShape([1, nil, nil, nil], "a picture's views") }
+    let pixels = try concatenate(pictures.map(\.views))
     if reductions.allSatisfy({ Set($0.counts).count <= 1 }) { return try together(pixels, reductions, context) }
     return try (0..<pixels.size(0)).flatMap { image in
       try together(
@@ -37,7 +38,7 @@ public struct CLIPEncoder: VisualEncoder {
     let needs = rest.reduce(context.towerLayers) { $0.union($1.stage.reducer.needs.towerLayers) }
     var state = EncodedPictures(
       rows: try tower.embedded(pixels, grid: grid), layout: TokenLayout(grid ?? vision.grid), context: context,
-      hasExtraToken: vision.featureSelection == .patch)
+      hasExtraToken: vision.hasClassToken && vision.featureSelection == .patch, hasClassToken: vision.hasClassToken)
     var layer = 0
     func run(to end: Int) throws {
       var traced = Set(needs.map { $0 < 0 ? computedLayers + $0 : $0 }.filter { (layer..<end).contains($0) })

@@ -1,0 +1,66 @@
+import Imaging
+
+extension LLaVAConfiguration {
+  /// Names of the presets, small to large.
+  public static let presetNames = [
+    "tiny", "tiny-next", "tiny-onevision", "small", "base", "medium", "llava-1.5-7b", "llava-1.5-13b", "llava-next-7b",
+    "llava-onevision-0.5b", "llava-onevision-7b",
+  ]
+
+  /// A configuration by name: the sizes that benchmarks and examples use.
+  ///
+  /// - Throws: `ConfigurationError.unknownPreset`, which lists the known ones.
+  public static func preset(_ name: String) throws -> LLaVAConfiguration {
+    func make(_ v: (Int, Int, Int, Int), _ t: (Int, Int, Int, Int, Int, Int), image: Int = 336) -> LLaVAConfiguration {
+      LLaVAConfiguration(
+        vision: VisionConfiguration(hiddenSize: v.0, layers: v.1, heads: v.2, intermediateSize: v.3, imageSize: image),
+        text: TextConfiguration(
+          hiddenSize: t.0, layers: t.1, heads: t.2, keyValueHeads: t.3, intermediateSize: t.4, vocabularySize: t.5))
+    }
+    func tiling(_ c: LLaVAConfiguration, _ tiles: [(Int, Int)], onlyAlone: Bool) -> PictureTiling {
+      let side = c.vision.imageSize
+      let canvases = tiles.map { PictureTiling.Size(height: $0.0 * side, width: $0.1 * side) }
+      return PictureTiling(canvases: canvases, side: side, onlyAlone: onlyAlone)
+    }
+    func onevision(_ made: LLaVAConfiguration, steps: Int, limit: Int) -> LLaVAConfiguration {
+      var found = made
+      found.family = .llavaOnevision
+      found.vision.tower = .siglip
+      found.vision.activation = .tanhGELU
+      found.vision.layerNormEpsilon = 1e-6
+      (found.vision.featureLayer, found.vision.featureSelection) = (-1, .full)
+      found.text.family = .qwen2
+      found.text.attentionBias = true
+      if found.text.vocabularySize > 151_646 { found.imageTokenID = 151_646 }
+      (found.text.ropeTheta, found.text.rmsNormEpsilon, found.text.maximumPositions) = (1_000_000, 1e-6, 32_768)
+      found.tiling = tiling(found, (1...steps).flatMap { row in (1...steps).map { (row, $0) } }, onlyAlone: true)
+      found.tileLimit = limit
+      return found
+    }
+    switch name {
+    case "tiny": return make((32, 3, 2, 64), (64, 4, 4, 2, 128, 512), image: 56)
+    case "small": return make((256, 6, 4, 1024), (512, 8, 8, 8, 1408, 32_000))
+    case "base": return make((512, 8, 8, 2048), (768, 12, 12, 12, 2048, 32_000))
+    case "medium": return make((768, 12, 12, 3072), (1024, 16, 16, 16, 2816, 32_000))
+    case "llava-1.5-7b": return make((1024, 24, 16, 4096), (4096, 32, 32, 32, 11_008, 32_064))
+    case "tiny-next":
+      var found = make((32, 3, 2, 64), (64, 4, 4, 2, 128, 512), image: 56)
+      found.family = .llavaNeXT
+      found.tiling = tiling(found, [(1, 2), (2, 1), (2, 2), (3, 1), (1, 3)], onlyAlone: false)
+      return found
+    case "tiny-onevision":
+      return onevision(make((32, 3, 2, 64), (64, 4, 4, 2, 128, 512), image: 56), steps: 4, limit: 3)
+    case "llava-next-7b":
+      var found = make((1024, 24, 16, 4096), (4096, 32, 32, 32, 11_008, 32_064))
+      found.family = .llavaNeXT
+      found.tiling = tiling(found, [(1, 2), (2, 1), (2, 2), (3, 1), (1, 3)], onlyAlone: false)
+      return found
+    case "llava-onevision-0.5b":
+      return onevision(make((1152, 26, 16, 4304), (896, 24, 14, 2, 4864, 152_000), image: 384), steps: 6, limit: 9)
+    case "llava-onevision-7b":
+      return onevision(make((1152, 26, 16, 4304), (3584, 28, 28, 4, 18_944, 152_128), image: 384), steps: 6, limit: 9)
+    case "llava-1.5-13b": return make((1024, 24, 16, 4096), (5120, 40, 40, 40, 13_824, 32_064))
+    default: throw ConfigurationError.unknownPreset(name, known: presetNames)
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import Compression
+import Imaging
+
+/// A kind of models: all that differs between kinds, and nothing else.
+///
+/// A family is a folder beside this file and a line in `all`. `model_type` of a checkpoint's config.json chooses it, or where that is
+/// missing the class in `architectures`. No code outside asks which family a model is of; it asks the model's layout, encoder and
+/// configuration.
+public struct ModelFamily: Sendable {
+  /// `model_type` in config.json.
+  public let type: String
+  /// The class of transformers that reads its checkpoints.
+  let architecture: String
+  /// A configuration of transformers' layout.
+  let read: @Sendable (ConfigurationReader) throws -> LLaVAConfiguration
+  /// Fields of config.json beside those that all families have.
+  let fields: @Sendable (LLaVAConfiguration) -> [String: JSONValue]
+  /// How pictures are prepared where a checkpoint does not say it.
+  let preprocessing: @Sendable (LLaVAConfiguration) -> StoredPreprocessing
+  /// The tokens of a picture.
+  let layout: @Sendable (LLaVAConfiguration, PictureShape) -> TokenLayout
+  /// From pictures to rows of the decoder's input.
+  let encoder: @Sendable (ParameterScope, LLaVAConfiguration) throws -> any VisualEncoder
+
+  /// All families that are read.
+  public static let all: [ModelFamily] = [.llava, .llavaNeXT, .llavaOnevision]
+
+  /// The family that a config.json names; nil for none of these.
+  static func of(_ root: JSONObject) throws -> ModelFamily? {
+    if let type = try root.string("model_type") { return all.first { $0.type == type } }
+    let classes = try root.strings("architectures") ?? []
+    return all.first { classes.contains($0.architecture) }
+  }
+}
+
+extension ModelFamily: Equatable, Encodable {
+  /// True for one and the same family.
+  public static func == (a: ModelFamily, b: ModelFamily) -> Bool { a.type == b.type }
+
+  /// Its type.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(type)
+  }
+}
