@@ -1,4 +1,5 @@
 import Distillation
+import Imaging
 import Language
 import TestSupport
 import Testing
@@ -53,7 +54,7 @@ import Torch
   private struct Samples {
     let model: LLaVAModel
     let ids: [[Int]]
-    let pixels: [Tensor?]
+    let pictures: [[PicturePixels]]
     var tokens: Int { model.pictureLayout.count }
 
     init(_ seed: UInt64, hasClassToken: Bool = false) throws {
@@ -67,7 +68,9 @@ import Torch
         text(1) + [imagePlaceholderID] + text(2) + [imagePlaceholderID] + text(3),
       ]
       let generator = try Generator(seed: seed)
-      pixels = try [1, 0, 2].map { $0 == 0 ? nil : try Tensor.randn([$0, 3, 56, 56], generator: generator) }
+      pictures = try [1, 0, 2].map {
+        try PicturePixels.each($0 == 0 ? nil : Tensor.randn([$0, 3, 56, 56], generator: generator))
+      }
     }
 
     struct Result {
@@ -85,7 +88,7 @@ import Torch
     func run(_ plan: CompressionPlan?, _ samples: [Int], question: [Int] = [], answer: [Int] = []) throws -> Result {
       let prompts = samples.map { ids[$0] + question }
       let requests = try samples.enumerated().map {
-        PictureRequest(ids: prompts[$0], pixels: pixels[$1], plan: plan, generator: try Generator(seed: UInt64(100 + $1)))
+        PictureRequest(ids: prompts[$0], pictures: pictures[$1], plan: plan, generator: try Generator(seed: UInt64(100 + $1)))
       }
       let segments = try model.encode(requests)
       let batch = try model.splice(prompts.map { $0 + answer }, segments, promptLengths: prompts.map(\.count))
@@ -201,7 +204,7 @@ import Torch
       var options = GenerationOptions()
       (options.maximumNewTokens, options.stopsAtEnd, options.seed) = (3, false, UInt64(100 + sample))
       options.compression = try place.plan
-      let request = GenerationRequest(ids: samples.ids[sample], pixels: samples.pixels[sample])
+      let request = GenerationRequest(ids: samples.ids[sample], pictures: samples.pictures[sample])
       let tokens = try samples.model.generate([request], options).results[0].tokens
       try inference {
         let rows = try samples.run(place.plan, [sample], answer: tokens).rows[0]
@@ -222,7 +225,7 @@ import Torch
       let ids = samples.ids[index] + [40, 41 + index]
       return TrainingSample(
         ids: ids, labels: samples.ids[index].map { _ in ignoredLabel } + ids.suffix(2),
-        images: try samples.pixels[index].map { all in try (0..<all.size(0)).map { try all.selected(0, $0) } } ?? [])
+        pictures: samples.pictures[index])
     }
     let step = try DistillationStep(samples.model, ReducerRegistry.standard.reducer(name))
     let loss = try step(batch, stages: batch.map { _ in Stage(layer: 2, studentRatio: 0.75, teacherRatio: 0.25) })
