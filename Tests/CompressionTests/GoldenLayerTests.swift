@@ -1,3 +1,4 @@
+import Imaging
 import Language
 import TestSupport
 import Testing
@@ -43,9 +44,12 @@ import Torch
       let reducer = RecordingReducer(ToMe())
       let plan = try CompressionPlan(stages: [.init(reducer, at: .tower(layer: 1), .keep(6))])
       try inference {
-        let found = try model.encode([PictureRequest(ids: [1, imagePlaceholderID], pixels: pixels, plan: plan)])[0][0]
+        let found = try model.encode([
+          try PictureRequest(ids: [1, imagePlaceholderID], pictures: PicturePixels.each(pixels), plan: plan)
+        ])[0][0]
+        let encoder = try #require(model.encoder as? WholePictureEncoder)
         let reduction = try #require(reducer.reductions.first)
-        let before = try model.tower.run(model.tower.embedded(pixels), layers: 0..<1).rows.selected(0, 0)
+        let before = try encoder.tower.run(encoder.tower.embedded(pixels), layers: 0..<1).rows.selected(0, 0)
         let mixed = try reduction.applied(to: before.narrow(0, from: 1, length: 16))
         var weights: Tensor?
         if case .merge(_, let given) = reduction { weights = given }
@@ -53,9 +57,9 @@ import Torch
         #expect(sizes.reduce(0, +) == 16 && sizes.max() ?? 0 > 1)
         let copies = sizes.enumerated().flatMap { Array(repeating: $0, count: $1) }
         let rows = try concatenate([before.narrow(0, from: 0, length: 1), mixed.rows(Tensor(copies))]).unsqueezed(0)
-        let all = try model.tower.run(rows, layers: 1..<model.encoder.computedLayers).rows
+        let all = try encoder.tower.run(rows, layers: 1..<encoder.computedLayers).rows
         let firsts = (0..<6).map { token in copies.firstIndex(of: token) ?? 0 }
-        let expected = try model.projector(model.tower.features(all).selected(0, 0).rows(Tensor(firsts)))
+        let expected = try encoder.projector(encoder.tower.features(all).selected(0, 0).rows(Tensor(firsts)))
         #expect(try distance(found.rows, expected) < 1e-4)
       }
     }
