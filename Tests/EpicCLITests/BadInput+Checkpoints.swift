@@ -32,7 +32,7 @@ extension BadInput {
     field("model_type", 7, "expected a string"),
     field("text_config", nil, "no field"), field("vision_config", nil, "no field"),
     field("vision_config", "clip", "expected an object"),
-    field("text_config.model_type", "mistral", "mistral", "qwen2"),
+    field("text_config.model_type", "gemma", "gemma", "mistral"),
     field("text_config.hidden_size", "wide", "expected an integer"),
     field("text_config.hidden_size", -64, "-64"), field("text_config.hidden_size", 0, "0"),
     field("text_config.num_attention_heads", 3, "3"), field("text_config.num_hidden_layers", 1 << 40, "1..."),
@@ -42,7 +42,7 @@ extension BadInput {
     field("text_config.rope_scaling", ["rope_type": "linear"] as [String: any Sendable], "factor"),
     field("vision_config.hidden_act", "tanh", "quick_gelu"), field("vision_config.num_attention_heads", 5, "multiple"),
     field("vision_config.patch_size", 100, "smaller"),
-    field("vision_config.model_type", "siglip_vision_model", "clip_vision_model"),
+    field("vision_config.model_type", "dinov2", "clip_vision_model"),
     field("vision_feature_layer", 9, "outside"), field("vision_feature_layer", [-2, -5], "several"),
     field("vision_feature_select_strategy", "cls", "default"), field("projector_hidden_act", "relu", "gelu"),
   ]

@@ -3,9 +3,8 @@ import Imaging
 
 /// A kind of models: all that differs between kinds, and nothing else.
 ///
-/// A family is a folder beside this file and a line in `all`. `model_type` of a checkpoint's config.json chooses it, or where that is
-/// missing the class in `architectures`. No code outside asks which family a model is of; it asks the model's layout, encoder and
-/// configuration.
+/// A family is a folder beside this file and a line in `all`. `model_type` of a checkpoint's config.json chooses it. No code outside asks
+/// which family a model is of; it asks the model's layout, encoder and configuration.
 public struct ModelFamily: Sendable {
   /// `model_type` in config.json.
   public let type: String
@@ -27,9 +26,8 @@ public struct ModelFamily: Sendable {
 
   /// The family that a config.json names; nil for none of these.
   static func of(_ root: JSONObject) throws -> ModelFamily? {
-    if let type = try root.string("model_type") { return all.first { $0.type == type } }
-    let classes = try root.strings("architectures") ?? []
-    return all.first { classes.contains($0.architecture) }
+    let type = try root.string("model_type")
+    return all.first { $0.type == type }
   }
 }
 
