@@ -28,8 +28,8 @@ struct SupervisedTokens {
       var labels: [Int] = []
       for (id, label) in zip(sample.ids, sample.labels) {
         if id == imagePlaceholderID {
-          // Where there are more placeholders than images, putting them together says so.
-          let tokens = layouts[index].indices.contains(images.count) ? layouts[index][images.count].count : 0
+          // Where there are more placeholders than images, putting them together says so; until then each counts as one row.
+          let tokens = layouts[index].indices.contains(images.count) ? layouts[index][images.count].count : 1
           images.append(labels.count..<labels.count + tokens)
           labels += repeatElement(ignoredLabel, count: tokens)
         } else {
