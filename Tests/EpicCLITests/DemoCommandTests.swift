@@ -51,8 +51,7 @@ import Testing
     for part in ["Training", "Accuracy over time", "data:image/jpeg", "the first of its kind"] { #expect(html.contains(part)) }
 
     let killed = try await place.demo("killed") { program in
-      try await program.wait(until: "step 1: saved")
-      program.send(SIGKILL)
+      try await program.send(SIGKILL, oncePrinted: "step 1: saved")
     }
     #expect(killed.code == nil && !killed.out.contains("in all"))
     let resumed = try await place.demo("killed")
@@ -70,8 +69,7 @@ import Testing
   @Test func askedToStopItSaysHowItGoesOn() async throws {
     let place = try Place()
     let stopped = try await place.demo("out") { program in
-      try await program.wait(until: "$ epic generate")
-      program.send(SIGTERM)
+      try await program.send(SIGTERM, oncePrinted: "$ epic generate")
     }
     #expect(stopped.code == 0 && stopped.out.contains("the same command goes on"), "\(stopped.out)\(stopped.err)")
   }

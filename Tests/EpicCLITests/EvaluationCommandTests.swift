@@ -224,9 +224,7 @@ import Testing
       let delay = Int.random(in: 20...max(40, length * 2 / 3), using: &random)
       let outcome = try await timed {
         try await place.eval("pope,gqa", arguments) { program in
-          let end = ContinuousClock.now + .milliseconds(delay)
-          while program.isRunning, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(5)) }
-          program.send(SIGKILL)
+          try await program.send(SIGKILL, after: delay)
         }
       }
       if outcome.code == nil { kills += 1 } else { #expect(outcome.code == 0, "\(outcome.err)") }
@@ -253,8 +251,7 @@ import Testing
     let place = try Place(["pope", "gqa"])
     let all = 23 * 3
     let stopped = try await place.eval("gqa,pope", ["--keep", "6,2", "--timed", "0", "--batch", "1"] + more) { program in
-      while program.isRunning, place.lines("gqa") < all { try await Task.sleep(for: .milliseconds(5)) }
-      program.send(SIGINT)
+      try await program.send(SIGINT) { place.lines("gqa") >= all }
     }
     #expect(stopped.code == 0, "\(stopped.err)")
     #expect(try place.journal("gqa").count == all)

@@ -166,14 +166,12 @@ import Torch
     let variables = place.hub.variables(cache: place.cache)
     let blobs = place.cache.appending(path: "models--org--tiny/blobs").path
     let outcome = try await EpicCommand.run(["pull", "org/tiny"], environment: variables) { running in
-      while running.isRunning {
+      try await running.send(SIGKILL) {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: blobs)) ?? []
         let partial = names.first { $0.hasSuffix(".epic-partial") }
         let size = try partial.flatMap { try FileManager.default.attributesOfItem(atPath: "\(blobs)/\($0)")[.size] as? Int } ?? 0
-        if size > 1000 { break }
-        try await Task.sleep(for: .milliseconds(5))
+        return size > 1000
       }
-      running.send(SIGKILL)
     }
     #expect(outcome.code == nil)
     let folder = try await place.output(["pull", "org/tiny"]).trimmingCharacters(in: .newlines)

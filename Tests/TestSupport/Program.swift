@@ -36,9 +36,32 @@ public enum Program {
     /// Writes to its standard input, which ends when the test lets go of the program.
     public func write(_ text: String) async throws { _ = try await execution.standardInputWriter.write(text) }
 
-    /// Waits until it has printed a text, or has ended.
-    public func wait(until text: String) async throws {
-      while isRunning, try !printed().contains(text) { try await Task.sleep(for: .milliseconds(5)) }
+    /// Sends it a signal as soon as something holds, and none where it ends before.
+    ///
+    /// A thread of its own waits: other tests can hold up a task for as long as the program takes.
+    public func send(_ signal: Int32, once holds: @escaping @Sendable () throws -> Bool) async throws {
+      try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
+        Thread.detachNewThread {
+          done.resume(
+            with: Result {
+              while isRunning {
+                if try holds() { return send(signal) }
+                usleep(2000)
+              }
+            })
+        }
+      }
+    }
+
+    /// Sends it a signal as soon as it has printed a text.
+    public func send(_ signal: Int32, oncePrinted text: String) async throws {
+      try await send(signal) { try printed().contains(text) }
+    }
+
+    /// Sends it a signal after so many milliseconds.
+    public func send(_ signal: Int32, after delay: Int) async throws {
+      let end = ContinuousClock.now + .milliseconds(delay)
+      try await send(signal) { ContinuousClock.now >= end }
     }
   }
 
@@ -51,6 +74,15 @@ public enum Program {
   public static func run(
     _ program: URL, _ arguments: [String], input: Data = Data(), environment changes: [String: String] = [:], limit: Double,
     during: (@Sendable (Running) async throws -> Void)? = nil
+  ) async throws -> Outcome {
+    try await withTaskExecutorPreference(OwnThread.shared) {
+      try await start(program, arguments, input, changes, limit, during)
+    }
+  }
+
+  private static func start(
+    _ program: URL, _ arguments: [String], _ input: Data, _ changes: [String: String], _ limit: Double,
+    _ during: (@Sendable (Running) async throws -> Void)?
   ) async throws -> Outcome {
     let scratch = try Scratch()
     let (out, err, given) = (
