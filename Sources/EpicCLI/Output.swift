@@ -55,7 +55,8 @@ func printNote(_ note: String?) {
 
 /// Largest amount of memory that this process has held, in bytes.
 ///
-/// On Linux `getrusage` answers with what the process that started this one held, where that is more. The kernel's own list does not.
+/// On Linux `getrusage` answers with what the process that started this one held, where that is more. The kernel's own list does not;
+/// other systems have no such list.
 func peakMemoryBytes() -> Int {
   if let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
     let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),

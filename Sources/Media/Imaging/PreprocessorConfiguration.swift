@@ -46,6 +46,7 @@ extension ImagePreprocessor {
     }
     let resize = try fields.size.map { try $0.resize(refuse) } ?? .shortestEdge(fields.cropSize?.side ?? 224)
     let imageSize: Int
+    // LLaVA-OneVision's processor, the one whose pictures have tiles only where they are alone, crops where it is told to.
     if fields.doCenterCrop ?? (tiling?.onlyAlone != true) {
       guard let side = (fields.cropSize ?? fields.size ?? .edge(224)).side else {
         throw refuse("crop_size", "is not square; give equal height and width")

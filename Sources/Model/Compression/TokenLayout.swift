@@ -69,3 +69,18 @@ public struct TokenLayout: Sendable, Hashable {
     return shares
   }
 }
+
+extension [TokenLayout] {
+  /// Tokens of all pictures.
+  public var tokens: Int { reduce(0) { $0 + $1.count } }
+
+  /// Most tokens of all pictures where of each so many of those that budgets count are left.
+  public func most(keeping kept: [Int]) -> Int { zip(self, kept).reduce(0) { $0 + $1.0.most(keeping: $1.1) } }
+}
+
+extension [CompressionPlan.ResolvedStage] {
+  /// Most tokens that the pictures of the first sample have in a decoder layer; nil where all are there.
+  public func tokens(inLayer layer: Int, of layouts: [TokenLayout]) -> Int? {
+    last { ($0.layer ?? 0) <= layer }.map { layouts.most(keeping: $0.counts[0]) }
+  }
+}

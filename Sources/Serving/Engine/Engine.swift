@@ -73,9 +73,7 @@ public final class Engine: Sendable {
     let layouts = model.configuration.layouts(of: count)
     let stages = try count == 0 ? [] : model.resolve(plan, [layouts]).filter { $0.layer != nil }
     let rows = (0..<configuration.layers).reduce(0) { sum, layer in
-      let stage = stages.last { ($0.layer ?? 0) <= layer }
-      let left = stage.map { zip(layouts, $0.counts[0]).reduce(0) { $0 + $1.0.most(keeping: $1.1) } } ?? count * total
-      return sum + text + left + newTokens
+      sum + text + (stages.tokens(inLayer: layer, of: layouts) ?? count * total) + newTokens
     }
     let row = 2 * configuration.keyValueHeads * configuration.headDimension * model.dtype.size
     return rows * row + count * total * configuration.hiddenSize * model.dtype.size

@@ -62,16 +62,14 @@ struct EngineLoop {
   private mutating func add(_ job: Job, _ reply: Reply) {
     let stream = AnswerStream(pipeline.tokenizer, stopStrings: pipeline.template.stopStrings + job.stops)
     let layouts = model.layouts(of: job.pictures.map(\.pixels))
-    let total = layouts.reduce(0) { $0 + $1.count }
+    let total = layouts.tokens
     var share = 1.0
     if !job.pictures.isEmpty, let stages = try? model.resolve(job.options.compression, [layouts]) {
       // A plan that does not fit fails in the scheduler, with its reason.
       let layers = model.configuration.text.layers
       let text = job.ids.count - job.pictures.count
       let rows = (0..<layers).reduce(0) { sum, layer in
-        let stage = stages.last { ($0.layer ?? 0) <= layer }
-        let left = stage.map { zip(layouts, $0.counts[0]).reduce(0) { $0 + $1.0.most(keeping: $1.1) } } ?? total
-        return sum + text + left
+        sum + text + (stages.tokens(inLayer: layer, of: layouts) ?? total)
       }
       share = Double(rows) / Double(layers * max(1, text + total))
     }
@@ -89,7 +87,7 @@ struct EngineLoop {
       live[index].segments = []
       // Something has to be left to read.
       if let prefix = job.prefixKey(), prefix.ids < job.ids.count, options.sharedBytes > 0 {
-        let rows = prefix.ids - job.pictures.count + model.layouts(of: job.pictures.map(\.pixels)).reduce(0) { $0 + $1.count }
+        let rows = prefix.ids - job.pictures.count + model.layouts(of: job.pictures.map(\.pixels)).tokens
         figures.prefixQueries += rows
         if let found = prefixes.value(prefix.key) {
           figures.prefixHits += rows
@@ -275,7 +273,7 @@ struct EngineLoop {
       let rows =
         one.id.map(scheduler.unreadRows)
         ?? one.job.ids.count - one.job.pictures.count
-        + model.layouts(of: one.job.pictures.map(\.pixels)).reduce(0) { $0 + $1.count }
+        + model.layouts(of: one.job.pictures.map(\.pixels)).tokens
       return sum + Double(rows) * one.share
     }
     figures.queuedPictures = live.reduce(0) { $0 + ($1.id == nil ? $1.job.pictures.count - $1.segments.count : 0) }

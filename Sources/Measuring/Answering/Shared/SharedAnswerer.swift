@@ -66,7 +66,7 @@ public final class SharedAnswerer {
     if let bad = request.ids.first(where: { $0 != imagePlaceholderID && !(0..<vocabulary).contains($0) }) {
       throw PromptError.tokenOutOfRange(id: bad, vocabularySize: vocabulary)
     }
-    let visual = model.layouts(of: request.picture.map { [$0.pixels] } ?? []).reduce(0) { $0 + $1.count }
+    let visual = model.layouts(of: request.picture.map { [$0.pixels] } ?? []).tokens
     let tokens = request.ids.count - images + visual
     let maximum = model.configuration.text.maximumPositions
     if tokens >= maximum { throw PromptError.tooLong(tokens: tokens, maximum: maximum) }

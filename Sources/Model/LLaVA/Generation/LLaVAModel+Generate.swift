@@ -150,7 +150,7 @@ extension LLaVAModel {
     try SplicePlan.check(request.ids, images, configuration.text.vocabularySize)
     let tokens = past + request.ids.count - images
     if tokens >= configuration.text.maximumPositions {
-      let visual = layouts(of: request.pictures).reduce(0) { $0 + $1.count }
+      let visual = layouts(of: request.pictures).tokens
       throw PromptError.tooLong(tokens: tokens + visual, maximum: configuration.text.maximumPositions)
     }
   }

@@ -49,8 +49,6 @@ extension StepBranches {
     let plain = trunks.firstIndex { views[$0.views[0]].frozen == nil && views[$0.views[0]].isPlain }
     let found = samples.indices.map { sample in
       let layouts = layouts[sample]
-      /// Rows of all images, at most, with so many tokens left of each.
-      func rows(_ counts: [Int]) -> Int { zip(layouts, counts).reduce(0) { $0 + $1.0.most(keeping: $1.1) } }
       var ways: [StepShape.Way] = []
       for (place, trunk) in trunks.enumerated() {
         for view in trunk.views where views[view].samples.contains(sample) {
@@ -61,8 +59,8 @@ extension StepBranches {
             StepShape.Way(
               view: view, trunk: place, plan: own.plans[sample],
               encodes: !isShared && !ways.contains { $0.trunk == place }, recordsGradients: own.recordsGradients,
-              visual: rows(before?.counts[0] ?? layouts.map(\.counted)),
-              cuts: own.stages[sample].compactMap { stage in stage.layer.map { ($0, rows(stage.counts[0])) } },
+              visual: layouts.most(keeping: before?.counts[0] ?? layouts.map(\.counted)),
+              cuts: own.stages[sample].compactMap { stage in stage.layer.map { ($0, layouts.most(keeping: stage.counts[0])) } },
               kept: own.counts[sample]))
         }
       }
