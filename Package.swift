@@ -61,9 +61,10 @@ let package = Package(
     .target(name: "CSentencePiece", path: "Sources/Media/CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
     .target(
       name: "CText", path: "Sources/Media/CText", linkerSettings: [.linkedLibrary("onig"), .linkedLibrary("utf8proc")]),
+    .target(name: "Jinja", dependencies: ["Basics"], path: "Sources/Media/Jinja"),
     .target(
       name: "Language",
-      dependencies: ["Basics", "CSentencePiece", "CText", .product(name: "HeapModule", package: "swift-collections")],
+      dependencies: ["Basics", "CSentencePiece", "CText", "Jinja", .product(name: "HeapModule", package: "swift-collections")],
       path: "Sources/Media/Language"),
     .target(
       name: "HubCache", dependencies: ["Basics", .product(name: "Crypto", package: "swift-crypto")],
@@ -170,6 +171,7 @@ let package = Package(
     .testTarget(name: "BasicsTests", dependencies: ["Basics", "TestSupport"]),
     .testTarget(name: "TorchTests", dependencies: ["Torch", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"], exclude: ["Resources"]),
+    .testTarget(name: "JinjaTests", dependencies: ["Jinja", "Language", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "LanguageTests", dependencies: ["Language", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "HubTests", dependencies: ["Basics", "Hub", "HubCache", "HubServer", "TestSupport"]),
     .testTarget(

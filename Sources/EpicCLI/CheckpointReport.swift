@@ -39,6 +39,8 @@ struct CheckpointReport: Encodable {
   let memoryBytes: [String: Int]
   /// Bytes of cache for each token of context in bf16.
   let kvCacheBytesPerToken: Int
+  /// How conversations are written down, or why they cannot be.
+  let template: String
   /// What was found in the parts that were read whole.
   let verified: [String: String]?
   private let verification: CheckpointVerification?
@@ -46,7 +48,7 @@ struct CheckpointReport: Encodable {
   enum CodingKeys: String, CodingKey {
     case layout, family, projector, vision, language = "text", storedTypes, groups, parameters, bytes, ignoredTensors,
       towerFolder,
-      memoryBytes, kvCacheBytesPerToken, verified
+      memoryBytes, kvCacheBytesPerToken, template, verified
   }
 
   init(_ reader: CheckpointReader, _ verification: CheckpointVerification? = nil) {
@@ -79,6 +81,11 @@ struct CheckpointReport: Encodable {
     towerFolder = reader.towerFolder?.path
     memoryBytes = ["float32": 4 * parameters, "bfloat16": 2 * parameters]
     kvCacheBytesPerToken = 2 * 2 * c.text.layers * c.text.keyValueHeads * c.text.headDimension
+    do {
+      template = try TemplateChoice(reader.folder, c).text
+    } catch {
+      template = "unusable: " + oneLine(describe(error))
+    }
     self.verification = verification
     verified = verification.map { Dictionary(uniqueKeysWithValues: $0.parts.map { ($0.name, $0.found ?? "") }) }
   }
@@ -106,6 +113,7 @@ struct CheckpointReport: Encodable {
     let memory = memoryBytes.sorted { $0.value < $1.value }.map { "\(formatBytes($0.value)) in \($0.key)" }.joined(
       separator: ", ")
     lines.append(("memory", memory + ", and \(formatBytes(kvCacheBytesPerToken)) of cache for each token in bfloat16"))
+    if verification == nil { lines.append(("template", template)) }
     if let towerFolder { lines.append(("tower in", towerFolder)) }
     if !ignoredTensors.isEmpty { lines.append(("ignored", "\(ignoredTensors.count) tensors that are no weights of the model")) }
     for part in verification?.parts ?? [] { lines.append((part.name, part.found ?? "")) }

@@ -27,13 +27,14 @@ struct CheckpointVerification: Encodable {
 
   init(_ reader: CheckpointReader) {
     let configuration = reader.configuration
+    let tokenizer = Result { try TokenizerLoader.load(from: reader.folder) }
     parts = [
       Part("weights") {
         _ = try LLaVAModel(configuration, from: VerifyingParameters(reader: reader))
         return "all there, of the right shape, finite"
       },
       Part("tokenizer") {
-        let tokenizer = try TokenizerLoader.load(from: reader.folder)
+        let tokenizer = try tokenizer.get()
         let (size, rows) = (tokenizer.vocabularySize, configuration.text.vocabularySize)
         if size > rows {
           throw InputError(
@@ -44,9 +45,12 @@ struct CheckpointVerification: Encodable {
         return "\(formatCount(size)) ids of \(formatCount(rows)) embeddings"
       },
       Part("template") {
-        let choice = try TemplateChoice(reader.folder, configuration)
-        if let note = choice.note { throw InputError(description: note) }
-        return choice.template.name
+        // Where there is no tokenizer, its own part says so.
+        let tokenizer = try? tokenizer.get()
+        let choice = try TemplateChoice(reader.folder, configuration, tokenizer: tokenizer)
+        // Whether answers can be found in what it writes.
+        if let tokenizer { _ = try SampleEncoder(template: choice.template, tokenizer: tokenizer) }
+        return choice.text
       },
       Part("processor") {
         let processor = try LLaVAPipeline.preprocessor(reader)

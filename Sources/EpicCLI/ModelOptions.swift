@@ -43,21 +43,21 @@ struct ModelOptions: ParsableArguments {
   @Option(help: .model("The checkpoint"))
   var model: ModelSource
 
-  @Option(help: "Conversation template: vicuna_v1, plain, llama_2 or chatml; chosen by the model unless given.")
+  @Option(
+    help:
+      "Conversation template: checkpoint (the model's own), vicuna_v1, plain, llama_2 or chatml; the model's own unless given.")
   var template: String?
 
   @OptionGroup var compute: ComputeOptions
 
   func validate() throws {
-    if let template { _ = try checkOption("--template") { try ConversationTemplate.named(template) } }
+    if let template { _ = try checkOption("--template") { try ConversationTemplate.requireKnown(template) } }
   }
 
   /// Reads the model from its folder.
   func load(from folder: URL) throws -> LLaVAPipeline {
     let device = try compute.prepare()
-    let pipeline = try LLaVAPipeline.load(from: folder, dtype: compute.dtype, device: device, template: template)
-    printNote(pipeline.templateNote)
-    return pipeline
+    return try LLaVAPipeline.load(from: folder, dtype: compute.dtype, device: device, template: template)
   }
 }
 

@@ -106,8 +106,14 @@ extension BadInput {
         $0.appending(path: "model/tokenizer.json"), "added_tokens",
         [["id": 30_000, "content": "<more>"] as [String: any Sendable]])
     },
-    verify("a chat template of another format", "template:", "chat_template.jinja", "--template") {
+    file("model/chat_template.jinja", Data("\n{% include 'x' %}".utf8), "chat_template.jinja", "line 2", "include", "--template"),
+    file("model/chat_template.jinja", Data("{% if %}".utf8), "chat_template.jinja", "line 1"),
+    verify("a chat template without the user's words", "template:", "chat_template.jinja", "--template") {
       try Data("{{ bos_token }}".utf8).write(to: $0.appending(path: "model/chat_template.jinja"))
+    },
+    verify("a chat template that cannot be divided", "template:", "chat_template.jinja", "turns") {
+      try Data("{% for m in messages %}{{ m.content }}{{ m.content }}{% endfor %}".utf8).write(
+        to: $0.appending(path: "model/chat_template.jinja"))
     },
     verify("another processor", "processor:", "crop_size", "99") {
       try Data(#"{"crop_size": 99, "size": 99}"#.utf8).write(to: $0.appending(path: "model/preprocessor_config.json"))

@@ -144,25 +144,27 @@ import Torch
     for word in ["Hugging Face", "16 visual tokens", "mlp2x_gelu", "F32"] { #expect(text.out.contains(word), "\(word)") }
   }
 
-  /// A chat template of a known format decides the prompt; of another one a note says that it does not.
-  @Test func aChatTemplateIsFollowedOrANoteSaysNot() async throws {
+  /// A checkpoint's own chat template decides the prompt, unless another is named.
+  @Test func aChatTemplateIsFollowed() async throws {
     let place = try EpicCommand.workplace()
-    let file = place.url.appending(path: "model/chat_template.jinja")
+    let folder = place.url.appending(path: "model")
     let plain = try await generate(place, ["--prompt", "Hello"])
     let named = try await generate(place, ["--prompt", "Hello", "--template", "chatml", "--system", "Be brief."])
-    try Data("{{ '<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>' + role }}".utf8).write(to: file)
+    let source =
+      "{% for m in messages %}{% if loop.first and m.role != 'system' %}{{ '<|im_start|>system\\nBe brief.<|im_end|>\\n' }}{% endif %}"
+      + "{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}"
+      + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+    try Data(source.utf8).write(to: folder.appending(path: "chat_template.jinja"))
     let followed = try await generate(place, ["--prompt", "Hello"])
     #expect(followed.tokens == named.tokens && followed.promptTokens == named.promptTokens)
     #expect(followed.promptTokens != plain.promptTokens)
-    try Data("{{ messages }}".utf8).write(to: file)
-    let arguments = [
-      "generate", "--model", place.url.appending(path: "model").path, "--max-tokens", "8", "--prompt", "Hello", "--json",
-    ]
-    let ignored = try await EpicCommand.run(arguments)
-    #expect(ignored.code == 0 && ignored.err.hasPrefix("epic: note: ") && ignored.err.contains("chat_template.jinja"))
-    #expect(try JSONDecoder().decode(Report.self, from: Data(ignored.out.utf8)).tokens == plain.tokens)
-    // Who names a template knows.
+    let other = try await generate(place, ["--prompt", "Hello", "--template", "checkpoint", "--system", "Be long."])
+    #expect(other.promptTokens == followed.promptTokens - 1)
     #expect(try await generate(place, ["--prompt", "Hello", "--template", "vicuna_v1"]).tokens == plain.tokens)
+    for arguments in [[], ["--verify"]] {
+      let text = try await EpicCommand.run(["inspect", folder.path] + arguments)
+      #expect(text.code == 0 && text.out.contains("template    checkpoint (chat_template.jinja)"), "\(text.out)")
+    }
   }
 
   @Test func initAndBenchRunAsTheReadmeSays() async throws {

@@ -38,7 +38,7 @@ import Torch
     let expected = try JSONDecoder().decode(Expected.self, from: Data(contentsOf: folder.appending(path: "expected.json")))
     #expect(expected.answers.count == 20 && expected.texts.count == 400 && !expected.chats.isEmpty)
     let pipeline = try LLaVAPipeline.load(from: folder.appending(path: "model"), dtype: .float32)
-    #expect(pipeline.template.name == "chatml" && pipeline.templateNote == nil)
+    #expect(pipeline.template.name == "checkpoint" && pipeline.template.stopStrings == ["<|im_end|>"])
 
     let differing = try expected.texts.filter { example in
       let ids = try pipeline.tokenizer.encode(example.text, addSpecialTokens: false)

@@ -33,7 +33,10 @@ struct DataCheck: AsyncParsableCommand {
   @Option(help: .model("Count tokens with this tokenizer, without a model"))
   var tokenizer: ModelSource?
 
-  @Option(help: "Conversation template: vicuna_v1, plain, llama_2 or chatml; the model's, else vicuna_v1, unless given.")
+  @Option(
+    help:
+      "Conversation template: checkpoint (the model's own), vicuna_v1, plain, llama_2 or chatml; the model's, else vicuna_v1, unless given."
+  )
   var template: String?
 
   @Option(help: "Tokens that one image becomes; the model's, else 576, unless given.")
@@ -53,7 +56,12 @@ struct DataCheck: AsyncParsableCommand {
 
   func validate() throws {
     if model != nil, tokenizer != nil { throw ValidationError("--model and --tokenizer exclude each other; give one of them") }
-    if let template { _ = try checkOption("--template") { try ConversationTemplate.named(template) } }
+    if let template {
+      try checkOption("--template") { try ConversationTemplate.requireKnown(template) }
+      if template == ConversationTemplate.ownName, model == nil {
+        throw ValidationError("--template \(template) is the model's own; it needs --model")
+      }
+    }
     for (name, value, range) in [
       ("max-length", maxLength, 2...1 << 20), ("workers", workers ?? 1, 1...1024),
       ("visual-tokens", visualTokens ?? 1, 1...1 << 20),
@@ -64,23 +72,23 @@ struct DataCheck: AsyncParsableCommand {
 
   func run() async throws {
     var options = TextOptions(maximumLength: maxLength)
-    if let template { options.template = try ConversationTemplate.named(template) }
-    var folder = try await tokenizer?.folder(.tokenizer)
+    if let template, model == nil { options.template = try ConversationTemplate.named(template) }
+    let folder = try await self.tokenizer?.folder(.tokenizer)
+    var tokenizer = try folder.map { try TokenizerLoader.load(from: $0) }
     var tokens: (@Sendable (Int, Int, Bool) -> Int)?
     if let model {
       let checkpoint = try await model.folder()
-      folder = checkpoint
       let configuration = try CheckpointReader(checkpoint).configuration
       options.visualTokens = configuration.pictureLayout.count
       if configuration.picturesVary {
         tokens = { configuration.layout(of: configuration.shape(height: $0, width: $1, isAlone: $2)).count }
       }
-      let choice = try TemplateChoice(checkpoint, configuration, named: template)
-      printNote(choice.note)
-      options.template = choice.template
+      let own = try TokenizerLoader.load(from: checkpoint)
+      let choice = try TemplateChoice(checkpoint, configuration, named: template, tokenizer: own)
+      printNote(choice.template.trainingNote)
+      (options.template, tokenizer) = (choice.template, own)
     }
     if let visualTokens { (options.visualTokens, tokens) = (visualTokens, nil) }
-    let tokenizer = try folder.map { try TokenizerLoader.load(from: $0) }
 
     let progress = ProgressLine()
     defer { progress.clear() }

@@ -43,7 +43,7 @@ struct Eval: AsyncParsableCommand {
   @Option(help: "Where random numbers start.")
   var seed: UInt64 = 0
 
-  @Option(help: "Conversation template; chosen by the model unless given.")
+  @Option(help: "Conversation template; the model's own unless given.")
   var template: String?
 
   @OptionGroup var compute: ComputeOptions
@@ -58,7 +58,7 @@ struct Eval: AsyncParsableCommand {
     where value < low || value > 1 << 20 {
       throw ValidationError("--\(name) is \(value), expected \(low)...\(1 << 20)")
     }
-    if let template { _ = try checkOption("--template") { try ConversationTemplate.named(template) } }
+    if let template { _ = try checkOption("--template") { try ConversationTemplate.requireKnown(template) } }
   }
 
   func run() async throws {
@@ -80,7 +80,6 @@ struct Eval: AsyncParsableCommand {
     for (name, folder, plans) in models {
       progress.show("\(name): reading weights")
       let pipeline = try LLaVAPipeline.load(from: folder, dtype: compute.dtype, device: device, template: template)
-      printNote(pipeline.templateNote)
       progress.show("\(name): fingerprint")
       let evaluation = try ModelEvaluation(
         pipeline, name: name, checkpoint: folder, plans: plans, output: output, settings)

@@ -71,7 +71,9 @@ struct ServedModelOptions: ParsableArguments {
   @Option(help: "What requests call it; the folder's name unless given.")
   var name: String?
 
-  @Option(help: "Conversation template: vicuna_v1, plain, llama_2 or chatml; chosen by the model unless given.")
+  @Option(
+    help:
+      "Conversation template: checkpoint (the model's own), vicuna_v1, plain, llama_2 or chatml; the model's own unless given.")
   var template: String?
 
   @Option(
@@ -101,7 +103,7 @@ struct ServedModelOptions: ParsableArguments {
 
   func validate() throws {
     if (model == nil) == !demo { throw ValidationError("give --model or --demo, which serves the small model that comes along") }
-    if let template { _ = try checkOption("--template") { try ConversationTemplate.named(template) } }
+    if let template { _ = try checkOption("--template") { try ConversationTemplate.requireKnown(template) } }
     _ = try checkOption("--compressor") { try ReducerRegistry.standard.reducer(compressor) }
     _ = try standard
     _ = try listed
@@ -135,7 +137,6 @@ struct ServedModelOptions: ParsableArguments {
     if let model { folder = try await model.folder() } else { folder = try DemoCheckpoints.folder().appending(path: "finished") }
     let device = try compute.prepare()
     let pipeline = try LLaVAPipeline.load(from: folder, dtype: compute.dtype, device: device, template: template)
-    printNote(pipeline.templateNote)
     let ladder = try ladder(pipeline, folder)
     return try checkOption("--layer and --budgets") {
       try ServedModel(

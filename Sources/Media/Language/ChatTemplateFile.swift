@@ -2,7 +2,7 @@ import Foundation
 
 /// The chat template that lies in a checkpoint folder, a program in the language Jinja.
 ///
-/// It is recognised, not run: where its text shows that it writes one of the formats of `ConversationTemplate`, that one is used.
+/// `ChatTemplate` runs it.
 public struct ChatTemplateFile: Sendable, Equatable {
   /// The file that holds it.
   public let path: String
@@ -33,7 +33,9 @@ public struct ChatTemplateFile: Sendable, Equatable {
     return nil
   }
 
-  /// The template that writes the same format, with this one's own default system text where that is known; nil for other formats.
+  /// The named template that writes the same format, with this one's own default system text; nil for other formats.
+  ///
+  /// It is used where somebody names that template.
   ///
   /// 1. ChatML by its two marks.
   /// 2. `vicuna_v1` by the names of its two sides. Its system text stays, though the file of the Hugging Face port has none: LLaVA-1.5 was
@@ -61,5 +63,21 @@ public struct ChatTemplateFile: Sendable, Equatable {
       if words.count > 1, !words[0].isEmpty, !words[0].contains(where: { "'\"{}".contains($0) }) { return words[0] }
     }
     return ""
+  }
+}
+
+extension ChatTemplate {
+  /// Reads the chat template of a checkpoint folder; nil where it has none.
+  ///
+  /// - Parameters:
+  ///   - imageMarks: what may stand for a picture, the likeliest first.
+  ///   - tokenizer: the folder's own, where it has been read.
+  /// - Throws: `LanguageError` naming file and line.
+  public static func read(
+    from directory: URL, imageMarks: [String] = [], tokenizer: (any Tokenizer)? = nil
+  ) throws -> ChatTemplate? {
+    guard let file = try ChatTemplateFile.read(from: directory) else { return nil }
+    return try ChatTemplate(
+      file, names: TokenizerFiles(directory: directory).names(), imageMarks: imageMarks, tokenizer: tokenizer)
   }
 }

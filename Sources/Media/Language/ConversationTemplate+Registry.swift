@@ -10,6 +10,15 @@ extension ConversationTemplate {
     throw LanguageError.unknownTemplate(name: name, known: all.map(\.name))
   }
 
+  /// Refuses a name that means nothing; `ownName` is one that means something where there is a checkpoint.
+  ///
+  /// - Throws: `LanguageError.unknownTemplate`, listing the known names.
+  public static func requireKnown(_ name: String) throws {
+    if name != ownName, !all.contains(where: { $0.name == name }) {
+      throw LanguageError.unknownTemplate(name: name, known: [ownName] + all.map(\.name))
+    }
+  }
+
   /// `vicuna_v1`: Vicuna 1.1 and later, the template of LLaVA-1.5 (LLaVA's `conv_vicuna_v1`, version "v1").
   public static let vicunaV1 = ConversationTemplate(
     name: "vicuna_v1",

@@ -1,11 +1,13 @@
-/// The text a model expects around the turns of a conversation, as data.
+/// The text a model expects around the turns of a conversation: as data, or as the checkpoint's own chat template writes it.
 ///
-/// A conversation renders as the system text, then for every turn: header, lead, text, end. A turn without text renders
+/// As data, a conversation renders as the system text, then for every turn: header, lead, text, end. A turn without text renders
 /// as its header alone, which is also how a prompt asks for an answer.
 public struct ConversationTemplate: Sendable, Equatable, Encodable {
-  /// The name `named(_:)` knows it by.
+  /// The name `named(_:)` knows it by; `ownName` for a checkpoint's own.
   public let name: String
   /// Instructions in front of the conversation; may be replaced.
+  ///
+  /// Empty for a checkpoint's own template, which then says what it says by itself.
   public var system: String
   /// Goes around the system text, unless that is empty.
   public let systemPrefix, systemSuffix: String
@@ -30,6 +32,8 @@ public struct ConversationTemplate: Sendable, Equatable, Encodable {
   public let keepsOnlyImages: Bool
   /// Texts at which generation ends, besides the tokenizer's EOS id.
   public let stopStrings: [String]
+  /// The checkpoint's own template, which then writes everything.
+  public private(set) var chat: ChatTemplate?
 
   /// A template; what is left out is empty.
   public init(
@@ -54,6 +58,23 @@ public struct ConversationTemplate: Sendable, Equatable, Encodable {
     self.stopStrings = stopStrings
   }
 
+  /// The name of a checkpoint's own template, whatever it writes.
+  public static let ownName = "checkpoint"
+
+  /// A checkpoint's own template.
+  public init(_ chat: ChatTemplate) {
+    self.init(
+      name: Self.ownName, answerEnd: chat.answerEnd, stopStrings: chat.answerEnd.isEmpty ? [] : [chat.answerEnd])
+    self.chat = chat
+  }
+
+  /// One sentence for people who train, where the checkpoint's own template ends no answer.
+  public var trainingNote: String? {
+    guard let chat, chat.answerEnd.isEmpty else { return nil }
+    return
+      "\(chat.path): this chat template writes nothing behind an answer; training puts the end token behind the last answer of each sample"
+  }
+
   /// A stretch of rendered text.
   struct Segment: Equatable {
     var text: String
@@ -63,11 +84,16 @@ public struct ConversationTemplate: Sendable, Equatable, Encodable {
 
   /// Renders turns, marking the answers.
   ///
-  /// - Parameter closesEmptyAnswer: end an empty last answer like any other instead of leaving it to be generated.
-  func segments(for turns: [Turn], closesEmptyAnswer: Bool) throws -> [Segment] {
+  /// - Parameters:
+  ///   - closesEmptyAnswer: end an empty last answer like any other instead of leaving it to be generated.
+  ///   - hasImages: `<image>` marks pictures.
+  func segments(for turns: [Turn], closesEmptyAnswer: Bool, hasImages: Bool = true) throws -> [Segment] {
     for (index, turn) in turns.enumerated() where (turn.role == .user) != (index % 2 == 0) {
       let problem = index == 0 ? "it begins with the assistant" : "turn \(index + 1) has the same role as the one before"
       throw LanguageError.invalidConversation(problem: problem)
+    }
+    if let chat {
+      return try chat.segments(for: messages(turns, hasImages: hasImages), closesEmptyAnswer: closesEmptyAnswer)
     }
     let systemText = system.isEmpty ? "" : systemPrefix + system + systemSuffix
     var segments = [Segment(text: systemIsInFirstTurn ? "" : systemText)]
@@ -97,13 +123,34 @@ public struct ConversationTemplate: Sendable, Equatable, Encodable {
   ///
   /// - Throws: `LanguageError.invalidConversation` unless the turns alternate, the user's first.
   public func render(_ turns: [Turn]) throws -> String {
-    try segments(for: turns, closesEmptyAnswer: false).map(\.text).joined()
+    if let chat { return try chat.render(messages(turns), asks: false) }
+    return try segments(for: turns, closesEmptyAnswer: false).map(\.text).joined()
   }
 
   /// Renders a prompt that asks for the next answer: turns end with the user's, or with an empty answer.
   ///
   /// - Throws: `LanguageError.invalidConversation` unless the turns alternate, the user's first.
   public func prompt(for turns: [Turn]) throws -> String {
-    try render(turns.last?.role == .user ? turns + [Turn(.assistant, "")] : turns)
+    if chat != nil {
+      let asked = turns.last == Turn(.assistant, "") ? turns.dropLast() : turns[...]
+      return try prompt(for: messages(Array(asked)), asks: asked.last?.role == .user)
+    }
+    return try render(turns.last?.role == .user ? turns + [Turn(.assistant, "")] : turns)
+  }
+
+  /// Renders messages by the checkpoint's own template, and asks for the next answer.
+  ///
+  /// - Throws: `LanguageError.chatTemplate`, with the template's own words where it refuses a conversation; `.unknownTemplate` where this
+  ///   is none.
+  public func prompt(for messages: [TemplateMessage]) throws -> String { try prompt(for: messages, asks: true) }
+
+  private func prompt(for messages: [TemplateMessage], asks: Bool) throws -> String {
+    guard let chat else { throw LanguageError.unknownTemplate(name: Self.ownName, known: Self.all.map(\.name)) }
+    return try chat.render(messages, asks: asks)
+  }
+
+  private func messages(_ turns: [Turn], hasImages: Bool = true) -> [TemplateMessage] {
+    (system.isEmpty ? [] : [TemplateMessage(.system, [.text(system)])])
+      + turns.map { TemplateMessage($0, hasImages: hasImages) }
   }
 }

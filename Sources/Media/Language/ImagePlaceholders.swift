@@ -1,3 +1,5 @@
+import Basics
+
 /// Stands for an image among token ids; it is never embedded.
 public let imagePlaceholderID = -200
 
@@ -38,13 +40,5 @@ extension Turn {
     let front = text.unicodeScalars.drop(while: \.isPythonWhitespace)
     guard let last = front.lastIndex(where: { !$0.isPythonWhitespace }) else { return "" }
     return String(String.UnicodeScalarView(front[...last]))
-  }
-}
-
-extension Unicode.Scalar {
-  /// Whether Python's `strip` and `split` take it for whitespace: what Unicode does, and the separators U+001C...U+001F.
-  package var isPythonWhitespace: Bool {
-    // Looking up properties takes most of the time of counting words in a large data set.
-    isASCII ? value == 0x20 || (0x09...0x0D).contains(value) || (0x1C...0x1F).contains(value) : properties.isWhitespace
   }
 }

@@ -14,6 +14,8 @@ public enum LanguageError: Error, Equatable, CustomStringConvertible {
   case unknownTemplate(name: String, known: [String])
   /// Turns that no template can render, such as two questions in a row.
   case invalidConversation(problem: String)
+  /// A checkpoint's chat template cannot be read, or does not write a conversation.
+  case chatTemplate(path: String, problem: String)
   /// The original defines no labels for this template.
   case noReferenceLabels(template: String)
   /// A token id no tokenizer can have.
@@ -36,6 +38,8 @@ public enum LanguageError: Error, Equatable, CustomStringConvertible {
       "There is no conversation template \"\(name)\"; use one of \(known.joined(separator: ", "))."
     case .invalidConversation(let problem):
       "The conversation cannot be rendered: \(problem)."
+    case .chatTemplate(let path, let problem):
+      "\(path): \(problem); name another with --template, such as vicuna_v1 or chatml, to do without this one."
     case .noReferenceLabels(let template):
       "Reference labels do not exist for the template \(template); use corrected labels, or vicuna_v1 or plain."
     case .invalidTokenID(let id):

@@ -60,12 +60,17 @@ public struct SampleEncoder: Sendable {
   ///
   /// - Parameter maximumLength: samples without image are cut to this many ids; those with one are not, because their
   ///   images have yet to be expanded.
-  /// - Throws: `LanguageError.noReferenceLabels` for reference semantics with another template.
+  /// - Throws: `LanguageError.noReferenceLabels` for reference semantics with another template; `.invalidConversation` for a checkpoint's
+  ///   own template that cannot be divided into turns.
   public init(
     template: ConversationTemplate, tokenizer: any Tokenizer, semantics: Semantics = .corrected, maximumLength: Int? = nil
   ) throws {
     let hasReference = template.name == ConversationTemplate.vicunaV1.name || template.keepsOnlyImages
     if semantics == .reference, !hasReference { throw LanguageError.noReferenceLabels(template: template.name) }
+    if template.chat != nil {
+      let turns = ["One?", "Two.", "Three?", "Four."].enumerated().map { Turn($0 % 2 == 0 ? .user : .assistant, $1) }
+      _ = try template.segments(for: turns, closesEmptyAnswer: true)
+    }
     self.template = template
     self.tokenizer = tokenizer
     self.semantics = semantics
@@ -109,7 +114,7 @@ public struct SampleEncoder: Sendable {
   /// Tokenises the whole text once, so that ids are what inference sees, and finds each answer by tokenising the text in
   /// front of it: ids in common with the whole lie before the answer.
   private func correctedSample(_ turns: [Turn], hasImage: Bool) throws -> LabelledSample {
-    let segments = try template.segments(for: turns, closesEmptyAnswer: true)
+    let segments = try template.segments(for: turns, closesEmptyAnswer: true, hasImages: hasImage)
     let ids = try ids(of: segments.map(\.text).joined(), hasImage: hasImage)
     var labels = [Int](repeating: ignoredLabel, count: ids.count)
     var text = ""

@@ -24,6 +24,12 @@ struct TokenizerFiles {
     return try node.isObject ? node.required("content").string() : node.string()
   }
 
+  /// The texts of all tokens that have a name, as chat templates see them.
+  func names() throws -> [String: String] {
+    let known = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"]
+    return try known.reduce(into: [:]) { $0[$1] = try namedToken($1) }
+  }
+
   /// The tokens that are added to the vocabulary, from the newer list with flags or else the older one.
   func addedTokenList() throws -> [AddedToken] {
     let extra = try extraSpecialTokens()

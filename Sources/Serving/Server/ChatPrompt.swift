@@ -17,12 +17,54 @@ struct ChatPrompt: Sendable {
 
   /// Writes a conversation down in the model's own format.
   ///
+  /// As in a chat, the first question decides which visual tokens stay for the whole conversation.
+  ///
+  /// - Throws: `APIError`; `LanguageError` for text that cannot be encoded, and for a conversation that the checkpoint's template refuses.
+  init(_ messages: [ChatMessage], _ pipeline: LLaVAPipeline) throws {
+    let (prompt, first) =
+      pipeline.template.chat == nil ? try Self.texts(messages, pipeline) : try Self.ownTexts(messages, pipeline)
+    ids = try encodeWithImages(prompt, tokenizer: pipeline.tokenizer)
+    promptLength = try first.map { try encodeWithImages($0, tokenizer: pipeline.tokenizer).count }
+    pictures = messages.flatMap(\.pictures)
+    let marks = ids.count { $0 == imagePlaceholderID }
+    if marks != pictures.count {
+      throw APIError.invalidValue(
+        "messages",
+        "the model's chat template writes \(marks) marks for \(pictures.count) pictures; show them in messages of the user")
+    }
+  }
+
+  /// The prompt, and the first one of the conversation where that is another, by the checkpoint's own template.
+  ///
+  /// It is given the messages as they are, those of developers as the system's.
+  private static func ownTexts(_ messages: [ChatMessage], _ pipeline: LLaVAPipeline) throws -> (String, first: String?) {
+    let all = messages.map { message in
+      let role: TemplateMessage.Role =
+        switch message.role {
+        case .system, .developer: .system
+        case .user: .user
+        case .assistant: .assistant
+        }
+      return TemplateMessage(
+        role,
+        message.parts.map { part in
+          if case .text(let text) = part { .text(pipeline.tokenizer.literal(text)) } else { .image }
+        })
+    }
+    do {
+      let prompt = try pipeline.template.prompt(for: all)
+      let first = all.firstIndex { $0.role == .user } ?? all.count
+      return (prompt, first + 1 < all.count ? try pipeline.template.prompt(for: Array(all[...first])) : nil)
+    } catch LanguageError.chatTemplate(_, let problem) {
+      throw APIError.invalidValue("messages", "the model's chat template cannot write this conversation: \(problem)")
+    }
+  }
+
+  /// The same by a template of ours.
+  ///
   /// 1. Messages of the system come first and replace the template's own text.
   /// 2. Messages of one speaker in a row are one turn, and parts of a message are lines.
-  /// 3. As in a chat, the first question decides which visual tokens stay for the whole conversation.
-  ///
-  /// - Throws: `APIError`; `LanguageError` for text that cannot be encoded.
-  init(_ messages: [ChatMessage], _ pipeline: LLaVAPipeline) throws {
+  private static func texts(_ messages: [ChatMessage], _ pipeline: LLaVAPipeline) throws -> (String, first: String?) {
     let tokenizer = pipeline.tokenizer
     func text(_ message: ChatMessage) -> String {
       let lines = message.parts.map { part in
@@ -54,8 +96,6 @@ struct ChatPrompt: Sendable {
     if turns.first?.role != .user {
       throw APIError.invalidValue("messages", "the conversation begins with the assistant; let the user begin")
     }
-    ids = try encodeWithImages(template.prompt(for: turns), tokenizer: tokenizer)
-    promptLength = turns.count > 1 ? try encodeWithImages(template.prompt(for: [turns[0]]), tokenizer: tokenizer).count : nil
-    pictures = messages.flatMap(\.pictures)
+    return (try template.prompt(for: turns), turns.count > 1 ? try template.prompt(for: [turns[0]]) : nil)
   }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Language
 
 /// How an answer is normalised before it is compared.

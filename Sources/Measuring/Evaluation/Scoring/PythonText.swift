@@ -1,3 +1,4 @@
+import Basics
 import Language
 
 /// Text as Python's `str` methods see it: scalars, not grapheme clusters.

@@ -14,8 +14,6 @@ public struct LLaVAPipeline: Sendable {
   public let preprocessor: ImagePreprocessor
   /// How a conversation is written down.
   public let template: ConversationTemplate
-  /// One sentence where the checkpoint's own chat template is not followed.
-  public private(set) var templateNote: String?
 
   /// Puts the parts together.
   public init(model: LLaVAModel, tokenizer: any Tokenizer, preprocessor: ImagePreprocessor, template: ConversationTemplate) {
@@ -36,15 +34,14 @@ public struct LLaVAPipeline: Sendable {
     from folder: URL, dtype: DType? = nil, device: Device = .cpu, template: String? = nil
   ) throws -> LLaVAPipeline {
     let reader = try CheckpointReader(folder, dtype: dtype, device: device)
-    let configuration = reader.configuration
-    let choice = try TemplateChoice(folder, configuration, named: template)
+    var configuration = reader.configuration
     let tokenizer = try TokenizerLoader.load(from: folder)
+    let template = try TemplateChoice(folder, configuration, named: template, tokenizer: tokenizer).template
     let preprocessor = try preprocessor(reader)
-    var pipeline = LLaVAPipeline(
-      model: try LLaVAModel(configuration, from: reader), tokenizer: tokenizer, preprocessor: preprocessor,
-      template: choice.template)
-    pipeline.templateNote = choice.note
-    return pipeline
+    // What the template ends answers with ends them here, whatever the other files say.
+    if let chat = template.chat, let end = tokenizer.tokenID(of: chat.answerEnd) { configuration.eosTokenIDs.insert(end) }
+    return LLaVAPipeline(
+      model: try LLaVAModel(configuration, from: reader), tokenizer: tokenizer, preprocessor: preprocessor, template: template)
   }
 
   /// How a checkpoint's pictures are prepared; see `load`.

@@ -3,34 +3,43 @@ import Language
 
 /// The conversation template that a checkpoint is used with.
 ///
-/// 1. A named one, or else the one that the checkpoint's own chat template is recognised as, or else the family's: ChatML for Qwen2
-///    decoders, Vicuna v1 for others, as LLaVA-1.5 was trained with it.
-/// 2. Where that is the format of the checkpoint's own chat template, it brings its default system text.
+/// 1. A named one. Where that is the format of the checkpoint's own chat template, it brings its default system text.
+/// 2. Else the checkpoint's own chat template, which the name `checkpoint` demands. One that cannot be read is an error, as any other would
+///    ask the model in a way that it was not trained with.
+/// 3. Else, where there is none, the family's: ChatML for Qwen2 decoders, Vicuna v1 for others, as LLaVA-1.5 was trained with it.
 public struct TemplateChoice: Sendable, Equatable {
   /// The choice.
   public let template: ConversationTemplate
-  /// The file of a chat template that is not followed, as it is of no format known here; nil where there is none or another was named.
-  public let ignored: String?
 
   /// Chooses for a checkpoint folder.
   ///
-  /// - Throws: `LanguageError` for an unknown name, or for a file that cannot be read.
-  public init(_ folder: URL, _ configuration: LLaVAConfiguration, named name: String? = nil) throws {
-    let file = try ChatTemplateFile.read(from: folder)
-    let own = file?.recognized
-    if let own, name == nil || name == own.name {
-      (template, ignored) = (own, nil)
+  /// - Parameter tokenizer: the folder's own, where it has been read; without it the end of an answer is guessed.
+  /// - Throws: `LanguageError` for an unknown name, or for a template that cannot be read or has something that is not supported.
+  public init(
+    _ folder: URL, _ configuration: LLaVAConfiguration, named name: String? = nil, tokenizer: (any Tokenizer)? = nil
+  ) throws {
+    if let name, name != ConversationTemplate.ownName {
+      let template = try ConversationTemplate.named(name)
+      // A file that nobody asked for does not keep the named one from being used.
+      let own = try? ChatTemplateFile.read(from: folder)?.recognized
+      self.template = own?.name == name ? own ?? template : template
+      return
+    }
+    // A model whose image token is none of the tokenizer's has another mark, or none.
+    let mark = try? tokenizer?.decode([configuration.imageTokenID], skipSpecialTokens: false)
+    let marks = [mark].compactMap(\.self).filter { !$0.isEmpty }
+    if let chat = try ChatTemplate.read(from: folder, imageMarks: marks, tokenizer: tokenizer) {
+      template = ConversationTemplate(chat)
+    } else if name != nil {
+      throw LanguageError.unreadableFile(path: folder.appending(path: "chat_template.jinja").path, reason: "no such file")
     } else {
-      template = try .named(name ?? configuration.text.family.templateName)
-      ignored = name == nil ? file?.path : nil
+      template = try .named(configuration.text.family.templateName)
     }
   }
 
-  /// One sentence for people where a chat template is not followed.
-  public var note: String? {
-    ignored.map {
-      "\($0): this chat template is of no format known here; \(template.name) is used instead, or what --template names"
-    }
+  /// The name, and for a checkpoint's own template its file.
+  public var text: String {
+    template.chat.map { "\(template.name) (\(URL(filePath: $0.path).lastPathComponent))" } ?? template.name
   }
 }
 

@@ -25,7 +25,7 @@ extension TrainingConfiguration {
 
     let isPretraining = stage == .pretrain
     found.data.template = data.template ?? (isPretraining ? "plain" : template ?? "vicuna_v1")
-    check("data.template") { _ = try ConversationTemplate.named(found.data.template ?? "") }
+    check("data.template") { try ConversationTemplate.requireKnown(found.data.template ?? "") }
     if data.maximumLength > model.text.maximumPositions {
       problems.append("data.max-length is \(data.maximumLength), expected at most the model's \(model.text.maximumPositions)")
     }

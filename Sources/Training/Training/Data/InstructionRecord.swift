@@ -1,3 +1,4 @@
+import Basics
 import Language
 
 /// One record of LLaVA's instruction format: pictures and a conversation about them.

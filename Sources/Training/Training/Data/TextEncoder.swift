@@ -86,12 +86,18 @@ struct TextEncoder: Sendable {
       throw RecordProblem(.untokenizable, reason)
     } catch LanguageError.invalidConversation(let problem) {
       throw RecordProblem(.template, problem)
+    } catch LanguageError.chatTemplate(_, let problem) {
+      throw RecordProblem(.template, problem)
     }
     let labels = zip(encoded.ids, encoded.labels).map { $0 == imagePlaceholderID ? ignoredLabel : $1 }
     if encoded.isMismatched {
       throw RecordProblem(.unsupervised, "the reference's count of tokens does not add up, so it would learn nothing from it")
     }
     let images = encoded.ids.count { $0 == imagePlaceholderID }
+    if options.template.chat != nil, images != record.images.count {
+      throw RecordProblem(
+        .placeholders, "the model's chat template writes \(images) marks for \(record.images.count) images")
+    }
     return counted(encoded.ids, labels, Array(repeating: options.visualTokens, count: images))
   }
 

@@ -66,6 +66,17 @@ public final class TrainingRun {
   private var data: DataState
   private var seconds: Double
 
+  /// The template that is used where the configuration names none: the one that the run began with, else the model's own.
+  private static func templateName(
+    _ given: TrainingConfiguration, _ model: LLaVAConfiguration?, _ start: URL, resume: Bool
+  ) throws -> String? {
+    guard let model, given.data.template == nil, given.stage != .pretrain else { return nil }
+    if resume, !given.output.isEmpty, let newest = RunFolder(URL(fileURLWithPath: given.output)).checkpoints.last {
+      return try RunState.read(newest).configuration["data.template"]
+    }
+    return try TemplateChoice(start, model).template.name
+  }
+
   /// Prepares a run, or one that goes on.
   ///
   /// - Parameters:
@@ -76,10 +87,8 @@ public final class TrainingRun {
     let start = URL(fileURLWithPath: given.model)
     // Before anything is read or written: what is missing in the configuration.
     let known = given.model.isEmpty ? nil : try CheckpointReader(start).configuration
-    let choice = try known.map { try TemplateChoice(start, $0) }
     let architecture = try known ?? .preset("tiny")
-    let configuration = try given.resolved(for: architecture, template: choice?.template.name)
-    templateNote = configuration.data.template == choice?.template.name && given.data.template == nil ? choice?.note : nil
+    let configuration = try given.resolved(for: architecture, template: Self.templateName(given, known, start, resume: resume))
     if let threads = configuration.threads { Runtime.threads = threads }
     let device = try Device(name: configuration.device)
     let folder = RunFolder(URL(fileURLWithPath: configuration.output))
@@ -92,6 +101,7 @@ public final class TrainingRun {
 
     let pipeline = try LLaVAPipeline.load(
       from: start, dtype: configuration.dtype, device: device, template: configuration.data.template)
+    templateNote = pipeline.template.trainingNote
     origin = try ModelFingerprint(pipeline, tokenizer: start, .samples)
     try state?.requireSame(origin, in: configuration.model)
     curriculum = try configuration.makeCurriculum(for: pipeline.model.configuration)
