@@ -53,10 +53,11 @@ def checkpoint(options: argparse.Namespace, binary: Path, scratch: Path) -> Path
         subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
         config = json.loads((model / "config.json").read_text())
         tokenizer = json.loads((model / "tokenizer.json").read_text())
-        known = set(tokenizer["model"]["vocab"].values()) | {token["id"] for token in tokenizer["added_tokens"]}
-        for token in range(config["text_config"]["vocab_size"]):
-            if token not in known:
-                tokenizer["model"]["vocab"][f"Ġ{token}"] = token
+        words = tokenizer["model"]["vocab"]
+        # Added tokens that the vocabulary lacks would be numbered behind it by Python.
+        words |= {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
+        known = set(words.values())
+        words |= {f"Ġ{token}": token for token in range(config["text_config"]["vocab_size"]) if token not in known}
         (model / "tokenizer.json").write_text(json.dumps(tokenizer))
     (model / "chat_template.jinja").write_text(CHAT_TEMPLATE)
     return model
