@@ -13,6 +13,10 @@ SHIM_CLONES void ct_dots_4x2(const float *x, const uint16_t *w, int64_t in, floa
 #pragma clang fp contract(fast)
   shim::dots<4, 2>(x, w, in, out);
 }
+SHIM_CLONES void ct_dots_2x2(const float *x, const uint16_t *w, int64_t in, float *out) {
+#pragma clang fp contract(fast)
+  shim::dots<2, 2>(x, w, in, out);
+}
 SHIM_CLONES void ct_dots_1x1(const float *x, const uint16_t *w, int64_t in, float *out) {
 #pragma clang fp contract(fast)
   shim::dots<1, 1>(x, w, in, out);
@@ -21,6 +25,16 @@ SHIM_CLONES void ct_dots_1x1(const float *x, const uint16_t *w, int64_t in, floa
 namespace {
 
 constexpr int64_t outputs_at_once = 4;
+
+// The sums of four rows fit into the registers of AVX-512 alone.
+int64_t rows_at_once() {
+#if defined(__x86_64__)
+  static const bool wide = __builtin_cpu_supports("avx512f");
+  return wide ? 4 : 2;
+#else
+  return 2;
+#endif
+}
 
 struct Product {
   const float *x;
@@ -37,13 +51,14 @@ struct Product {
   // Outputs from `begin` up to `end` of all rows. A block of weights stays in the nearest cache while the rows pass over it.
   void compute(int64_t begin, int64_t end) const {
     float sums[8];
+    const int64_t tile = rows_at_once();
     int64_t n = begin;
     for (; n + outputs_at_once <= end; n += outputs_at_once) {
       int64_t row = 0;
-      for (; row + 4 <= rows; row += 4) {
+      for (; row + tile <= rows; row += tile) {
         for (int64_t half = n; half < n + outputs_at_once; half += 2) {
-          ct_dots_4x2(x + row * in, w + half * in, in, sums);
-          for (int64_t i = 0; i < 8; ++i) store(row + i / 2, half + i % 2, sums[i]);
+          (tile == 4 ? ct_dots_4x2 : ct_dots_2x2)(x + row * in, w + half * in, in, sums);
+          for (int64_t i = 0; i < 2 * tile; ++i) store(row + i / 2, half + i % 2, sums[i]);
         }
       }
       for (; row < rows; ++row) {

@@ -6,7 +6,8 @@
 #include <cstring>
 
 #if defined(__x86_64__) && defined(__linux__)
-#define SHIM_CLONES __attribute__((target_clones("avx512f", "arch=haswell", "default")))
+// A level and not a processor's name: the name chooses by maker, and every AMD processor without AVX-512 would run the default.
+#define SHIM_CLONES __attribute__((target_clones("avx512f", "arch=x86-64-v3", "default")))
 #else
 #define SHIM_CLONES
 #endif
