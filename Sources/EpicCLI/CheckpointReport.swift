@@ -11,7 +11,9 @@ struct CheckpointReport: Encodable {
 
   struct Vision: Encodable {
     let tower: String
-    let hiddenSize, layers, computedLayers, heads, intermediateSize, imageSize, patchSize: Int
+    let hiddenSize, layers, computedLayers, heads, intermediateSize, patchSize: Int
+    /// Nil where pictures keep their own sizes.
+    let imageSize: Int?
     /// Of a picture; where pictures vary, of a square one of a megapixel that is alone.
     let visualTokens: Int
     /// Most of any picture, where pictures vary.
@@ -57,9 +59,10 @@ struct CheckpointReport: Encodable {
     family = c.family.type
     projector = c.projector.name
     vision = Vision(
-      tower: c.vision.tower.rawValue, hiddenSize: c.vision.hiddenSize, layers: c.vision.layers,
+      tower: c.windowed == nil ? c.vision.tower.rawValue : "windows", hiddenSize: c.vision.hiddenSize, layers: c.vision.layers,
       computedLayers: c.vision.computedLayers, heads: c.vision.heads,
-      intermediateSize: c.vision.intermediateSize, imageSize: c.vision.imageSize, patchSize: c.vision.patchSize,
+      intermediateSize: c.vision.intermediateSize, patchSize: c.vision.patchSize,
+      imageSize: c.windowed == nil ? c.vision.imageSize : nil,
       visualTokens: c.pictureLayout.count, mostVisualTokens: c.picturesVary ? c.mostTokens(isAlone: true) : nil)
     language = Text(
       family: c.text.family.rawValue, hiddenSize: c.text.hiddenSize, layers: c.text.layers, heads: c.text.heads,
@@ -97,7 +100,7 @@ struct CheckpointReport: Encodable {
       ("family", family), ("layout", layout == "hf" ? "Hugging Face" : "original LLaVA"),
       (
         "vision",
-        "\(vision.layers) layers (\(vision.computedLayers) computed), \(vision.hiddenSize) wide, \(vision.heads) heads, images of \(vision.imageSize) pixels in patches of \(vision.patchSize): \(vision.visualTokens) visual tokens\(most)"
+        "\(vision.layers) layers (\(vision.computedLayers) computed), \(vision.hiddenSize) wide, \(vision.heads) heads, images of \(vision.imageSize.map { "\($0) pixels" } ?? "their own sizes") in patches of \(vision.patchSize): \(vision.visualTokens) visual tokens\(most)"
       ),
       ("projector", projector),
       (

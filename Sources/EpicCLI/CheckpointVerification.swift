@@ -54,6 +54,9 @@ struct CheckpointVerification: Encodable {
       },
       Part("processor") {
         let processor = try LLaVAPipeline.preprocessor(reader)
+        if let resolution = processor.resolution {
+          return "pictures of \(resolution.minimumPixels) to \(resolution.maximumPixels) pixels, in their own proportions"
+        }
         let tiles = processor.tiling == nil ? "" : ", whole and in tiles"
         return "pictures of \(processor.imageSize) by \(processor.imageSize) pixels\(tiles)"
       },

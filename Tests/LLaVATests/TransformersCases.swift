@@ -56,7 +56,10 @@ struct LivelyParameters: ParameterSource {
 
   func parameter(_ name: String, shape: [Int]) throws -> Tensor {
     let noise = try Tensor.randn(shape, .float32, generator: generator)
-    if shape.count == 1 { return try noise * 0.2 + (name.hasSuffix("norm.weight") || name.contains("layernorm.weight") ? 1 : 0) }
+    if shape.count == 1 {
+      let isNorm = ["norm.weight", "norm1.weight", "norm2.weight", "ln_q.weight"].contains { name.hasSuffix($0) }
+      return try noise * 0.2 + (isNorm ? 1 : 0)
+    }
     let fanIn = shape.dropFirst().reduce(1, *)
     return try noise * (name.contains("embed") ? 0.2 : 1.5 / Double(fanIn).squareRoot())
   }
@@ -147,6 +150,18 @@ struct TransformersVariant: Sendable {
       $0.tileLimit = 1
       $0.vision.featureLayer = 2
     },
+    TransformersVariant(name: "Qwen2.5-VL", preset: "tiny-qwen2.5-vl") { _ in },
+    TransformersVariant(name: "Qwen2.5-VL, tied, in shards, all layers in windows", preset: "tiny-qwen2.5-vl", shardBytes: 60_000)
+    {
+      $0.text.tiesEmbeddings = true
+      $0.windowed?.fullAttentionLayers = []
+      $0.text.ropeSections = [4, 2, 2]
+    },
+    TransformersVariant(name: "Qwen2.5-VL with large windows", preset: "tiny-qwen2.5-vl") {
+      $0.windowed?.windowSize = 84
+      $0.windowed?.fullAttentionLayers = [0, 3]
+      $0.text.ropeScaling = .linear(factor: 2.5)
+    },
     TransformersVariant(name: "LLaVA-OneVision with CLIP and LLaMA", preset: "tiny-onevision") {
       $0.vision.tower = .clip
       $0.vision.featureSelection = .patch
@@ -177,10 +192,10 @@ struct TransformersVariant: Sendable {
         sizes.append((height, width))
         let shape = configuration.shape(height: height, width: width, isAlone: count == 1)
         return try PicturePixels(
-          views: Tensor.randn([shape.views] + configuration.viewShape, generator: generator), height: height, width: width)
+          views: Tensor.randn(configuration.pixelShape(of: shape), generator: generator), height: height, width: width)
       }
     }
-    let image = [imagePlaceholderID]
+    let image = configuration.windowed.map { [$0.startTokenID, imagePlaceholderID, $0.endTokenID] } ?? [imagePlaceholderID]
     var prompts = [
       ("one-image", try text(4) + image + text(9), 1), ("text-only", try text(12), 0),
       ("three-images", try image + text(3) + image + image + text(2), 3),
@@ -221,10 +236,19 @@ struct TransformersVariant: Sendable {
   /// Pictures as transformers takes them: as many views for each, and their sizes, where they are shown in tiles.
   private static func items(_ name: String, _ pictures: [PicturePixels], _ c: LLaVAConfiguration) throws -> [SafetensorsItem] {
     if pictures.isEmpty { return [] }
+    if let windowed = c.windowed {
+      let tower = try WindowedTower(ParameterScope(RandomParameters(seed: 0)) / "tower", c.vision, windowed)
+      let rows = try pictures.map { try tower.patchRows($0.views.selected(0, 0)) }
+      let sides = pictures.flatMap { [1, $0.shape.viewHeight / c.vision.patchSize, $0.shape.viewWidth / c.vision.patchSize] }
+      return [
+        SafetensorsItem("\(name)/pixels", try concatenate(rows)),
+        SafetensorsItem("\(name)/grids", try Tensor(sides, [pictures.count, 3])),
+      ]
+    }
     guard c.picturesVary else { return [SafetensorsItem("\(name)/pixels", try concatenate(pictures.map(\.views)))] }
     let most = pictures.map(\.shape.views).max() ?? 0
     let padded = try pictures.map { picture in
-      try concatenate([picture.views, .zeros([most - picture.shape.views] + c.viewShape)])
+      try concatenate([picture.views, .zeros([most - picture.shape.views] + picture.views.shape.dropFirst())])
     }
     return [
       SafetensorsItem("\(name)/pixels", try stack(padded)),

@@ -5,7 +5,8 @@ Usage: compare_with_transformers.py MANIFEST
 The manifest is a JSON file:
   checkpoints: [{name, folder, dtype, outputs, saved, prompts: [{name, ids, greedy, tokens, drop}]}], an image in ids being a negative
                number and `tokens` the rows of each; `outputs` is a safetensors file that holds PROMPT/logits [tokens, vocabulary] and,
-               where there are images, PROMPT/pixels, with PROMPT/sizes where they are shown in tiles. `drop` {layer, rows, greedy} says
+               where there are images, PROMPT/pixels, with PROMPT/sizes where they are shown in tiles
+               and PROMPT/grids where they are patches. `drop` {layer, rows, greedy} says
                which rows are left behind that many decoder layers; PROMPT/dropped are the logits then. A checkpoint is written again to
                `saved`, where that is not null.
   tokenizers:  [{name, file, texts: [{text, ids, idsWithSpecial, decoded}]}]
@@ -21,6 +22,7 @@ import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 
 def expand(ids: list[int], image_token: int, tokens: list[int]) -> torch.Tensor:
@@ -47,14 +49,19 @@ def dropping(model: PreTrainedModel, inputs: dict[str, torch.Tensor], drop: dict
     model(**inputs)
     hook.remove()
     prompt, answer, first = captured["rows"], [], None
+    places = torch.arange(prompt.shape[1])[None]
+    if "image_grid_thw" in inputs:
+        names = ("input_ids", "mm_token_type_ids", "image_grid_thw")
+        places, _ = model.model.get_rope_index(**{name: inputs[name] for name in names})
     for _ in range(len(drop["greedy"]) + 1):
         new = model.get_input_embeddings()(torch.tensor([answer], dtype=torch.long))
         hidden = torch.cat([prompt, new], 1)
-        positions = torch.arange(hidden.shape[1])[None]
+        further = (torch.arange(len(answer)) + places.max() + 1).expand(*places.shape[:-1], -1)
+        positions = torch.cat([places, further], -1)
         for index, layer in enumerate(decoder.layers):
             if index == drop["layer"]:
                 left = drop["rows"] + list(range(prompt.shape[1], hidden.shape[1]))
-                hidden, positions = hidden[:, left], positions[:, left]
+                hidden, positions = hidden[:, left], positions[..., left]
             angles = decoder.rotary_emb(hidden, positions)
             hidden = layer(hidden, attention_mask=None, position_ids=positions, position_embeddings=angles)
         logits = model.lm_head(decoder.norm(hidden))[0]
@@ -72,15 +79,21 @@ def compare_prompt(
     tokens = prompt.get("tokens")
     if tokens is None:
         tokens = [model.config.image_seq_length] * images
-    ids = expand(prompt["ids"], model.config.image_token_index, tokens)
+    image_token = getattr(model.config, "image_token_index", None) or model.config.image_token_id
+    ids = expand(prompt["ids"], image_token, tokens)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     pixels = outputs.get(f"{prompt['name']}/pixels")
     if pixels is not None:
-        inputs["pixel_values"] = pixels
+        inputs["pixel_values"] = pixels.double()
     if (sizes := outputs.get(f"{prompt['name']}/sizes")) is not None:
         inputs["image_sizes"] = sizes
         if model.config.model_type == "llava_onevision":
             inputs["batch_num_images"] = torch.tensor([images])
+    if (grids := outputs.get(f"{prompt['name']}/grids")) is not None:
+        inputs["image_grid_thw"] = grids
+        inputs["mm_token_type_ids"] = (ids == image_token).int()
+    if hasattr(model.model, "rope_deltas"):
+        model.model.rope_deltas = None
     wanted = outputs[f"{prompt['name']}/logits"]
     found = model(**inputs).logits[0]
     # A checkpoint may pad its vocabulary beyond the tokens that the other side knows.
@@ -101,14 +114,21 @@ def compare_prompt(
 
 
 def compare_checkpoint(case: dict[str, Any]) -> dict[str, Any]:
-    """What `from_pretrained` complains about, and each prompt's comparison, computed in float32."""
+    """What `from_pretrained` complains about, and each prompt's comparison.
+
+    Computed in float64, so that the differences are ours: in float32 this side's own rounding is often the larger part of them.
+    """
     declared = AutoConfig.from_pretrained(case["folder"]).dtype
     model, loading = AutoModelForImageTextToText.from_pretrained(
         case["folder"], dtype=torch.float32, output_loading_info=True, local_files_only=True
     )
     if case.get("saved"):
         model.save_pretrained(case["saved"])
+        if model.config.model_type == "qwen2_5_vl":
+            # How pictures are prepared is part of what we read of such a model.
+            Qwen2VLImageProcessorPil.from_pretrained(case["folder"]).save_pretrained(case["saved"])
     outputs = load_file(case["outputs"])
+    model.double()
     return {
         "name": case["name"],
         "complaints": sorted(f"{kind}: {what}" for kind, found in loading.items() for what in found),

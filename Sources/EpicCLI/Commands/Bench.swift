@@ -112,7 +112,7 @@ extension PicturePixels {
     let usual = configuration.usualPicture
     let shape = configuration.shape(height: usual.height, width: usual.width, isAlone: isAlone)
     return try PicturePixels(
-      views: Tensor.randn([shape.views] + configuration.viewShape, generator: generator), height: shape.height, width: shape.width
+      views: Tensor.randn(configuration.pixelShape(of: shape), generator: generator), height: shape.height, width: shape.width
     )
   }
 }

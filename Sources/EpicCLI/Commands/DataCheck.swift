@@ -83,7 +83,7 @@ struct DataCheck: AsyncParsableCommand {
       if configuration.picturesVary {
         tokens = { configuration.layout(of: configuration.shape(height: $0, width: $1, isAlone: $2)).count }
       }
-      let own = try TokenizerLoader.load(from: checkpoint)
+      let own = try configuration.framed(TokenizerLoader.load(from: checkpoint))
       let choice = try TemplateChoice(checkpoint, configuration, named: template, tokenizer: own)
       printNote(choice.template.trainingNote)
       (options.template, tokenizer) = (choice.template, own)

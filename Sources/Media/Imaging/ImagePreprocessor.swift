@@ -41,6 +41,9 @@ public struct ImagePreprocessor: Sendable, Hashable, Encodable {
   /// How a large picture is cut into tiles; nil where it is shown as a whole alone.
   public let tiling: PictureTiling?
 
+  /// How a picture keeps its own resolution; nil where it gets the model's.
+  public let resolution: NativeResolution?
+
   let normalizes: Bool
   let resize: Resize
   let filter: ResamplingFilter
@@ -49,7 +52,7 @@ public struct ImagePreprocessor: Sendable, Hashable, Encodable {
 
   /// All that changes what comes out: equal settings have equal bytes, wherever they were read.
   enum CodingKeys: CodingKey, CaseIterable {
-    case imageSize, aspect, mean, std, rescaleFactor, normalizes, resize, filter, tiling
+    case imageSize, aspect, mean, std, rescaleFactor, normalizes, resize, filter, tiling, resolution
   }
 
   /// Creates a preprocessor with CLIP's constants unless others are given.
@@ -65,8 +68,10 @@ public struct ImagePreprocessor: Sendable, Hashable, Encodable {
 
   init(
     imageSize: Int, aspect: ImageAspect, mean: [Double], std: [Double], rescaleFactor: Double, normalizes: Bool,
-    resize: Resize, filter: ResamplingFilter, tiling: PictureTiling? = nil, name: String
+    resize: Resize, filter: ResamplingFilter, tiling: PictureTiling? = nil,
+    resolution: NativeResolution? = nil, name: String
   ) {
+    self.resolution = resolution
     self.tiling = tiling
     self.imageSize = imageSize
     self.aspect = aspect
@@ -95,6 +100,13 @@ public struct ImagePreprocessor: Sendable, Hashable, Encodable {
     return ImagePreprocessor(
       imageSize: magnified(imageSize), aspect: aspect, mean: mean, std: std, rescaleFactor: rescaleFactor, normalizes: normalizes,
       resize: larger, filter: filter, name: name)
+  }
+
+  /// A preprocessor that keeps resolutions.
+  public init(_ resolution: NativeResolution, mean: [Double] = clipMean, std: [Double] = clipStd) {
+    self.init(
+      imageSize: resolution.multiple, aspect: .pad, mean: mean, std: std, rescaleFactor: 1 / 255, normalizes: true,
+      resize: .square(resolution.multiple), filter: .bicubic, resolution: resolution, name: "image preprocessor")
   }
 
   /// A preprocessor of tiles.
@@ -147,6 +159,9 @@ public struct ImagePreprocessor: Sendable, Hashable, Encodable {
   ///   - width: likewise.
   ///   - isAlone: false where its sample has further pictures.
   public func shape(height: Int, width: Int, isAlone: Bool) -> PictureShape {
+    if let size = resolution?.size(height: height, width: width) {
+      return PictureShape(height: height, width: width, views: 1, viewHeight: size.height, viewWidth: size.width)
+    }
     let views = tiling?.views(height: height, width: width, isAlone: isAlone) ?? 1
     return PictureShape(height: height, width: width, views: views, viewHeight: imageSize, viewWidth: imageSize)
   }
@@ -161,7 +176,15 @@ public struct ImagePreprocessor: Sendable, Hashable, Encodable {
     try validate()
     let shape = shape(height: image.height, width: image.width, isAlone: isAlone)
     var values: [Float]
-    if let tiling, shape.views > 1 {
+    if resolution != nil {
+      if max(image.width, image.height) > NativeResolution.greatestRatio * min(image.width, image.height) {
+        throw ImagingError.tooNarrow(width: image.width, height: image.height, ratio: NativeResolution.greatestRatio)
+      }
+      values = normalized(
+        Canvas(image).resampled(
+          width: shape.viewWidth, height: shape.viewHeight, columns: 0..<shape.viewWidth, rows: 0..<shape.viewHeight,
+          filter: filter))
+    } else if let tiling, shape.views > 1 {
       let whole = Canvas(image).resampled(
         width: imageSize, height: imageSize, columns: 0..<imageSize, rows: 0..<imageSize, filter: filter)
       values = normalized(whole)
@@ -170,7 +193,7 @@ public struct ImagePreprocessor: Sendable, Hashable, Encodable {
       values = try normalizedPixels(image)
     }
     return try PicturePixels(
-      views: Tensor(values, [shape.views, 3, imageSize, imageSize]), height: image.height, width: image.width)
+      views: Tensor(values, [shape.views, 3, shape.viewHeight, shape.viewWidth]), height: image.height, width: image.width)
   }
 
   /// The normalised samples, [3, imageSize, imageSize] in row-major order.
@@ -220,6 +243,7 @@ public struct ImagePreprocessor: Sendable, Hashable, Encodable {
     if imageSize < 1 || imageSize > Self.maximumImageSize {
       throw configurationError("the image size", "is \(imageSize); give the model's size, 1 to \(Self.maximumImageSize) pixels")
     }
+    if let fault = resolution?.fault { throw configurationError("size", fault) }
     if let tiling {
       if let fault = tiling.fault { throw configurationError("image_grid_pinpoints", fault) }
       if tiling.side != imageSize || resized != imageSize {

@@ -24,6 +24,8 @@ public enum ImagingError: Error, Sendable, Equatable {
   case configuration(file: String, field: String, reason: String)
   /// A pixel buffer does not fit its width and height.
   case wrongPixelCount(width: Int, height: Int, found: Int)
+  /// A side is too many times as long as the other.
+  case tooNarrow(width: Int, height: Int, ratio: Int)
   /// A picture could not be written.
   case unwritable(file: String, reason: String)
 }
@@ -60,6 +62,8 @@ extension ImagingError: CustomStringConvertible, LocalizedError {
       "\(file): \(field) \(reason)."
     case .wrongPixelCount(let width, let height, let found):
       "a \(width)x\(height) RGB image needs 3 bytes for each of its pixels and at least one pixel, but got \(found) bytes."
+    case .tooNarrow(let width, let height, let ratio):
+      "the image is \(width)x\(height) pixels, a side more than \(ratio) times as long as the other; crop it or give another."
     case .unwritable(let file, let reason):
       "\(file): the image cannot be written (\(reason)); check the folder and its permissions."
     }

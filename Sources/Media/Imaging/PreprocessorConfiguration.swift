@@ -28,14 +28,18 @@ extension ImagePreprocessor {
   ///   - url: The JSON file.
   ///   - aspect: How a picture that is not square becomes one; the model's configuration knows it, this file does not.
   ///   - tiling: The model's, whose canvases are the standard of this file's; nil for a model without.
+  ///   - resolution: The model's, where pictures keep their resolution.
   /// - Throws: ``ImagingError``, naming the file and the field.
-  public init(contentsOf url: URL, aspect: ImageAspect, tiling: PictureTiling? = nil) throws {
+  public init(contentsOf url: URL, aspect: ImageAspect, tiling: PictureTiling? = nil, resolution: NativeResolution? = nil) throws
+  {
     let name = url.relativePath
     let bytes = try readRegularFile(url, limit: 1 << 20)
-    try self.init(configuration: Data(bytes), name: name, aspect: aspect, tiling: tiling)
+    try self.init(configuration: Data(bytes), name: name, aspect: aspect, tiling: tiling, resolution: resolution)
   }
 
-  init(configuration data: Data, name: String, aspect: ImageAspect, tiling: PictureTiling? = nil) throws {
+  init(
+    configuration data: Data, name: String, aspect: ImageAspect, tiling: PictureTiling? = nil, resolution: NativeResolution? = nil
+  ) throws {
     let fields =
       try Self.decode(ProcessorFile.self, data, name).imageProcessor ?? Self.decode(PreprocessorFields.self, data, name)
     func refuse(_ field: String, _ reason: String) -> ImagingError {
@@ -44,10 +48,14 @@ extension ImagePreprocessor {
     if fields.doResize == false {
       throw refuse("do_resize", "is false, but the vision tower takes one size only; set it to true")
     }
-    let resize = try fields.size.map { try $0.resize(refuse) } ?? .shortestEdge(fields.cropSize?.side ?? 224)
+    let resize =
+      try resolution.map { .square($0.multiple) } ?? fields.size.map { try $0.resize(refuse) }
+      ?? .shortestEdge(fields.cropSize?.side ?? 224)
     let imageSize: Int
-    // LLaVA-OneVision's processor, the one whose pictures have tiles only where they are alone, crops where it is told to.
-    if fields.doCenterCrop ?? (tiling?.onlyAlone != true) {
+    if let resolution {
+      imageSize = resolution.multiple
+      // LLaVA-OneVision's processor, the one whose pictures have tiles only where they are alone, crops where it is told to.
+    } else if fields.doCenterCrop ?? (tiling?.onlyAlone != true) {
       guard let side = (fields.cropSize ?? fields.size ?? .edge(224)).side else {
         throw refuse("crop_size", "is not square; give equal height and width")
       }
@@ -79,7 +87,7 @@ extension ImagePreprocessor {
       imageSize: imageSize, aspect: aspect,
       mean: fields.imageMean ?? Self.clipMean, std: fields.imageStd ?? Self.clipStd,
       rescaleFactor: fields.doRescale ?? true ? fields.rescaleFactor ?? 1 / 255 : 1,
-      normalizes: normalizes, resize: resize, filter: filter, tiling: tiling, name: name)
+      normalizes: normalizes, resize: resize, filter: filter, tiling: tiling, resolution: resolution, name: name)
     try validate()
   }
 
@@ -133,10 +141,13 @@ private struct PreprocessorFields: Decodable {
 private enum Extent: Decodable {
   case edge(Int)
   case exact(height: Int, width: Int)
+  /// Bounds of the area, under their old names.
+  case area
 
   enum CodingKeys: String, CodingKey {
     case height, width
     case shortestEdge = "shortest_edge"
+    case minimumPixels = "min_pixels"
   }
 
   init(from decoder: any Decoder) throws {
@@ -147,6 +158,8 @@ private enum Extent: Decodable {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     if let side = try fields.decodeIfPresent(Int.self, forKey: .shortestEdge) {
       self = .edge(side)
+    } else if fields.contains(.minimumPixels) {
+      self = .area
     } else {
       self = .exact(
         height: try fields.decode(Int.self, forKey: .height), width: try fields.decode(Int.self, forKey: .width))
@@ -158,13 +171,14 @@ private enum Extent: Decodable {
     switch self {
     case .edge(let side): side
     case .exact(let height, let width): height == width ? height : nil
+    case .area: nil
     }
   }
 
   func resize(_ refuse: (_ field: String, _ reason: String) -> ImagingError) throws -> ImagePreprocessor.Resize {
     switch self {
     case .edge(let side): return .shortestEdge(side)
-    case .exact:
+    case .exact, .area:
       guard let side else { throw refuse("size", "is not square; give equal height and width") }
       return .square(side)
     }

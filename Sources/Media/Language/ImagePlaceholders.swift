@@ -9,13 +9,20 @@ public let imageTag = "<image>"
 /// Tokenises a text around its images.
 ///
 /// The text is divided at `<image>`, each part is tokenised on its own, and one `imagePlaceholderID` goes between parts.
-/// Special ids that the tokenizer adds, as a rule one BOS, come with the first part only.
+/// Special ids that the tokenizer adds, as a rule one BOS, come with the first part only. Where the model marks the beginning and the end
+/// of a picture, the marks are put around it unless the text has them.
 /// - Throws: `LanguageError.encodingFailed`.
 public func encodeWithImages(_ text: String, tokenizer: some Tokenizer) throws -> [Int] {
   var ids: [Int] = []
+  let frame = tokenizer.imageFrame
   for (index, part) in split(text, separator: imageTag).enumerated() {
-    if index > 0 { ids.append(imagePlaceholderID) }
-    ids += try tokenizer.encode(part, addSpecialTokens: index == 0)
+    let own = try tokenizer.encode(part, addSpecialTokens: index == 0)
+    if index > 0 {
+      if !ids.suffix(frame.before.count).elementsEqual(frame.before) { ids += frame.before }
+      ids.append(imagePlaceholderID)
+      if !own.starts(with: frame.after) { ids += frame.after }
+    }
+    ids += own
   }
   return ids
 }

@@ -31,6 +31,9 @@ public protocol Tokenizer: Sendable {
   /// None unless a tokenizer says otherwise.
   var specialSpellings: [String] { get }
 
+  /// The ids that the model wants before and after a picture; none unless a tokenizer says otherwise.
+  var imageFrame: (before: [Int], after: [Int]) { get }
+
   /// A decoder that takes one id at a time and skips special tokens.
   ///
   /// The default decodes everything anew for each id; tokenizers with a cheaper way bring their own.
@@ -46,6 +49,9 @@ public protocol Detokenizer: Sendable {
 }
 
 extension Tokenizer {
+  /// None.
+  public var imageFrame: (before: [Int], after: [Int]) { ([], []) }
+
   /// None.
   public var specialSpellings: [String] { [] }
 

@@ -80,6 +80,7 @@ public struct CostModel: Sendable {
   /// FLOPs of the layers of the tower that are computed, and of its patch embedding; a class token goes through all layers, and each view
   /// of a picture attends to itself alone.
   private func tower(_ planned: PlannedTokens) -> Double {
+    if let windowed = configuration.windowed { return windowedTower(planned, windowed) }
     let vision = configuration.vision
     let (width, views) = (Double(vision.hiddenSize), Double(configuration.usualPicture.views))
     let others = Double((vision.hasClassToken ? 1 : 0) + vision.patches - vision.tokens)
@@ -92,7 +93,25 @@ public struct CostModel: Sendable {
     return layers + 2 * Double(planned.patches) * patch * width
   }
 
+  /// A tower of windows: attention within them but for some layers, and MLPs of three matrices; windows at edges count as whole ones.
+  private func windowedTower(_ planned: PlannedTokens, _ windowed: WindowedVision) -> Double {
+    let vision = configuration.vision
+    let (width, tokens) = (Double(vision.hiddenSize), Double(planned.patches))
+    let side = Double(windowed.windowSize / (vision.patchSize * windowed.mergeSize) * windowed.mergeSize)
+    let products = 2 * tokens * (4 * width * width + 3 * width * Double(vision.intermediateSize))
+    let layers = (0..<vision.layers).reduce(0.0) { sum, layer in
+      let seen = windowed.fullAttentionLayers.contains(layer) ? tokens : min(tokens, side * side)
+      return sum + products + 4 * tokens * seen * width
+    }
+    let patch = Double(vision.channels * vision.patchSize * vision.patchSize * windowed.temporalPatchSize)
+    return layers + 2 * tokens * patch * width
+  }
+
   private func projector(tokens: Double) -> Double {
+    if let windowed = configuration.windowed {
+      let cell = Double(configuration.vision.hiddenSize * windowed.mergeSize * windowed.mergeSize)
+      return 2 * tokens * cell * (cell + Double(configuration.text.hiddenSize))
+    }
     let (vision, width) = (Double(configuration.vision.hiddenSize), Double(configuration.text.hiddenSize))
     return 2 * tokens * (vision * width + Double(configuration.projector.layers - 1) * width * width)
   }

@@ -116,7 +116,7 @@ extension ChatService {
     for round in 0..<2 {
       let picture = PreparedImage(
         pixels: try PicturePixels(
-          views: .zeros([shape.views] + configuration.viewShape), height: shape.height, width: shape.width),
+          views: .zeros(configuration.pixelShape(of: shape)), height: shape.height, width: shape.width),
         digest: "warm-up \(round)")
       let ids = try encodeWithImages(
         pipeline.template.prompt(for: [Turn(.user, imageTag + "\n?")]), tokenizer: pipeline.tokenizer)

@@ -57,7 +57,7 @@ struct StepCase {
         let sides = (0..<2).map { _ in configuration.picturesVary ? Int.random(in: 20...200, using: &random) : size }
         let shape = configuration.shape(height: sides[0], width: sides[1], isAlone: images == 1)
         return try PicturePixels(
-          views: .randn([shape.views] + configuration.viewShape, generator: generator), height: sides[0], width: sides[1])
+          views: .randn(configuration.pixelShape(of: shape), generator: generator), height: sides[0], width: sides[1])
       }
       return TrainingSample(ids: ids, labels: labels, pictures: pictures, seed: random.next())
     }

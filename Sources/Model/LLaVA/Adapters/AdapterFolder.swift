@@ -25,7 +25,7 @@ public enum AdapterFolder {
     guard let lora = model.lora else { throw LoRAError.none }
     let saved = whole.intersection([.tower, .projector])
     let items = model.parameters.parameters.filter { $0.group == .adapter || saved.contains($0.group) }.map {
-      SafetensorsItem(prefix + KeyNames.running($0.name, layout), $0.tensor)
+      SafetensorsItem(prefix + KeyNames.running($0.name, layout, model.configuration.family.weights), $0.tensor)
     }
     let targets = lora.targets.map(\.rawValue).sorted()
     // An expression and not a list, which would match the vision tower's projections as well.
@@ -36,17 +36,22 @@ public enum AdapterFolder {
       "lora_dropout": .double(0), "bias": .string("none"), "fan_in_fan_out": .bool(false), "inference_mode": .bool(true),
       "target_modules": .string(expression), "base_model_name_or_path": base.map(JSONValue.string) ?? .null,
     ]
-    if !saved.isEmpty { fields["modules_to_save"] = .array(saved.map { module($0, layout) }.sorted().map(JSONValue.string)) }
+    if !saved.isEmpty {
+      fields["modules_to_save"] = .array(
+        saved.flatMap { modules($0, layout, model.configuration.family.weights) }.sorted().map(JSONValue.string))
+    }
     try writingFolder(folder) { temporary in
       try writeJSON(fields, to: temporary.appendingPathComponent("adapter_config.json"))
       try SafetensorsWriter.write(items, to: temporary.appendingPathComponent("adapter_model.safetensors"))
     }
   }
 
-  /// The module that PEFT saves for a part, by the end of its name.
-  private static func module(_ part: ParameterGroup, _ layout: CheckpointLayout) -> String {
+  /// The modules that PEFT saves for a part, by the ends of their names.
+  private static func modules(_ part: ParameterGroup, _ layout: CheckpointLayout, _ style: WeightNames) -> [String] {
+    // Qwen's merger is inside of what would be its tower.
+    if style == .visual { return part == .tower ? ["visual.patch_embed", "visual.blocks"] : ["visual.merger"] }
     // The original's tower holds another module of the name, which must not match.
-    part == .tower ? "model.vision_tower" : layout == .huggingFace ? "multi_modal_projector" : "mm_projector"
+    return [part == .tower ? "model.vision_tower" : layout == .huggingFace ? "multi_modal_projector" : "mm_projector"]
   }
 
   /// The model with the adapters of a folder, written here or by PEFT, and with what was trained whole beside them.

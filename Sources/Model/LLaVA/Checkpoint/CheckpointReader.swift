@@ -91,7 +91,7 @@ public struct CheckpointReader: ParameterSource {
   ///   reader throws.
   public func parameter(_ name: String, shape: [Int]) throws -> Tensor {
     guard let place = places[name] else {
-      throw CheckpointError.missing(parameter: KeyNames.file(name, layout), folder: folder.path)
+      throw CheckpointError.missing(parameter: KeyNames.file(name, layout, configuration.family.weights), folder: folder.path)
     }
     let file = place.folder.path(of: place.entry.name) ?? folder.path
     return try place.entry.weight(shape, in: file, as: dtype) { try place.folder.tensor(place.entry.name, as: $0, on: device) }

@@ -58,7 +58,9 @@ public enum CheckpointWriter {
       let dtype = weights.first { $0.name.hasPrefix("decoder.") }?.dtype ?? .float32
       try writeJSON(configuration.json(layout, dtype: dtype.rawValue), to: temporary.appendingPathComponent("config.json"))
       var items = weights.map { item in
-        SafetensorsItem(name: KeyNames.file(item.name, layout), dtype: item.dtype, shape: item.shape, load: item.load)
+        SafetensorsItem(
+          name: KeyNames.file(item.name, layout, configuration.family.weights), dtype: item.dtype, shape: item.shape,
+          load: item.load)
       }
       if layout == .huggingFace { items += try postNorm(weights, configuration) }
       try SafetensorsWriter.write(items, toFolder: temporary, shardBytes: shardBytes)
@@ -73,7 +75,8 @@ public enum CheckpointWriter {
   /// The tower's last normalisation, which no feature uses but transformers wants in the file: the identity where it is missing.
   private static func postNorm(_ weights: [SafetensorsItem], _ configuration: LLaVAConfiguration) throws -> [SafetensorsItem] {
     let name = "tower.post_layernorm."
-    guard !weights.contains(where: { $0.name.hasPrefix(name) }), let dtype = weights.first?.dtype else { return [] }
+    guard configuration.windowed == nil, !weights.contains(where: { $0.name.hasPrefix(name) }), let dtype = weights.first?.dtype
+    else { return [] }
     let width = configuration.vision.hiddenSize
     return [
       SafetensorsItem(KeyNames.file(name + "weight", .huggingFace), try Tensor.ones([width], dtype)),

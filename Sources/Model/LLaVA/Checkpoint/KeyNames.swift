@@ -17,11 +17,13 @@ enum KeyNames {
   static func own(_ name: String) -> String? {
     if name.hasSuffix("inv_freq") || name.hasSuffix("position_ids") { return nil }
     var rest = Substring(name)
-    for part in ["vision_tower.", "multi_modal_projector.", "mm_projector.", "language_model.", newline]
+    for part in ["vision_tower.", "multi_modal_projector.", "mm_projector.", "language_model.", "visual.", newline]
     where rest.hasPrefix("model." + part) {
       rest = rest.dropFirst("model.".count)
     }
     if rest == newline { return ownNewline }
+    if let merger = drop("visual.merger.", rest) { return "projector." + merger }
+    if let visual = drop("visual.", rest) { return "tower." + visual }
     if rest.hasPrefix("vision_tower.") || rest.hasPrefix("vision_model.") {
       while let stripped = drop("vision_tower.", rest) { rest = stripped }
       if let stripped = drop("vision_model.", rest) { rest = stripped }
@@ -53,7 +55,8 @@ enum KeyNames {
   static let ownNewline = "decoder.image_newline"
 
   /// The name in a file of a layout for a model's own name.
-  static func file(_ name: String, _ layout: CheckpointLayout) -> String {
+  static func file(_ name: String, _ layout: CheckpointLayout, _ style: WeightNames = .towers) -> String {
+    if layout == .huggingFace, style == .visual { return visualFile(name) }
     if name == ownNewline { return layout == .huggingFace ? newline : "model." + newline }
     let parts = name.split(separator: ".", maxSplits: 1)
     guard parts.count == 2 else { return name }
@@ -77,13 +80,24 @@ enum KeyNames {
   }
 
   /// The name of a weight in a model that runs, which transformers since 5.6 tells from that in its files.
-  static func running(_ name: String, _ layout: CheckpointLayout) -> String {
-    let file = file(name, layout)
+  static func running(_ name: String, _ layout: CheckpointLayout, _ style: WeightNames = .towers) -> String {
+    let file = file(name, layout, style)
     guard layout == .huggingFace else { return file }
+    if style == .visual {
+      if file.hasPrefix("visual.") { return "model." + file }
+      return drop("model.", file[...]).map { "model.language_model." + $0 } ?? file
+    }
     if let head = drop("language_model.lm_head.", file[...]) { return "lm_head." + head }
     let inner = ["language_model.", "vision_tower."].first { file.hasPrefix($0) } ?? ""
     let rest = file.dropFirst(inner.count)
     return "model." + inner + (drop("model.", rest) ?? drop("vision_model.", rest) ?? rest)
+  }
+
+  private static func visualFile(_ name: String) -> String {
+    if let rest = drop("tower.", name[...]) { return "visual." + rest }
+    if let rest = drop("projector.", name[...]) { return "visual.merger." + rest }
+    let rest = drop("decoder.", name[...]) ?? name[...]
+    return (rest.hasPrefix("lm_head.") ? "" : "model.") + rest
   }
 
   private static func drop(_ prefix: String, _ name: Substring) -> Substring? {

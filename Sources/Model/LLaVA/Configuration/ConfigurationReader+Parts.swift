@@ -85,7 +85,7 @@ extension ConfigurationReader {
   private static func ropeScaling(_ object: JSONObject) throws -> RotaryScaling {
     func factor() throws -> Double { try object.require("factor", object.double("factor")) }
     switch try object.string("rope_type") ?? object.string("type") ?? "default" {
-    case "default": return .none
+    case "default", "mrope": return .none
     case "linear": return .linear(factor: try factor())
     case "dynamic": return .dynamic(factor: try factor())
     case "llama3":
@@ -97,7 +97,7 @@ extension ConfigurationReader {
     case let other:
       throw ConfigurationError.unsupported(
         file: object.file, field: object.prefix + "rope_type", found: "\"\(other)\"",
-        known: ["default", "linear", "dynamic", "llama3"])
+        known: ["default", "mrope", "linear", "dynamic", "llama3"])
     }
   }
 }

@@ -53,7 +53,7 @@ struct ConfigurationReader {
     case .original: configuration = try readOriginal()
     }
     try readGeneration(into: &configuration)
-    try configuration.validate(root.file, textPrefix: layout == .huggingFace ? "text_config." : "")
+    try configuration.validate(root.file, textPrefix: root.fields["text_config"] == nil ? "" : "text_config.")
     return configuration
   }
 

@@ -14,7 +14,7 @@ extension LLaVAConfiguration {
   }
 
   private func huggingFaceJSON(_ dtype: String) throws -> [String: JSONValue] {
-    guard projector.layers == 2 else {
+    guard projector.layers == 2 || windowed != nil else {
       throw ConfigurationError.unsupported(
         file: "config.json", field: "projector", found: projector.name, known: ["mlp2x_gelu in layout hf; use layout original"])
     }
@@ -27,7 +27,7 @@ extension LLaVAConfiguration {
       "torch_dtype": .string(dtype), "vision_config": .object(visionJSON), "text_config": .object(textJSON),
     ]
     if let padTokenID { fields["pad_token_id"] = .int(padTokenID) }
-    return fields.merging(family.fields(self)) { $1 }
+    return family.fields(self, fields)
   }
 
   private func originalJSON(_ dtype: String) throws -> [String: JSONValue] {
@@ -80,7 +80,7 @@ extension LLaVAConfiguration {
     return fields
   }
 
-  private var textJSON: [String: JSONValue] {
+  var textJSON: [String: JSONValue] {
     var fields: [String: JSONValue] = [
       "model_type": .string(text.family.rawValue), "vocab_size": .int(text.vocabularySize), "hidden_size": .int(text.hiddenSize),
       "num_hidden_layers": .int(text.layers), "num_attention_heads": .int(text.heads),

@@ -3,8 +3,9 @@ import Imaging
 extension LLaVAConfiguration {
   /// Names of the presets, small to large.
   public static let presetNames = [
-    "tiny", "tiny-next", "tiny-onevision", "small", "base", "medium", "llava-1.5-7b", "llava-1.5-13b", "llava-next-7b",
-    "llava-onevision-0.5b", "llava-onevision-7b",
+    "tiny", "tiny-next", "tiny-onevision", "tiny-qwen2.5-vl", "small", "base", "medium", "llava-1.5-7b", "llava-1.5-13b",
+    "llava-next-7b",
+    "llava-onevision-0.5b", "llava-onevision-7b", "qwen2.5-vl-3b", "qwen2.5-vl-7b",
   ]
 
   /// A configuration by name: the sizes that benchmarks and examples use.
@@ -37,6 +38,23 @@ extension LLaVAConfiguration {
       found.tileLimit = limit
       return found
     }
+    func qwen25VL(
+      _ made: LLaVAConfiguration, full: [Int], window: Int, sections: [Int], tokens: ClosedRange<Int>, first: Int
+    ) -> LLaVAConfiguration {
+      var found = made
+      found.family = .qwen25VL
+      found.vision.featureLayer = -1
+      found.text.family = .qwen2
+      found.text.attentionBias = true
+      (found.text.ropeTheta, found.text.rmsNormEpsilon, found.text.ropeSections) = (1_000_000, 1e-6, sections)
+      found.windowed = WindowedVision(
+        mergeSize: 2, temporalPatchSize: 2, windowSize: window, fullAttentionLayers: full, tokensPerSecond: 2,
+        resolution: NativeResolution(
+          multiple: 28, minimumPixels: 784 * tokens.lowerBound, maximumPixels: 784 * tokens.upperBound),
+        startTokenID: first, endTokenID: first + 1, videoTokenID: first + 4)
+      found.imageTokenID = first + 3
+      return found
+    }
     switch name {
     case "tiny": return make((32, 3, 2, 64), (64, 4, 4, 2, 128, 512), image: 56)
     case "small": return make((256, 6, 4, 1024), (512, 8, 8, 8, 1408, 32_000))
@@ -54,6 +72,17 @@ extension LLaVAConfiguration {
       var found = make((1024, 24, 16, 4096), (4096, 32, 32, 32, 11_008, 32_064))
       found.family = .llavaNeXT
       found.tiling = tiling(found, [(1, 2), (2, 1), (2, 2), (3, 1), (1, 3)], onlyAlone: false)
+      return found
+    case "tiny-qwen2.5-vl":
+      return qwen25VL(
+        make((32, 4, 2, 48), (64, 4, 4, 2, 128, 512)), full: [2], window: 56, sections: [2, 3, 3], tokens: 4...40, first: 500)
+    case "qwen2.5-vl-3b", "qwen2.5-vl-7b":
+      let text = name.hasSuffix("3b") ? (2048, 36, 16, 2, 11_008, 151_936) : (3584, 28, 28, 4, 18_944, 152_064)
+      var found = qwen25VL(
+        make((1280, 32, 16, 3420), text), full: [7, 15, 23, 31], window: 112, sections: [16, 24, 24], tokens: 4...16_384,
+        first: 151_652)
+      found.text.tiesEmbeddings = name.hasSuffix("3b")
+      found.text.maximumPositions = 128_000
       return found
     case "llava-onevision-0.5b":
       return onevision(make((1152, 26, 16, 4304), (896, 24, 14, 2, 4864, 152_000), image: 384), steps: 6, limit: 9)

@@ -43,6 +43,9 @@ public struct LLaVAConfiguration: Sendable, Equatable {
   /// As many patches as this many tiles have are shown of a picture at most; nil for any number.
   public var tileLimit: Int?
 
+  /// What a tower for pictures of any size has; nil for towers of one size.
+  public var windowed: WindowedVision?
+
   /// A configuration of the three parts; the image token is the first id that the decoder has no meaning for.
   public init(vision: VisionConfiguration, text: TextConfiguration, imageTokenID: Int? = nil) {
     self.vision = vision
@@ -57,8 +60,9 @@ public struct LLaVAConfiguration: Sendable, Equatable {
   ///   - textPrefix: what stands before the names of the decoder's fields there.
   /// - Throws: `ConfigurationError` naming the field.
   func validate(_ file: String, textPrefix: String = "text_config.") throws {
-    try vision.validate(file)
     try text.validate(file, textPrefix)
+    try windowed?.validate(self, file)
+    try vision.validate(file)
     try requirePositive(["projector.layers": projector.layers], file, "", limit: 9)
     guard let tiling else { return }
     if let fault = tiling.fault { throw ConfigurationError.invalid(file: file, field: "image_grid_pinpoints", reason: fault) }
@@ -75,7 +79,8 @@ public struct LLaVAConfiguration: Sendable, Equatable {
 
 extension LLaVAConfiguration: Encodable {
   enum CodingKeys: CodingKey, CaseIterable {
-    case family, vision, projector, text, imageTokenID, bosTokenID, eosTokenIDs, padTokenID, imageAspect, tiling, tileLimit
+    case family, vision, projector, text, imageTokenID, bosTokenID, eosTokenIDs, padTokenID, imageAspect, tiling, tileLimit,
+      windowed
   }
 
   /// Encodes all fields, a set in order, so that equal configurations have equal bytes (``ModelFingerprint``).
@@ -92,18 +97,21 @@ extension LLaVAConfiguration: Encodable {
     if family != .llava { try fields.encode(family, forKey: .family) }
     try fields.encodeIfPresent(tiling, forKey: .tiling)
     try fields.encodeIfPresent(tileLimit, forKey: .tileLimit)
+    try fields.encodeIfPresent(windowed, forKey: .windowed)
   }
 }
 
 extension LLaVAConfiguration {
-  /// Channels, height and width of a view of a picture, in pixels.
-  public var viewShape: [Int] { [vision.channels, vision.imageSize, vision.imageSize] }
+  /// Views, channels, height and width of a picture as the encoder takes it, in pixels.
+  public func pixelShape(of picture: PictureShape) -> [Int] {
+    [picture.views, vision.channels, picture.viewHeight, picture.viewWidth]
+  }
 
   /// The tokens of a picture, before anything is computed.
   public func layout(of picture: PictureShape) -> TokenLayout { family.layout(self, picture) }
 
   /// True where pictures have tokens by their sizes.
-  public var picturesVary: Bool { tiling != nil }
+  public var picturesVary: Bool { tiling != nil || windowed != nil }
 
   /// The picture that tables and estimates speak of where pictures vary: the only one of its sample, square, of a megapixel.
   public var usualPicture: PictureShape { shape(height: 1000, width: 1000) }
@@ -113,6 +121,10 @@ extension LLaVAConfiguration {
   /// - Parameter isAlone: false where its sample has further pictures.
   public func shape(height: Int, width: Int, isAlone: Bool = true) -> PictureShape {
     var shape = PictureShape(height: height, width: width, views: 1, viewHeight: vision.imageSize, viewWidth: vision.imageSize)
+    if let windowed {
+      let size = windowed.resolution.size(height: height, width: width)
+      (shape.viewHeight, shape.viewWidth) = (size.height, size.width)
+    }
     if let tiling { shape.views = tiling.views(height: height, width: width, isAlone: isAlone) }
     return shape
   }
@@ -131,6 +143,7 @@ extension LLaVAConfiguration {
   ///
   /// - Parameter isAlone: false where its sample has further pictures.
   public func mostTokens(isAlone: Bool) -> Int {
+    if let windowed { return windowed.resolution.mostCells }
     guard let tiling, isAlone || !tiling.onlyAlone else { return layout(of: shape(height: 1, width: 1, isAlone: false)).count }
     return TiledLayout.most(self, tiling)
   }
@@ -143,6 +156,11 @@ extension LLaVAConfiguration {
     let picture = picture ?? usualPicture
     var planned = try CompressionPlan.tokens(
       plan, layout: layout(of: picture), towerLayers: vision.computedLayers, layers: text.layers, clamped: picturesVary)
+    if let windowed {
+      let area = windowed.mergeSize * windowed.mergeSize
+      planned.patches *= area
+      planned.tower = planned.tower.map { _ in planned.patches }
+    }
     if tiling != nil {
       // Tower and projector see all patches of all views, those of margins too.
       planned.patches = picture.views * vision.patches

@@ -32,6 +32,8 @@ public struct TextConfiguration: Sendable, Equatable, Encodable {
   public var ropeTheta = 10_000.0
   /// How the rotary embedding is stretched beyond the trained context.
   public var ropeScaling = RotaryScaling.none
+  /// Frequencies of the rotary embedding that turn by time, row and column of a token, in this order; nil where all turn by its place.
+  public var ropeSections: [Int]?
   /// Longest context, in tokens.
   public var maximumPositions = 4096
   /// Biases on the query, key and value projections.
@@ -53,6 +55,9 @@ public struct TextConfiguration: Sendable, Equatable, Encodable {
     self.vocabularySize = vocabularySize
     headDimension = hiddenSize / max(1, heads)
   }
+
+  /// Axes of a token's position.
+  public var positionAxes: Int { ropeSections?.count ?? 1 }
 
   /// Throws unless the numbers fit each other.
   ///

@@ -61,7 +61,7 @@ public struct VisualSegment: Sendable {
   public var layout: TokenLayout
   /// Which of them are left, [tokens] int64; nil while all are.
   public var kept: Tensor?
-  /// Places of the rows among the picture's positions, [tokens] int64; nil for 0, 1, 2, ….
+  /// Places of the rows among the picture's positions, [tokens] int64 or [axes, tokens]; nil for 0, 1, 2, ….
   public var places: Tensor?
   /// Positions that the picture takes.
   public var positions: Int

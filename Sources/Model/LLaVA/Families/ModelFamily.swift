@@ -10,10 +10,12 @@ public struct ModelFamily: Sendable {
   public let type: String
   /// The class of transformers that reads its checkpoints.
   let architecture: String
+  /// How transformers' checkpoints name the weights.
+  var weights = WeightNames.towers
   /// A configuration of transformers' layout.
   let read: @Sendable (ConfigurationReader) throws -> LLaVAConfiguration
-  /// Fields of config.json beside those that all families have.
-  let fields: @Sendable (LLaVAConfiguration) -> [String: JSONValue]
+  /// All fields of config.json, from those of models with a tower of one size.
+  let fields: @Sendable (LLaVAConfiguration, [String: JSONValue]) -> [String: JSONValue]
   /// How pictures are prepared where a checkpoint does not say it.
   let preprocessing: @Sendable (LLaVAConfiguration) -> StoredPreprocessing
   /// The tokens of a picture.
@@ -22,13 +24,21 @@ public struct ModelFamily: Sendable {
   let encoder: @Sendable (ParameterScope, LLaVAConfiguration) throws -> any VisualEncoder
 
   /// All families that are read.
-  public static let all: [ModelFamily] = [.llava, .llavaNeXT, .llavaOnevision]
+  public static let all: [ModelFamily] = [.llava, .llavaNeXT, .llavaOnevision, .qwen25VL]
 
   /// The family that a config.json names; nil for none of these.
   static func of(_ root: JSONObject) throws -> ModelFamily? {
     let type = try root.string("model_type")
     return all.first { $0.type == type }
   }
+}
+
+/// How transformers' checkpoints name weights.
+enum WeightNames: Sendable {
+  /// `vision_tower`, `multi_modal_projector` and `language_model` beside each other.
+  case towers
+  /// `visual` inside of a language model.
+  case visual
 }
 
 extension ModelFamily: Equatable, Encodable {

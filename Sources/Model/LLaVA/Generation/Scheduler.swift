@@ -195,7 +195,8 @@ extension Scheduler {
     let positions = members.map { sequences[$0].cache?.nextPosition ?? 0 }
     return PackedBatch(
       hidden: try model.decoder.embedding.embedding(Tensor(tokens, on: model.device)),
-      positions: try Positions(Tensor(positions, on: model.device), next: positions.map { $0 + 1 }),
+      positions: try Positions(
+        Tensor(positions, on: model.device), axes: model.configuration.text.positionAxes, next: positions.map { $0 + 1 }),
       lengths: tokens.map { _ in 1 })
   }
 

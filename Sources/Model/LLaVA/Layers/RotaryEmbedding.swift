@@ -18,23 +18,28 @@ public struct RotaryEmbedding: Sendable {
   private let configuration: TextConfiguration
   private let device: Device
   private let standard: Tensor
+  /// For each frequency the axis of a position that it turns by, [D/2] int64; nil for positions of one axis.
+  private let axes: Tensor?
 
   /// The embedding of a decoder.
   public init(_ configuration: TextConfiguration, on device: Device) throws {
     self.configuration = configuration
     self.device = device
     standard = try Tensor(Self.frequencies(configuration, length: 0).map { Float($0) }, on: device)
+    let axes = configuration.ropeSections?.enumerated().flatMap { repeatElement($0.offset, count: $0.element) }
+    self.axes = try axes.map { try Tensor($0, on: device) }
   }
 
-  /// Angles for int64 positions [1, T], of one axis, of sequences whose longest has `length` tokens (dynamic scaling depends on it).
+  /// Angles for int64 positions [axes, T] of sequences whose longest has `length` tokens (dynamic scaling depends on it).
   public func angles(_ positions: Tensor, length: Int, _ dtype: DType) throws -> Angles {
-    try positions.requireShape([1, nil], "rotary positions")
+    try positions.requireShape([configuration.positionAxes, nil], "rotary positions")
     return try withoutGradient {
       var frequencies = standard
       if case .dynamic = configuration.ropeScaling, length > configuration.maximumPositions {
         frequencies = try Tensor(Self.frequencies(configuration, length: length).map { Float($0) }, on: device)
       }
-      let half = try positions.reshaped([-1, 1]).to(.float32) * frequencies.unsqueezed(0)
+      let places = try axes.map { try positions.transposed(0, 1).rows($0, 1) } ?? positions.reshaped([-1, 1])
+      let half = try places.to(.float32) * frequencies.unsqueezed(0)
       let full = try concatenate([half, half], 1).unsqueezed(1)
       return Angles(cosine: try full.cos().to(dtype), sine: try full.sin().to(dtype))
     }

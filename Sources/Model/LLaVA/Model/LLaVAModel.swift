@@ -72,7 +72,8 @@ public struct LLaVAModel: Sendable {
       }
     }
     return PackedBatch(
-      hidden: try concatenate(pieces), positions: try plan.positions(segments, on: device), lengths: plan.lengths,
+      hidden: try concatenate(pieces), positions: try plan.positions(segments, axes: configuration.text.positionAxes, on: device),
+      lengths: plan.lengths,
       images: plan.images, labels: try plan.labels.map { try Tensor($0, on: device) })
   }
 

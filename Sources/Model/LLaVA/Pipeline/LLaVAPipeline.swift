@@ -35,7 +35,7 @@ public struct LLaVAPipeline: Sendable {
   ) throws -> LLaVAPipeline {
     let reader = try CheckpointReader(folder, dtype: dtype, device: device)
     var configuration = reader.configuration
-    let tokenizer = try TokenizerLoader.load(from: folder)
+    let tokenizer = try configuration.framed(TokenizerLoader.load(from: folder))
     let template = try TemplateChoice(folder, configuration, named: template, tokenizer: tokenizer).template
     let preprocessor = try preprocessor(reader)
     // What the template ends answers with ends them here, whatever the other files say.
@@ -51,13 +51,16 @@ public struct LLaVAPipeline: Sendable {
     let configuration = reader.configuration
     let (size, vision) = (configuration.vision.imageSize, configuration.vision)
     if let url = try ConfigurationReader(reader.folder).preprocessingFile() {
-      let preprocessor = try ImagePreprocessor(contentsOf: url, aspect: configuration.imageAspect, tiling: configuration.tiling)
-      guard preprocessor.imageSize == size else {
+      let preprocessor = try ImagePreprocessor(
+        contentsOf: url, aspect: configuration.imageAspect, tiling: configuration.tiling,
+        resolution: configuration.windowed?.resolution)
+      guard configuration.windowed != nil || preprocessor.imageSize == size else {
         throw ConfigurationError.invalid(
           file: url.path, field: "crop_size", reason: "\(preprocessor.imageSize) differs from the tower's image_size \(size)")
       }
       return preprocessor
     }
+    if let resolution = configuration.windowed?.resolution { return ImagePreprocessor(resolution) }
     if let tiling = configuration.tiling {
       return ImagePreprocessor(tiling, mean: vision.standardMean, std: vision.standardStd)
     }
@@ -105,6 +108,13 @@ public struct LLaVAPipeline: Sendable {
   }
 }
 
+extension LLaVAConfiguration {
+  /// A tokenizer that puts around pictures what the model wants there.
+  public func framed(_ tokenizer: any Tokenizer) -> any Tokenizer {
+    windowed.map { FramedTokenizer(tokenizer, before: [$0.startTokenID], after: [$0.endTokenID]) } ?? tokenizer
+  }
+}
+
 extension LLaVAPipeline {
   /// A picture as the model sees it, for people to look at, and its tokens; the last of the grids covers it.
   ///
@@ -115,7 +125,7 @@ extension LLaVAPipeline {
   public func shown(_ image: RGBImage, of count: Int, side: Int) throws -> (view: RGBImage, layout: TokenLayout) {
     let shape = preprocessor.shape(height: image.height, width: image.width, isAlone: count == 1)
     let layout = model.configuration.layout(of: shape)
-    if shape.views > 1, let grid = layout.grids.last, grid.patches > 0 {
+    if shape.views > 1 || preprocessor.resolution != nil, let grid = layout.grids.last, grid.patches > 0 {
       // As many pixels for each patch along both sides, as its patches are.
       let patch = max(1, side / max(grid.rows, grid.columns))
       return (image.resized(width: patch * grid.columns, height: patch * grid.rows), layout)

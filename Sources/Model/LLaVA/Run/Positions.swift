@@ -16,8 +16,10 @@ public struct Positions: Sendable {
     self.next = next
   }
 
-  /// Positions [T] of one axis.
-  public init(_ positions: Tensor, next: [Int]) throws { self.init(rotary: try positions.unsqueezed(0), next: next) }
+  /// Positions [T], the same on all axes.
+  public init(_ positions: Tensor, axes: Int = 1, next: [Int]) throws {
+    self.init(rotary: try positions.unsqueezed(0).expanded([axes, positions.count]), next: next)
+  }
 
   /// Those of some rows of the batch, by int64 index; samples go on where they did.
   func rows(_ indices: Tensor) throws -> Positions { Positions(rotary: try rotary.rows(indices, 1), next: next) }

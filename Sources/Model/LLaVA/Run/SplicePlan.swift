@@ -115,13 +115,19 @@ struct SplicePlan {
   }
 
   /// Where the rows stand.
-  func positions(_ segments: [[VisualSegment]], on device: Device) throws -> Positions {
-    var all = try Tensor(positions, on: device)
+  ///
+  /// - Parameter axes: of each position; text is at the same place on all of them.
+  func positions(_ segments: [[VisualSegment]], axes: Int, on device: Device) throws -> Positions {
+    var found = try Positions(Tensor(positions, on: device), axes: axes, next: next)
     if !gaps.isEmpty {
       let rows = try Tensor(gaps.flatMap { Array($0.rows) }, on: device)
-      all = try all.scatterAddInPlace(0, rows, concatenate(gaps.compactMap { segments[$0.sample][$0.image].places }))
+      let places = try gaps.compactMap { gap in
+        try segments[gap.sample][gap.image].places.map { try $0.rank == 1 ? $0.unsqueezed(0).expanded([axes, $0.count]) : $0 }
+      }
+      found.rotary = try found.rotary.contiguous().scatterAddInPlace(
+        1, rows.unsqueezed(0).expanded([axes, rows.count]).contiguous(), concatenate(places, 1))
     }
-    return try Positions(all, next: next)
+    return found
   }
 
   static func check(_ ids: [Int], _ images: Int, _ vocabularySize: Int, _ labels: Int? = nil) throws {

@@ -25,7 +25,7 @@ struct ImageReader: Sendable {
       case .notAnImage, .unsupportedFormat: throw RecordProblem(.notAnImage, reason, path: path)
       case .tooManyBytes, .tooManyPixels: throw RecordProblem(.oversizedImage, reason, path: path)
       case .emptyFile, .noPixels, .damaged: throw RecordProblem(.damagedImage, reason, path: path)
-      case .configuration, .wrongPixelCount, .unwritable: throw error
+      case .configuration, .wrongPixelCount, .tooNarrow, .unwritable: throw error
       }
     }
   }

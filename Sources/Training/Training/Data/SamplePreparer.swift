@@ -55,6 +55,14 @@ public struct SamplePreparer: Sendable {
   }
 
   private func pictures(_ paths: [String]) throws -> [PicturePixels] {
-    try paths.map { try preprocessor.views(images.image($0), isAlone: paths.count == 1) }
+    try paths.map { path in
+      let image = try images.image(path)
+      do {
+        return try preprocessor.views(image, isAlone: paths.count == 1)
+      } catch let error as ImagingError {
+        guard case .tooNarrow = error else { throw error }
+        throw RecordProblem(.oversizedImage, error.description, path: path)
+      }
+    }
   }
 }

@@ -5,7 +5,7 @@ extension ModelFamily {
   static let llava: ModelFamily = .init(
     type: "llava", architecture: "LlavaForConditionalGeneration",
     read: { reader in try reader.towerModel(.llava, TowerModelDefaults()) },
-    fields: { c in ["image_seq_length": .int(c.vision.tokens)] },
+    fields: { c, common in common.merging(["image_seq_length": .int(c.vision.tokens)]) { $1 } },
     preprocessing: { StoredPreprocessing(whole: $0.vision) },
     layout: { c, _ in TokenLayout(c.vision.grid) },
     encoder: { root, c in

@@ -11,7 +11,9 @@ extension ModelFamily {
       configuration.tiling = try reader.tiling(configuration, onlyAlone: false, standard: canvases)
       return configuration
     },
-    fields: { c in c.tilingFields.merging(["image_seq_length": .int(c.vision.tokens)]) { $1 } },
+    fields: { c, common in
+      common.merging(c.tilingFields) { $1 }.merging(["image_seq_length": .int(c.vision.tokens)]) { $1 }
+    },
     preprocessing: { StoredPreprocessing(tiles: $0, type: "LlavaNextImageProcessor", processor: "LlavaNextProcessor") },
     layout: { c, shape in TiledLayout(c, shape).tokens },
     encoder: { root, c in try TiledPictureEncoder(root, c) })

@@ -17,8 +17,8 @@ extension ModelFamily {
       configuration.tileLimit = try tileLimit(reader.root)
       return configuration
     },
-    fields: { c in
-      c.tilingFields.merging([
+    fields: { c, common in
+      common.merging(c.tilingFields) { $1 }.merging([
         "vision_aspect_ratio": .string("\(aspectPrefix)\(c.tileLimit ?? 9)"), "video_token_index": .int(c.imageTokenID + 1),
       ]) { $1 }
     },

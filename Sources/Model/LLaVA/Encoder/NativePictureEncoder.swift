@@ -1,0 +1,75 @@
+import Compression
+import Imaging
+import Torch
+
+/// Qwen2.5-VL's way from a picture to the decoder: the tower at the picture's own resolution, then a merger that makes one token of each
+/// cell of patches, at positions of two dimensions.
+struct NativePictureEncoder: VisualEncoder {
+  private let tower: WindowedTower
+  private let norm: RMSNorm
+  private let first, second: Linear
+  private let configuration: LLaVAConfiguration
+  private let windowed: WindowedVision
+
+  init(_ root: ParameterScope, _ c: LLaVAConfiguration, _ w: WindowedVision) throws {
+    (configuration, windowed) = (c, w)
+    tower = try WindowedTower(root / "tower", c.vision, w)
+    let (merger, width) = (root / "projector", c.vision.hiddenSize * w.mergeSize * w.mergeSize)
+    norm = try RMSNorm(merger / "ln_q", c.vision.hiddenSize, epsilon: 1e-6)
+    first = try Linear(merger / "mlp" / "0", width, width, bias: true)
+    second = try Linear(merger / "mlp" / "2", width, c.text.hiddenSize, bias: true)
+  }
+
+  var computedLayers: Int { configuration.vision.layers }
+
+  /// One after the other, as their sizes differ.
+  func callAsFunction(
+    _ pictures: [PicturePixels], _ reductions: [EncoderStage], _ context: EncoderContext
+  ) throws -> [VisualSegment] {
+    if !context.towerLayers.isEmpty || reductions.contains(where: { $0.stage.site.kind == .tower }) {
+      throw CompressionError.unavailable(
+        "tokens between layers of this tower", hint: "choose behind the projector (@features) or in the decoder")
+    }
+    return try pictures.indices.flatMap { index in
+      try encoded(
+        pictures[index], reductions.map { EncoderStage($0.stage, counts: [$0.counts[index]]) }, context.of(index))
+    }
+  }
+
+  private func encoded(_ picture: PicturePixels, _ reductions: [EncoderStage], _ context: EncoderContext) throws
+    -> [VisualSegment]
+  {
+    try picture.views.requireShape([1, configuration.vision.channels, nil, nil], "a picture's views")
+    var pixels = picture.views
+    var layout = configuration.layout(of: picture.shape)
+    var rest = reductions[...]
+    if let stage = rest.first, stage.stage.site == .picture {
+      let (grid, side) = (
+        try stage.stage.resized(layout, to: stage.counts[0]), windowed.mergeSize * configuration.vision.patchSize
+      )
+      pixels = try pixels.to(.float32).resizedBicubic(grid.rows * side, grid.columns * side, antialias: true)
+      layout = TokenLayout(grid)
+      rest = rest.dropFirst()
+    }
+    let cells = try norm(tower(pixels.selected(0, 0)))
+    let rows = try second(first(cells.reshaped([cells.size(0), -1])).gelu())
+    var state = EncodedPictures(rows: try rows.unsqueezed(0), layout: layout, context: context)
+    for stage in rest { try state.reduce(stage) }
+    let grid = try layout.grid()
+    return try state.segments().map { segment in
+      var segment = segment
+      // Merged tokens stand where those stood that they stand for.
+      let places = try Self.places(grid, on: rows.device)
+      segment.places = try segment.kept.map { try places.rows($0, 1) } ?? places
+      segment.positions = max(grid.rows, grid.columns)
+      return segment
+    }
+  }
+
+  /// Time, row and column of each token, [3, tokens] int64.
+  private static func places(_ grid: TokenGrid, on device: Device) throws -> Tensor {
+    let rows = (0..<grid.rows).flatMap { row in repeatElement(row, count: grid.columns) }
+    let columns = (0..<grid.rows).flatMap { _ in 0..<grid.columns }
+    return try Tensor(Array(repeating: 0, count: grid.count) + rows + columns, [3, grid.count], on: device)
+  }
+}

@@ -1,0 +1,143 @@
+import Compression
+import Foundation
+import Torch
+
+/// Qwen2.5-VL's vision tower: patches of a picture of any size, most layers within windows, some over all of it.
+///
+/// Rows come in cells of mergeSize² patches that become one token, cell after cell. Windows are runs of cells, those of one size together,
+/// so that each size attends in one call; a token's place among the rows has no meaning for the tower.
+struct WindowedTower: Sendable {
+  private struct Layer: Sendable {
+    let norm1, norm2: RMSNorm
+    let input, output, gate, up, down: Linear
+
+    init(_ p: ParameterScope, _ c: VisionConfiguration) throws {
+      norm1 = try RMSNorm(p / "norm1", c.hiddenSize, epsilon: 1e-6)
+      input = try Linear(p / "attn" / "qkv", c.hiddenSize, 3 * c.hiddenSize, bias: true)
+      output = try Linear(p / "attn" / "proj", c.hiddenSize, c.hiddenSize, bias: true)
+      norm2 = try RMSNorm(p / "norm2", c.hiddenSize, epsilon: 1e-6)
+      gate = try Linear(p / "mlp" / "gate_proj", c.hiddenSize, c.intermediateSize, bias: true)
+      up = try Linear(p / "mlp" / "up_proj", c.hiddenSize, c.intermediateSize, bias: true)
+      down = try Linear(p / "mlp" / "down_proj", c.intermediateSize, c.hiddenSize, bias: true)
+    }
+
+    /// x [rows, hiddenSize], whose windows of equal sizes lie together: how many there are of each size, and their rows.
+    func callAsFunction(
+      _ x: Tensor, _ heads: Int, _ angles: RotaryEmbedding.Angles, windows: [(count: Int, rows: Int)]
+    ) throws -> Tensor {
+      let (rows, width) = (x.size(0), x.size(1))
+      let parts = try input(norm1(x)).reshaped([rows, 3, heads, width / heads])
+      func turned(_ part: Int) throws -> Tensor {
+        let own = try parts.selected(1, part)
+        return try own.to(.float32).rotatingHalves(angles.cosine, angles.sine).to(own.dtype)
+      }
+      let (queries, keys, values) = (try turned(0), try turned(1), try parts.selected(1, 2))
+      var first = 0
+      let mixed = try windows.map { count, size in
+        defer { first += count * size }
+        func part(_ t: Tensor) throws -> Tensor {
+          try t.narrow(0, from: first, length: count * size).reshaped([count, size, heads, width / heads]).transposed(1, 2)
+        }
+        return try attendToAll(part(queries), part(keys), part(values)).transposed(1, 2).reshaped([count * size, width])
+      }
+      let y = try x + output(concatenate(mixed))
+      let inner = try norm2(y)
+      return try y + down(gate(inner).gating(up(inner)))
+    }
+  }
+
+  private let vision: VisionConfiguration
+  private let windowed: WindowedVision
+  /// [hiddenSize, channels, temporalPatchSize, patchSize, patchSize].
+  private let patchEmbedding: Tensor
+  private let layers: [Layer]
+
+  init(_ p: ParameterScope, _ c: VisionConfiguration, _ w: WindowedVision) throws {
+    (vision, windowed) = (c, w)
+    patchEmbedding = try (p / "patch_embed" / "proj")(
+      "weight", [c.hiddenSize, c.channels, w.temporalPatchSize, c.patchSize, c.patchSize])
+    layers = try (0..<c.layers).map { try Layer(p / "blocks" / "\($0)", c) }
+  }
+
+  /// Pixels [channels, height, width], both sides multiples of a cell's, to [cells, mergeSize², hiddenSize] in raster order of the cells.
+  ///
+  /// - Throws: `TorchError` for pixels of another shape.
+  func callAsFunction(_ pixels: Tensor) throws -> Tensor {
+    let (merge, patch) = (windowed.mergeSize, vision.patchSize)
+    let side = merge * patch
+    let grid = TokenGrid(rows: pixels.size(1) / side, columns: pixels.size(2) / side)
+    try pixels.requireShape([vision.channels, grid.rows * side, grid.columns * side], "image pixels")
+    let order = WindowOrder(grid, side: max(1, windowed.windowSize / side))
+    let cells = try Tensor(order.cells, on: pixels.device)
+    let area = merge * merge
+    var x = try linear(
+      patchRows(pixels.to(patchEmbedding.dtype)), patchEmbedding.reshaped([vision.hiddenSize, -1]), nil)
+    x = try x.reshaped([grid.count, area, -1]).rows(cells).reshaped([grid.count * area, -1])
+    let angles = try angles(order.cells, grid, on: pixels.device)
+    let windows = order.windows.map { (count: $0.count, rows: $0.cells * area) }
+    for (index, layer) in layers.enumerated() {
+      let isFull = windowed.fullAttentionLayers.contains(index)
+      x = try layer(x, vision.heads, angles, windows: isFull ? [(1, grid.count * area)] : windows)
+    }
+    return try x.reshaped([grid.count, area, -1]).rows(Tensor(order.inverse, on: pixels.device))
+  }
+
+  /// Patches in cells, cells in raster order: [patches, channels · temporalPatchSize · patchSize²]; a picture is two frames of a film that
+  /// stands still.
+  func patchRows(_ pixels: Tensor) throws -> Tensor {
+    let (merge, patch, frames) = (windowed.mergeSize, vision.patchSize, windowed.temporalPatchSize)
+    let (rows, columns) = (pixels.size(1) / (merge * patch), pixels.size(2) / (merge * patch))
+    let patches = try pixels.reshaped([vision.channels, rows, merge, patch, columns, merge, patch])
+      .permuted([1, 4, 2, 5, 0, 3, 6])
+    let area = patch * patch
+    return try patches.reshaped([-1, vision.channels, 1, area]).expanded([
+      rows * columns * merge * merge, vision.channels, frames, area,
+    ])
+    .reshaped([rows * columns * merge * merge, vision.channels * frames * area])
+  }
+
+  /// Angles of all patches, cell after cell: half of a head turns by the row and half by the column, in float32.
+  private func angles(_ cells: [Int], _ grid: TokenGrid, on device: Device) throws -> RotaryEmbedding.Angles {
+    let merge = windowed.mergeSize
+    let half = vision.hiddenSize / vision.heads / 2
+    let frequencies = stride(from: 0, to: half, by: 2).map { Float(1 / pow(10_000, Double($0) / Double(half))) }
+    var places: [Float] = []
+    for cell in cells {
+      let (row, column) = (cell / grid.columns * merge, cell % grid.columns * merge)
+      for y in 0..<merge { for x in 0..<merge { places += [Float(row + y), Float(column + x)] } }
+    }
+    let turns = try Tensor(places, [places.count / 2, 2, 1], on: device) * Tensor(frequencies, on: device).reshaped([1, 1, -1])
+    let one = try turns.reshaped([places.count / 2, half])
+    let full = try concatenate([one, one], 1).unsqueezed(1)
+    return RotaryEmbedding.Angles(cosine: try full.cos(), sine: try full.sin())
+  }
+}
+
+/// The cells of a grid in windows of at most side × side, windows of one shape together.
+struct WindowOrder: Sendable, Equatable {
+  /// How many windows there are of so many cells.
+  struct Group: Sendable, Equatable {
+    var count: Int
+    let cells: Int
+  }
+
+  /// Cells in the order of the windows, by their places in the grid.
+  private(set) var cells: [Int] = []
+  /// Windows in that order; those beside each other have equal sizes.
+  private(set) var windows: [Group] = []
+  /// For each cell of the grid its place in that order.
+  let inverse: [Int]
+
+  init(_ grid: TokenGrid, side: Int) {
+    func parts(_ count: Int) -> [Range<Int>] { stride(from: 0, to: count, by: side).map { $0..<min($0 + side, count) } }
+    let all = parts(grid.rows).flatMap { rows in parts(grid.columns).map { (rows: rows, columns: $0) } }
+    let sizes = Dictionary(grouping: all) { $0.rows.count * $0.columns.count }
+    for (size, members) in sizes.sorted(by: { $0.key > $1.key }) {
+      windows.append(Group(count: members.count, cells: size))
+      for window in members { cells += window.rows.flatMap { row in window.columns.map { row * grid.columns + $0 } } }
+    }
+    var inverse = cells
+    for (place, cell) in cells.enumerated() { inverse[cell] = place }
+    self.inverse = inverse
+  }
+}
