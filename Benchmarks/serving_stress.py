@@ -59,7 +59,7 @@ def overload(server: EpicServer, binary: Path, pictures: Pictures, stress: Stres
     refused = whole["failures"].get("429", 0)
     others = {status: count for status, count in whole["failures"].items() if status != "429"}
     print(f"\nOverload: {rate:.2f} requests/s for {seconds:.0f} s, three times what it bears with all tokens; budget auto, degraded under load, target {target:.0f} ms.")
-    print(f"{whole['completed']} of {requests} answered, {refused} refused with 429, {sum(others.values())} otherwise {others or ''}; the answered ones' TTFT p50 {whole['ttft']['p50']:.0f} ms, p99 {whole['ttft']['p99']:.0f} ms; {report['seconds']:.0f} s in all; memory of the second half at most {growth:.3f} times that of the second quarter.")
+    print(f"{whole['completed']} of {requests} answered, {refused} refused with 429, {sum(others.values())} failed otherwise{f' {others}' if others else ''}; the answered ones' TTFT p50 {whole['ttft']['p50']:.0f} ms, p99 {whole['ttft']['p99']:.0f} ms; {report['seconds']:.0f} s in all; memory of the second half at most {growth:.3f} times that of the second quarter.")
     return not others and whole["ttft"]["p99"] <= target and growth < 1.03
 
 

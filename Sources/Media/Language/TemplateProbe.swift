@@ -36,8 +36,9 @@ struct TemplateProbe {
 
   /// How each role's messages hold content, and what stands for a picture.
   ///
-  /// A list of parts is tried first. It will not do where the words do not appear, where they appear as Python writes a list, or where
-  /// the user's picture leaves no mark; then content is a string.
+  /// A list of parts is tried first. It will not do where the template ends with an error, where the words do not appear, where they
+  /// appear as Python writes a list, or where the user's picture leaves no mark; then content is a string. An error of the template
+  /// itself comes again when the user's content is a string, and is thrown then.
   func contents(_ marks: [String]) throws -> (contents: [TemplateMessage.Role: ChatTemplate.Content], imageMark: String) {
     var found: [TemplateMessage.Role: ChatTemplate.Content] = [:]
     var imageMark = imageTag

@@ -25,7 +25,7 @@ public struct TemplateChoice: Sendable, Equatable {
       self.template = own?.name == name ? own ?? template : template
       return
     }
-    // A model whose image token is none of the tokenizer's has another mark, or none.
+    // A number that the tokenizer does not know is no error: such a model's pictures have another mark in the template, or none.
     let mark = try? tokenizer?.decode([configuration.imageTokenID], skipSpecialTokens: false)
     let marks = [mark].compactMap(\.self).filter { !$0.isEmpty }
     if let chat = try ChatTemplate.read(from: folder, imageMarks: marks, tokenizer: tokenizer) {
