@@ -42,6 +42,7 @@ class Load:
     concurrency: int | None = None
     rate: float | None = None
     budget: str = "default"
+    on_overload: str | None = None
     seed: int = 0
 
 
@@ -97,6 +98,8 @@ class Server:
         command += ["--concurrency", load.concurrency] if load.concurrency else ["--rate", load.rate]
         if load.budget != "default":
             command += ["--budgets", load.budget]
+        if load.on_overload:
+            command += ["--on-overload", load.on_overload]
         return run_json(command + self.options() + list(more) + ["--image", *load.pictures])
 
 

@@ -43,7 +43,7 @@ def overload(server: EpicServer, binary: Path, pictures: Pictures, stress: Stres
     """Three times the load that can be borne, all pictures new; what becomes of it, and whether it is as it should be."""
     rate = 3 * stress.capacity
     requests = int(rate * seconds)
-    load = Load(pictures.new(-(-requests // 4)), requests, stress.words, stress.new_tokens, rate=rate, budget="auto")
+    load = Load(pictures.new(-(-requests // 4)), requests, stress.words, stress.new_tokens, rate=rate, budget="auto", on_overload="degrade")
     memory, ended = [], threading.Event()
     def watch() -> None:
         while not ended.wait(0.25):

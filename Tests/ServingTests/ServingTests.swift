@@ -1,4 +1,5 @@
 import ChatProtocol
+import Engine
 import Foundation
 import Imaging
 import LLaVA
@@ -184,10 +185,40 @@ import Testing
       #expect(
         rejected.status == 200
           || rejected.status == 429 && rejected.code == "overloaded" && rejected.headers["retry-after"] != nil)
+      // Nobody else makes it wait, so it is answered however long it takes.
       let degraded = try await ask("\"budget\":16,\"min\":8,\"on_overload\":\"degrade\"")
       #expect(degraded.status == 200 && (kept(degraded) == 16 || kept(degraded) == 8 && reason(degraded) == "degraded"))
       let auto = try await ask("\"budget\":\"auto\",\"max\":8")
       #expect(auto.status == 200 && (kept(auto) ?? 0) <= 8 && reason(auto) == "auto")
+    }
+  }
+
+  /// Behind others that keep it waiting too long a request is degraded, and refused where even that is too late, unless it would wait.
+  @Test func whatWouldComeTooLateIsRefusedAtOnce() async throws {
+    try await withServer { server in
+      func ask(_ options: String) async throws -> HTTPReply {
+        try await server.chat(Body.picture(Body.uri(Body.house), "\"visual_tokens\":{\(options),\"target_ttft_ms\":60000}"))
+      }
+      // Now it is known how long things take.
+      #expect(try await ask("\"budget\":16").status == 200)
+      var others: Backlog.Entry? = server.server.backlog.enter(.init(rows: 1e12, pictures: 0), expected: 1, isTelling: false)
+      for options in [
+        "\"budget\":16,\"on_overload\":\"degrade\"", "\"budget\":\"auto\",\"on_overload\":\"degrade\"",
+        "\"budget\":4,\"on_overload\":\"reject\"",
+      ] {
+        let refused = try await ask(options)
+        #expect(refused.status == 429 && refused.code == "overloaded", "\(options)")
+        #expect(refused.headers["retry-after"].flatMap { Int($0) } == 60, "\(options)")
+      }
+      #expect(try await ask("\"budget\":16").status == 200 && others != nil)
+      let auto = try await ask("\"budget\":\"auto\"")
+      let images = (auto.json?["visual_tokens"] as? [String: Any])?["images"] as? [[String: Any]]
+      #expect(auto.status == 200 && images?.first?["kept"] as? Int == 4)
+      others = nil
+      #expect(try await ask("\"budget\":4,\"on_overload\":\"degrade\"").status == 200)
+      #expect(try await ask("\"budget\":4,\"on_overload\":\"reject\"").status == 200)
+      #expect(try await server.isEmptied())
+      #expect(server.server.backlog.total.requests == 0)
     }
   }
 }

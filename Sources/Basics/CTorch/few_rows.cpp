@@ -4,6 +4,9 @@
 #include "shim.h"
 #include "vectors.h"
 
+using shim::half_floats;
+using shim::half_words;
+
 // Marked clones must be plain functions with external linkage.
 SHIM_CLONES void ct_dots_1x4(const float *x, const uint16_t *w, int64_t in, float *out) {
 #pragma clang fp contract(fast)
@@ -13,28 +16,62 @@ SHIM_CLONES void ct_dots_4x2(const float *x, const uint16_t *w, int64_t in, floa
 #pragma clang fp contract(fast)
   shim::dots<4, 2>(x, w, in, out);
 }
-SHIM_CLONES void ct_dots_2x2(const float *x, const uint16_t *w, int64_t in, float *out) {
-#pragma clang fp contract(fast)
-  shim::dots<2, 2>(x, w, in, out);
-}
 SHIM_CLONES void ct_dots_1x1(const float *x, const uint16_t *w, int64_t in, float *out) {
 #pragma clang fp contract(fast)
   shim::dots<1, 1>(x, w, in, out);
 }
+SHIM_CLONES void ct_half_dots_3x3(const float *x, const uint16_t *w, int64_t in, float *out) {
+#pragma clang fp contract(fast)
+  shim::dots<3, 3, half_floats, half_words>(x, w, in, out);
+}
+SHIM_CLONES void ct_half_dots_2x3(const float *x, const uint16_t *w, int64_t in, float *out) {
+#pragma clang fp contract(fast)
+  shim::dots<2, 3, half_floats, half_words>(x, w, in, out);
+}
+SHIM_CLONES void ct_half_dots_1x3(const float *x, const uint16_t *w, int64_t in, float *out) {
+#pragma clang fp contract(fast)
+  shim::dots<1, 3, half_floats, half_words>(x, w, in, out);
+}
+SHIM_CLONES void ct_half_dots_1x1(const float *x, const uint16_t *w, int64_t in, float *out) {
+#pragma clang fp contract(fast)
+  shim::dots<1, 1, half_floats, half_words>(x, w, in, out);
+}
 
 namespace {
 
-constexpr int64_t outputs_at_once = 4;
+// Rows and outputs whose sums stay in registers.
+struct Tile {
+  int64_t rows, outputs;
+  void (*dots)(const float *x, const uint16_t *w, int64_t in, float *out);
+};
 
-// The sums of four rows fit into the registers of AVX-512 alone.
-int64_t rows_at_once() {
+// How a product is cut into tiles, by the registers of this processor: those of AVX-512 are 32 of 16 floats, those of AVX2 16 of 8.
+struct Tiles {
+  // Outputs that all rows pass over while their weights stay in the nearest cache.
+  int64_t outputs;
+  Tile single;
+  // By the number of rows that are left, up to 4.
+  Tile by_rows[5];
+
+  static const Tiles &of_this_processor() {
+    static const Tile wide1{1, 4, ct_dots_1x4}, wide4{4, 2, ct_dots_4x2};
+    static const Tile half1{1, 3, ct_half_dots_1x3}, half2{2, 3, ct_half_dots_2x3}, half3{3, 3, ct_half_dots_3x3};
+    static const Tiles wide{4, {1, 1, ct_dots_1x1}, {{}, wide1, wide1, wide1, wide4}};
+    // Four rows that are left are two and two, and not three and one.
+    static const Tiles half{3, {1, 1, ct_half_dots_1x1}, {{}, half1, half2, half3, half2}};
 #if defined(__x86_64__)
-  static const bool wide = __builtin_cpu_supports("avx512f");
-  return wide ? 4 : 2;
+    static const bool is_wide = __builtin_cpu_supports("avx512f");
+    return is_wide ? wide : half;
 #else
-  return 2;
+    return half;
 #endif
-}
+  }
+
+  const Tile &tile(int64_t left) const {
+    if (left <= 4) return by_rows[left];
+    return by_rows[4].rows == 4 ? by_rows[4] : by_rows[3];
+  }
+};
 
 struct Product {
   const float *x;
@@ -48,29 +85,25 @@ struct Product {
     y[row * outputs + n] = at::BFloat16(bias ? sum + static_cast<float>(bias[n]) : sum);
   }
 
-  // Outputs from `begin` up to `end` of all rows. A block of weights stays in the nearest cache while the rows pass over it.
+  void compute(int64_t row, int64_t n, const Tile &tile) const {
+    float sums[9];
+    tile.dots(x + row * in, w + n * in, in, sums);
+    for (int64_t i = 0; i < tile.rows * tile.outputs; ++i) store(row + i / tile.outputs, n + i % tile.outputs, sums[i]);
+  }
+
+  // Outputs from `begin` up to `end` of all rows.
   void compute(int64_t begin, int64_t end) const {
-    float sums[8];
-    const int64_t tile = rows_at_once();
+    const Tiles &tiles = Tiles::of_this_processor();
     int64_t n = begin;
-    for (; n + outputs_at_once <= end; n += outputs_at_once) {
-      int64_t row = 0;
-      for (; row + tile <= rows; row += tile) {
-        for (int64_t half = n; half < n + outputs_at_once; half += 2) {
-          (tile == 4 ? ct_dots_4x2 : ct_dots_2x2)(x + row * in, w + half * in, in, sums);
-          for (int64_t i = 0; i < 2 * tile; ++i) store(row + i / 2, half + i % 2, sums[i]);
-        }
-      }
-      for (; row < rows; ++row) {
-        ct_dots_1x4(x + row * in, w + n * in, in, sums);
-        for (int64_t i = 0; i < outputs_at_once; ++i) store(row, n + i, sums[i]);
+    for (; n + tiles.outputs <= end; n += tiles.outputs) {
+      for (int64_t row = 0; row < rows;) {
+        const Tile &tile = tiles.tile(rows - row);
+        for (int64_t part = n; part < n + tiles.outputs; part += tile.outputs) compute(row, part, tile);
+        row += tile.rows;
       }
     }
     for (; n < end; ++n) {
-      for (int64_t row = 0; row < rows; ++row) {
-        ct_dots_1x1(x + row * in, w + n * in, in, sums);
-        store(row, n, sums[0]);
-      }
+      for (int64_t row = 0; row < rows; ++row) compute(row, n, tiles.single);
     }
   }
 };
@@ -98,6 +131,7 @@ int32_t ct_linear_few_rows(ct_tensor x, ct_tensor w, ct_tensor bias, ct_tensor *
     Product product{static_cast<const float *>(wide.const_data_ptr()), rows, static_cast<const uint16_t *>(weight.const_data_ptr()), in,
                     out_features, bias ? static_cast<const at::BFloat16 *>(bias->value.const_data_ptr()) : nullptr, y.mutable_data_ptr<at::BFloat16>()};
     // Shares are multiples of the block, and none is smaller than what a thread's start costs.
+    int64_t outputs_at_once = Tiles::of_this_processor().outputs;
     int64_t blocks = (out_features + outputs_at_once - 1) / outputs_at_once;
     int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, in * rows * outputs_at_once));
     shim::share(blocks, grain, [&](int64_t begin, int64_t end) {

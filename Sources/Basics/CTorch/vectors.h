@@ -60,34 +60,46 @@ inline void join_pairs(const float *from, int64_t count, Narrow *to) {
   for (; k < count; ++k) to[k] = Narrow(from[k]);
 }
 
+typedef float half_floats __attribute__((vector_size(lanes * 2)));
+typedef uint32_t half_words __attribute__((vector_size(lanes * 2)));
+
 // The sum of all lanes, as a tree.
-SHIM_INLINE float sum_of(const floats &v) {
-  typedef float half __attribute__((vector_size(32)));
+SHIM_INLINE float sum_of(const half_floats &h) {
   typedef float quarter __attribute__((vector_size(16)));
-  half h = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
   quarter q = __builtin_shufflevector(h, h, 0, 1, 2, 3) + __builtin_shufflevector(h, h, 4, 5, 6, 7);
   return (q[0] + q[2]) + (q[1] + q[3]);
 }
+SHIM_INLINE float sum_of(const floats &v) {
+  half_floats h = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  return sum_of(h);
+}
 
 // Dot products of R rows of x, `in` apart and in the order of split_pairs, with N rows of w: out[r * N + n].
-template <int R, int N>
+//
+// Sums are `floats` or `half_floats` long. Where a register holds `half_floats` alone, these let larger tiles stay in registers. A sum is
+// added up in the same order in tiles of all sizes, so a row's result does not depend on how many others there are.
+template <int R, int N, typename Floats = floats, typename Words = words>
 SHIM_INLINE void dots(const float *x, const uint16_t *w, int64_t in, float *out) {
-  floats sums[R][N] = {};
+  constexpr int64_t length = sizeof(Floats) / sizeof(float);
+  Floats sums[R][N] = {};
   int64_t k = 0;
   for (; k + pairs <= in; k += pairs) {
-    for (int n = 0; n < N; ++n) {
-      const uint16_t *p = w + n * in + k;
-      // The rows that come next; the processor's own guesses keep memory half idle.
-      __builtin_prefetch(p + N * in);
-      words both;
-      load(both, p);
-      floats low = (floats)(both << 16), high = (floats)(both & 0xffff0000u);
-      for (int r = 0; r < R; ++r) {
-        floats even, odd;
-        load(even, x + r * in + k);
-        load(odd, x + r * in + k + lanes);
-        sums[r][n] += even * low;
-        sums[r][n] += odd * high;
+    // The rows that come next; the processor's own guesses keep memory half idle.
+    for (int n = 0; n < N; ++n) __builtin_prefetch(w + (N + n) * in + k);
+    for (int64_t part = 0; part < lanes; part += length) {
+      // First all low halves and then all high ones, so that few registers are in use at a time.
+      Floats some[R];
+      Words both[N];
+      for (int r = 0; r < R; ++r) load(some[r], x + r * in + k + part);
+      for (int n = 0; n < N; ++n) {
+        load(both[n], w + n * in + k + 2 * part);
+        Floats low = (Floats)(both[n] << 16);
+        for (int r = 0; r < R; ++r) sums[r][n] += some[r] * low;
+      }
+      for (int r = 0; r < R; ++r) load(some[r], x + r * in + k + lanes + part);
+      for (int n = 0; n < N; ++n) {
+        Floats high = (Floats)(both[n] & 0xffff0000u);
+        for (int r = 0; r < R; ++r) sums[r][n] += some[r] * high;
       }
     }
   }

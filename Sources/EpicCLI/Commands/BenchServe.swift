@@ -14,6 +14,11 @@ struct BenchServe: AsyncParsableCommand {
       the others. TTFT is the time to the first token, TPOT the mean for each further one, ITL between two, E2E to the end.
       """)
 
+  enum OnOverload: String, ExpressibleByArgument, CaseIterable {
+    case queue, degrade, reject
+    static let listed = "queue, degrade (fewer visual tokens), or reject"
+  }
+
   @Option(help: "Where the server is.")
   var url = "http://127.0.0.1:8000"
 
@@ -44,6 +49,11 @@ struct BenchServe: AsyncParsableCommand {
 
   @Option(help: ArgumentHelp("Budgets of the requests in turn: numbers, auto, or default to say nothing.", valueName: "list"))
   var budgets = "default"
+
+  @Option(
+    help: ArgumentHelp(
+      "What the server is to do where its target for the first token would be missed: \(OnOverload.listed).", valueName: "what"))
+  var onOverload: OnOverload?
 
   @Option(parsing: .upToNextOption, help: ArgumentHelp("Pictures that are asked about.", valueName: "file"))
   var image: [String] = []
@@ -82,8 +92,9 @@ struct BenchServe: AsyncParsableCommand {
     ] where !(1e-3...1e6).contains(value) {
       throw ValidationError("--\(name) is \(value), expected 0.001...1000000")
     }
-    if standardFields, budgets != "default" {
-      throw ValidationError("--budgets are no field of OpenAI's; leave --budgets or --standard-fields out")
+    for (name, isGiven) in [("budgets", budgets != "default"), ("on-overload", onOverload != nil)] where standardFields && isGiven
+    {
+      throw ValidationError("--\(name) is no field of OpenAI's; leave --\(name) or --standard-fields out")
     }
     for word in budgets.split(separator: ",", omittingEmptySubsequences: false)
     where word != "default" && word != "auto" && Int(word) == nil {
@@ -97,6 +108,7 @@ struct BenchServe: AsyncParsableCommand {
     (plan.model, plan.hasStandardFieldsOnly) = (servedModel, standardFields)
     plan.arrival = rate.map { .open(rate: $0, burstiness: burstiness) } ?? .closed(concurrency: concurrency ?? 1)
     plan.budgets = budgets.split(separator: ",").map { $0 == "default" ? nil : String($0) }
+    plan.onOverload = onOverload?.rawValue
     (plan.questions, plan.words, plan.newTokens, plan.seed) = (questions, words, newTokens, seed)
     (plan.goodFirst, plan.goodEach) = (goodTtft, goodTpot)
     plan.pictures = try image.map { path in

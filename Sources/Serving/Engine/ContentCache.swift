@@ -18,6 +18,9 @@ struct ContentCache<Value> {
 
   init(limit: Int) { self.limit = limit }
 
+  /// Whether there is a value, without counting as a look-up.
+  func contains(_ key: String) -> Bool { entries[key] != nil }
+
   /// The value of a key.
   mutating func value(_ key: String) -> Value? {
     queries += 1

@@ -19,6 +19,9 @@ public final class Engine: Sendable {
   /// Where pictures are decoded and prepared.
   public let pictures: WorkPool
 
+  /// What has to be done before the first tokens of those that are inside.
+  public let backlog = Backlog()
+
   private let inbox: Inbox
   private let figures: Mutex<EngineFigures>
 

@@ -6,8 +6,8 @@ import Torch
 /// What the engine's thread does: one turn after the other.
 struct EngineLoop {
   /// An answer on its way.
-  private struct Live {
-    let job: Job
+  struct Live {
+    var job: Job
     let reply: Reply
     var stream: AnswerStream
     /// Its number in the scheduler; nil while its pictures are being encoded.
@@ -16,22 +16,29 @@ struct EngineLoop {
     var cachedPictures: [Bool] = []
     var cachedRows = 0
     var prefixKey: String?
-    /// Share of its rows that a decoder layer sees on average.
-    let share: Double
+    /// What its pictures and its prompt up to their end follow from, where that can be shared.
+    let featureKeys: [String]
+    let prefix: (key: String, ids: Int)?
+    /// Rows of its prompt at the decoder's first layer.
+    let rows: PromptRows
     let started = ContinuousClock.now
     var firstToken: ContinuousClock.Instant?
     /// True once a stop string was seen, or the reader is gone.
     var isStopped = false
   }
 
-  private let pipeline: LLaVAPipeline
-  private let options: EngineOptions
-  private var scheduler: Scheduler
-  private var live: [Live] = []
-  private var features: ContentCache<VisualSegment>
-  private var prefixes: ContentCache<PromptPrefix>
-  private(set) var figures = EngineFigures()
-  private var model: LLaVAModel { pipeline.model }
+  let pipeline: LLaVAPipeline
+  let options: EngineOptions
+  private(set) var scheduler: Scheduler
+  private(set) var live: [Live] = []
+  private(set) var features: ContentCache<VisualSegment>
+  private(set) var prefixes: ContentCache<PromptPrefix>
+  var figures = EngineFigures()
+  /// Seconds that this turn has spent on encoding a picture.
+  private(set) var encodingSeconds = 0.0
+  /// When the last answer was complete; nil after a rest.
+  private var lastComplete: ContinuousClock.Instant?
+  var model: LLaVAModel { pipeline.model }
 
   init(_ pipeline: LLaVAPipeline, _ options: EngineOptions) {
     (self.pipeline, self.options) = (pipeline, options)
@@ -44,10 +51,12 @@ struct EngineLoop {
 
   /// Takes new jobs, drops those that nobody wants any more, encodes a picture, takes a step.
   mutating func turn(_ news: [(Job, Reply)]) {
+    encodingSeconds = 0
     for (job, reply) in news { add(job, reply) }
     dropUnwanted()
     encodeNext()
     if !scheduler.isIdle { step() }
+    if live.isEmpty { lastComplete = nil }
     note()
   }
 
@@ -61,19 +70,14 @@ struct EngineLoop {
 
   private mutating func add(_ job: Job, _ reply: Reply) {
     let stream = AnswerStream(pipeline.tokenizer, stopStrings: pipeline.template.stopStrings + job.stops)
-    let layouts = model.layouts(of: job.pictures.map(\.pixels))
-    let total = layouts.tokens
-    var share = 1.0
-    if !job.pictures.isEmpty, let stages = try? model.resolve(job.options.compression, [layouts]) {
-      // A plan that does not fit fails in the scheduler, with its reason.
-      let layers = model.configuration.text.layers
-      let text = job.ids.count - job.pictures.count
-      let rows = (0..<layers).reduce(0) { sum, layer in
-        sum + text + (stages.tokens(inLayer: layer, of: layouts) ?? total)
-      }
-      share = Double(rows) / Double(layers * max(1, text + total))
-    }
-    live.append(Live(job: job, reply: reply, stream: stream, share: share))
+    let isShared = job.keepsPicturesWhole && !job.pictures.isEmpty
+    // Something has to be left to read behind a prefix.
+    let prefix = isShared && options.sharedBytes > 0 ? job.prefixKey().flatMap { $0.ids < job.ids.count ? $0 : nil } : nil
+    live.append(
+      Live(
+        job: job, reply: reply, stream: stream, featureKeys: isShared ? job.pictures.indices.map(job.featureKey) : [],
+        prefix: prefix,
+        rows: PromptRows(job, model)))
     if job.pictures.isEmpty || !job.keepsPicturesWhole { schedule(live.count - 1) }
   }
 
@@ -82,12 +86,11 @@ struct EngineLoop {
     let job = live[index].job
     var shared = SharedWork()
     if job.keepsPicturesWhole, !job.pictures.isEmpty {
-      if isBeingRead(prefixOf: job) { return }
+      if isBeingRead(live[index].prefix?.key) { return }
       shared.segments = live[index].segments
       live[index].segments = []
-      // Something has to be left to read.
-      if let prefix = job.prefixKey(), prefix.ids < job.ids.count, options.sharedBytes > 0 {
-        let rows = prefix.ids - job.pictures.count + model.layouts(of: job.pictures.map(\.pixels)).tokens
+      if let prefix = live[index].prefix {
+        let rows = rows(of: job, upTo: prefix.ids)
         figures.prefixQueries += rows
         if let found = prefixes.value(prefix.key) {
           figures.prefixHits += rows
@@ -102,11 +105,13 @@ struct EngineLoop {
     live[index].id = scheduler.add(job.request, job.options, shared: shared)
   }
 
-  /// Whether another answer is reading the very same pictures now: waiting for it costs less than reading them once more.
-  private func isBeingRead(prefixOf job: Job) -> Bool {
-    guard options.sharedBytes > 0, let prefix = job.prefixKey(), prefix.ids < job.ids.count else { return false }
-    return live.contains { $0.prefixKey == prefix.key }
+  /// Rows of a prompt's beginning, which holds all its pictures.
+  private func rows(of job: Job, upTo ids: Int) -> Int {
+    ids - job.pictures.count + model.layouts(of: job.pictures.map(\.pixels)).tokens
   }
+
+  /// Whether another answer is reading the very same pictures now: waiting for it costs less than reading them once more.
+  private func isBeingRead(_ prefix: String?) -> Bool { prefix.map { key in live.contains { $0.prefixKey == key } } ?? false }
 
   private mutating func dropUnwanted() {
     // Asked once: readers go at any moment.
@@ -136,7 +141,7 @@ struct EngineLoop {
   /// Collects the rows of an answer's pictures: those that are known, and one that is not.
   private mutating func gather(_ index: Int, _ mayEncode: inout Bool) throws {
     for picture in live[index].segments.count..<live[index].job.pictures.count {
-      let key = live[index].job.featureKey(picture)
+      let key = live[index].featureKeys[picture]
       var segment = features.value(key)
       live[index].cachedPictures.append(segment != nil)
       if segment == nil {
@@ -147,7 +152,8 @@ struct EngineLoop {
         mayEncode = false
         let clock = ContinuousClock.now
         let found = try encoded(live[index].job, picture)
-        figures.note(pictureSeconds: (ContinuousClock.now - clock) / .seconds(1))
+        encodingSeconds = (ContinuousClock.now - clock) / .seconds(1)
+        figures.times.note(pictureSeconds: encodingSeconds)
         features.insert(found, key, bytes: found.byteCount)
         segment = found
       }
@@ -170,35 +176,32 @@ struct EngineLoop {
   // MARK: Steps
 
   private mutating func step() {
-    let isWriting = live.contains { $0.firstToken != nil }
-    let limit = figures.rowsPerSecond * (options.stall / .seconds(1))
-    // Without anybody to keep waiting a prompt is read as a whole.
-    scheduler.promptRowsOfStep = isWriting ? (figures.rowsPerSecond > 0 ? max(16, Int(min(limit, 1e6))) : 64) : nil
+    let writers = live.count { $0.firstToken != nil }
+    scheduler.promptRowsOfStep = promptRows(isWriting: writers > 0)
     let before = unreadRows
     let clock = ContinuousClock.now
     do {
       let events = try scheduler.step()
       // Before those that are complete are gone.
       keepPrefixes()
+      let read = before - unreadRows
       for event in events { take(event) }
+      let seconds = (ContinuousClock.now - clock) / .seconds(1)
+      figures.times.note(rows: read, answers: writers, seconds: seconds)
+      if writers > 0 { figures.longestStep = max(figures.longestStep, seconds + encodingSeconds) }
     } catch {
       lose(error)
     }
-    let seconds = (ContinuousClock.now - clock) / .seconds(1)
-    if isWriting { figures.longestStep = max(figures.longestStep, seconds) }
-    figures.note(rows: before - unreadRows, seconds: seconds)
-  }
-
-  /// Rows that are still to be read, as many as a layer sees on average.
-  private var unreadRows: Double {
-    live.reduce(0) { sum, one in sum + (one.id.map { Double(scheduler.unreadRows(of: $0)) } ?? 0) * one.share }
   }
 
   private mutating func take(_ event: Scheduler.Event) {
     switch event {
     case .token(let id, let token):
       guard let index = live.firstIndex(where: { $0.id == id }), !live[index].isStopped else { return }
-      live[index].firstToken = live[index].firstToken ?? .now
+      if live[index].firstToken == nil {
+        live[index].firstToken = .now
+        live[index].job.entry?.close()
+      }
       figures.newTokens += 1
       do {
         let (piece, stopped) = try live[index].stream.append(token)
@@ -235,6 +238,8 @@ struct EngineLoop {
         result: result, cachedRows: one.cachedRows, cachedPictures: one.cachedPictures, started: one.started,
         firstToken: one.firstToken ?? .now, ended: .now)
       one.reply.finish(.success(outcome))
+      if let lastComplete { figures.times.note(answerSeconds: (.now - lastComplete) / .seconds(1)) }
+      lastComplete = .now
     } catch {
       one.reply.finish(.failure(error))
     }
@@ -265,20 +270,6 @@ struct EngineLoop {
     }
     let gone = Set((lost.isEmpty ? live : lost).map { ObjectIdentifier($0.reply) })
     live.removeAll { gone.contains(ObjectIdentifier($0.reply)) }
-  }
-
-  private mutating func note() {
-    figures.running = live.count
-    figures.queuedRows = live.reduce(0) { sum, one in
-      let rows =
-        one.id.map(scheduler.unreadRows)
-        ?? one.job.ids.count - one.job.pictures.count
-        + model.layouts(of: one.job.pictures.map(\.pixels)).tokens
-      return sum + Double(rows) * one.share
-    }
-    figures.queuedPictures = live.reduce(0) { $0 + ($1.id == nil ? $1.job.pictures.count - $1.segments.count : 0) }
-    (figures.pictureQueries, figures.pictureHits) = (features.queries, features.hits)
-    figures.sharedBytes = features.bytes + prefixes.bytes
   }
 }
 

@@ -53,6 +53,8 @@ public struct Job: Sendable {
   public var stops: [String]
   /// Keeps what is computed from others who do not name the same word.
   public var salt: String?
+  /// Its place among those that wait for a first token; the engine keeps it up to date.
+  public var entry: Backlog.Entry?
 
   /// A job.
   public init(ids: [Int], pictures: [PreparedImage] = [], options: GenerationOptions, stops: [String] = []) {

@@ -32,6 +32,8 @@ public struct LoadPlan: Sendable {
   public var warmUp = 2
   /// Visual tokens of the requests, one after the other; nil says nothing about them.
   public var budgets: [String?] = [nil]
+  /// What the server is to do where its target would be missed: queue, degrade or reject; nil says nothing.
+  public var onOverload: String?
   /// Data URIs of pictures; none for text alone.
   public var pictures: [String] = []
   /// Questions that each picture is asked.
@@ -88,7 +90,7 @@ public struct LoadPlan: Sendable {
     return try Body(
       model: model, messages: [.init(role: "user", content: content)], max_tokens: newTokens,
       ignore_eos: hasStandardFieldsOnly ? nil : true,
-      visual_tokens: budget.map { Int($0).map(Body.Budget.tokens) ?? .word($0) }
+      visual_tokens: budget == nil && onOverload == nil ? nil : .init(budget: budget, on_overload: onOverload)
     ).jsonData()
   }
 }
@@ -105,15 +107,18 @@ private struct Body: Encodable {
     let content: [Part]
   }
   struct Options: Encodable { let include_usage = true }
-  enum Budget: Encodable {
-    case tokens(Int)
-    case word(String)
+  struct Budget: Encodable {
+    enum CodingKeys: CodingKey { case budget, on_overload }
+    let budget: String?
+    let on_overload: String?
     func encode(to encoder: any Encoder) throws {
-      var value = encoder.singleValueContainer()
-      switch self {
-      case .tokens(let tokens): try value.encode(tokens)
-      case .word(let word): try value.encode(word)
+      var values = encoder.container(keyedBy: CodingKeys.self)
+      if let budget, let tokens = Int(budget) {
+        try values.encode(tokens, forKey: .budget)
+      } else {
+        try values.encodeIfPresent(budget, forKey: .budget)
       }
+      try values.encodeIfPresent(on_overload, forKey: .on_overload)
     }
   }
   let model: String

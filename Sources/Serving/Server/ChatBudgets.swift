@@ -4,10 +4,12 @@ import LLaVA
 import Synchronization
 
 /// With how many tokens the pictures of a request are read, and why.
-struct ChatBudgets: Sendable, Equatable {
+struct ChatBudgets: Sendable {
   let counts: [Int]
   /// Of the first picture.
   let reason: BudgetLadder.Reason
+  /// Its place among those that wait for a first token.
+  let entry: Backlog.Entry
 }
 
 /// Decides on budgets: what is asked for, and what the load allows.
@@ -15,66 +17,109 @@ struct ChatBudgets: Sendable, Equatable {
 /// A number is settled here once and for all, before anything is computed or looked up by it. A picture that was read with fewer tokens than
 /// asked for, or with a number that was chosen for it, keeps that number for the further turns of its conversation.
 final class BudgetChooser: Sendable {
+  /// The numbers with which pictures were read, by address and salt, the latest ones.
+  private struct Numbers {
+    /// A number, and whether it was chosen or asked for.
+    typealias Number = (tokens: Int, isChosen: Bool)
+
+    private(set) var known: [Int: Number] = [:]
+    private var order: [Int] = []
+
+    mutating func remember(_ key: Int, _ number: Number) {
+      if known.updateValue(number, forKey: key) == nil { order.append(key) }
+      if order.count > 4096 { known[order.removeFirst()] = nil }
+    }
+  }
+
   private let model: ServedModel
+  private let engine: Engine
   private let targetTTFT: Double
-  /// The numbers that were chosen for pictures, by address and salt, the latest ones.
-  private let chosen = Mutex<(numbers: [Int: Int], order: [Int])>(([:], []))
-  private static let remembered = 4096
+  private let numbers = Mutex(Numbers())
 
-  init(_ model: ServedModel, targetTTFT: Double) { (self.model, self.targetTTFT) = (model, targetTTFT) }
+  init(_ model: ServedModel, _ engine: Engine, targetTTFT: Double) {
+    (self.model, self.engine, self.targetTTFT) = (model, engine, targetTTFT)
+  }
 
-  /// The budgets of a request.
+  /// The budgets of a request, one request after the other, so that each reckons with those before it.
   ///
-  /// - Parameters:
-  ///   - text: ids beside pictures.
-  ///   - load: what there is to do before it.
+  /// - Parameter text: ids beside pictures.
   /// - Throws: `APIError` for budgets that are not offered, or, where the request wants that, for a target that would be missed.
-  func choose(_ chat: ChatRequest, _ pictures: [ImageReference], text: Int, _ load: EngineFigures) throws -> ChatBudgets {
+  func choose(_ chat: ChatRequest, _ pictures: [ImageReference], text: Int) throws -> ChatBudgets {
+    try numbers.withLock { try choose(chat, pictures, text: text, &$0) }
+  }
+
+  private func choose(
+    _ chat: ChatRequest, _ pictures: [ImageReference], text: Int, _ numbers: inout Numbers
+  ) throws -> ChatBudgets {
     let target = (chat.visualTokens?.targetTTFT ?? targetTTFT) / 1000
-    let averages = try Dictionary(uniqueKeysWithValues: model.ladder.rungs.map { ($0.tokens, try model.average($0.tokens)) })
-    func average(_ tokens: Int) throws -> Double { try averages[tokens] ?? model.average(tokens) }
+    let onOverload = chat.visualTokens?.onOverload ?? .queue
+    let lateness = engine.backlog.lateness
     // What is said of no picture has to be right all the same.
     if pictures.isEmpty, chat.visualTokens?.budget != nil {
       _ = try model.ladder.budget(ImageReference(url: "", path: "messages"), chat.visualTokens)
     }
-    var counts: [Int] = []
+    var averages: [Int: Double] = [:]
+    for rung in model.ladder.rungs { averages[rung.tokens] = try model.average(rung.tokens) }
+    var found: [(key: Int, number: Numbers.Number)] = []
     var reasons: [BudgetLadder.Reason] = []
-    for picture in pictures {
+    var decided = Backlog.Work(rows: Double(text), pictures: 0)
+    for (index, picture) in pictures.enumerated() {
       let (budget, why) = try model.ladder.budget(picture, chat.visualTokens)
-      var reason = why
-      if budget.amount == .auto, reason == .requested { reason = .auto }
+      let asked: Int? = if case .tokens(let tokens) = budget.amount { tokens } else { nil }
+      if let asked, averages[asked] == nil { averages[asked] = try model.average(asked) }
+      func work(_ tokens: Int, pictures: Int) -> Backlog.Work {
+        let rows = Double(pictures) * (averages[tokens] ?? Double(tokens))
+        return .init(rows: decided.rows + rows, pictures: decided.pictures + pictures)
+      }
+      // Pictures behind this one are taken to be as large.
       func fits(_ tokens: Int) -> Bool {
-        let rows = Double(text) + Double(pictures.count) * (averages[tokens] ?? Double(tokens))
-        return load.expectedSeconds(rows: rows, pictures: pictures.count) <= target
+        engine.forecast(work(tokens, pictures: pictures.count - index)).seconds * lateness <= target
       }
       let key = Self.key(picture, chat)
-      let isChosen = budget.amount == .auto || chat.visualTokens?.onOverload == .degrade
-      if isChosen, let known = remembered(key), known >= budget.minimum ?? 1, known <= budget.maximum ?? model.ladder.total {
-        counts.append(known)
-        reasons.append(budget.amount == .auto ? .auto : known == asked(budget) ? reason : .degraded)
-        continue
+      let mayChange = asked == nil || onOverload == .degrade
+      let known = numbers.known[key].flatMap { number in
+        number.tokens >= budget.minimum ?? 1 && number.tokens <= budget.maximum ?? .max ? number : nil
       }
-      var tokens = model.ladder.tokens(for: budget, fits: fits)
-      if !fits(tokens) {
-        switch chat.visualTokens?.onOverload ?? .queue {
-        case .queue: break
-        case .degrade:
-          let fewer = model.ladder.degraded(budget, from: tokens, fits: fits)
-          if fewer < tokens { (tokens, reason) = (fewer, .degraded) }
-        case .reject:
-          throw APIError(
-            429, .rateLimit, code: "overloaded", param: "visual_tokens.target_ttft_ms", retryAfter: 1,
-            "the first token would come later than target_ttft_ms allows; try again, or allow fewer visual tokens")
-        }
+      var tokens: Int
+      if mayChange, let known, known.isChosen {
+        tokens = known.tokens
+      } else {
+        tokens = model.ladder.tokens(for: budget, fits: fits)
+        if onOverload == .degrade, !fits(tokens) { tokens = model.ladder.degraded(budget, from: tokens, fits: fits) }
       }
-      if isChosen { remember(key, tokens) }
-      counts.append(tokens)
-      reasons.append(reason)
+      // A picture that was read with this number is there already.
+      if known?.tokens == tokens { decided.rows += try model.averageAgain(tokens) } else { decided = work(tokens, pictures: 1) }
+      found.append((key, (tokens, mayChange)))
+      reasons.append(asked == nil ? (why == .requested ? .auto : why) : asked == tokens ? why : .degraded)
     }
-    return ChatBudgets(counts: counts, reason: reasons.first ?? .server)
+    let forecast = engine.forecast(decided)
+    try refuse(forecast, target: target, onOverload, lateness)
+    for (key, number) in found { numbers.remember(key, number) }
+    return ChatBudgets(
+      counts: found.map(\.number.tokens), reason: reasons.first ?? .server,
+      entry: engine.backlog.enter(decided, expected: forecast.seconds, isTelling: forecast.seconds > target / 4))
   }
 
-  private func asked(_ budget: VisualBudget) -> Int? { if case .tokens(let tokens) = budget.amount { tokens } else { nil } }
+  /// Refuses what would come too late, where the request wants that.
+  ///
+  /// Where even an idle server takes longer than the target for the fewest tokens, a request that may be degraded is refused only if others
+  /// make it wait as long again.
+  private func refuse(
+    _ forecast: Engine.Forecast, target: Double, _ onOverload: VisualTokensOptions.OnOverload, _ lateness: Double
+  ) throws {
+    let limit: Double
+    switch onOverload {
+    case .queue: return
+    case .degrade: limit = max(target, 2 * forecast.alone * lateness)
+    case .reject: limit = target
+    }
+    let late = forecast.seconds * lateness - limit
+    if late <= 0 { return }
+    throw APIError(
+      429, .rateLimit, code: "overloaded", param: "visual_tokens.target_ttft_ms",
+      retryAfter: max(1, Int(min(late, 60).rounded(.up))),
+      "the first token would come later than target_ttft_ms allows; try again, or allow fewer visual tokens")
+  }
 
   private static func key(_ picture: ImageReference, _ chat: ChatRequest) -> Int {
     var hasher = Hasher()
@@ -83,17 +128,5 @@ final class BudgetChooser: Sendable {
     hasher.combine(picture.budget?.minimum ?? chat.visualTokens?.budget?.minimum)
     hasher.combine(picture.budget?.maximum ?? chat.visualTokens?.budget?.maximum)
     return hasher.finalize()
-  }
-
-  private func remembered(_ key: Int) -> Int? { chosen.withLock { $0.numbers[key] } }
-
-  private func remember(_ key: Int, _ tokens: Int) {
-    chosen.withLock { chosen in
-      if chosen.numbers.updateValue(tokens, forKey: key) == nil { chosen.order.append(key) }
-      if chosen.order.count > Self.remembered {
-        let old = chosen.order.removeFirst()
-        chosen.numbers[old] = nil
-      }
-    }
   }
 }

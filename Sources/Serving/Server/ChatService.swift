@@ -21,7 +21,7 @@ final class ChatService: Sendable {
   init(_ model: ServedModel, _ engine: Engine, _ fetcher: PictureFetcher, _ options: ServerOptions) {
     (self.model, self.engine, self.fetcher, self.options) = (model, engine, fetcher, options)
     metrics = ServerMetrics(model: model.name)
-    budgets = BudgetChooser(model, targetTTFT: options.targetTTFT)
+    budgets = BudgetChooser(model, engine, targetTTFT: options.targetTTFT)
     readers = WorkPool(threads: 2, name: "readers")
   }
 
@@ -61,7 +61,7 @@ final class ChatService: Sendable {
   ///
   /// - Throws: `APIError` and what else keeps it from being answered; `CancellationError`.
   func start(_ chat: ChatRequest, _ prompt: ChatPrompt, id: String, _ pass: Admission.Pass) async throws -> ChatSession {
-    let chosen = try budgets.choose(chat, prompt.pictures, text: prompt.textCount, engine.state)
+    let chosen = try budgets.choose(chat, prompt.pictures, text: prompt.textCount)
     let plan = try model.plan(chosen.counts)
     let context = model.pipeline.model.configuration.text.maximumPositions
     let tokens = prompt.textCount + prompt.pictures.count * (try model.positions(plan, pictures: prompt.pictures.count))
@@ -79,6 +79,7 @@ final class ChatService: Sendable {
     job.options.compression = plan
     job.promptLength = prompt.promptLength
     job.salt = chat.cacheSalt
+    job.entry = chosen.entry
     metrics.note(budgets: chosen.counts)
     return ChatSession(self, chat, id: id, prompt, chosen, pictures, pass, engine.submit(job))
   }

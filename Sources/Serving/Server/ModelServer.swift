@@ -73,6 +73,9 @@ public struct ModelServer: Sendable {
     return try .tls(plain, tlsConfiguration: tls)
   }
 
+  /// What has to be computed before the first tokens of those that are inside.
+  package var backlog: Backlog { service.engine.backlog }
+
   /// What there is to do, for tests.
   package var load: (inside: Int, running: Int, bytes: Int) {
     let load = service.engine.admission.load

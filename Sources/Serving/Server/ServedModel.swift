@@ -50,6 +50,14 @@ public struct ServedModel: Sendable {
     let layers = try tokens(count).decoder
     return Double(layers.reduce(0, +)) / Double(max(1, layers.count))
   }
+
+  /// Visual tokens that a layer sees for a further question about a picture, the mean over the layers: none where the choice of tokens
+  /// does not depend on the question.
+  func averageAgain(_ count: Int) throws -> Double {
+    guard let plan = try plan([count]), plan.readsPrompt else { return 0 }
+    let layers = try tokens(count).decoder
+    return Double(layers.filter { $0 < layers[0] }.reduce(0, +)) / Double(max(1, layers.count))
+  }
 }
 
 extension BudgetLadder {

@@ -50,6 +50,9 @@ public struct DART: TokenReducer {
   /// Keys of the layer before the cut.
   public var needs: ReducerNeeds { ReducerNeeds(keys: true) }
 
+  /// Without text pivots the question decides nothing.
+  public var readsPrompt: Bool { textPivots > 0 }
+
   /// The reference's formula: min(total, pᵢ + (pᵢ + pₜ) · int((1 - ratio) · total / (pᵢ + pₜ))).
   public func count(ratio: Double, of total: Int) -> Int {
     // Numbers that come from a file may be as large as they like.

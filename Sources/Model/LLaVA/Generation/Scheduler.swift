@@ -73,10 +73,10 @@ public struct Scheduler: Sendable {
   /// Whether nothing more will come of a sequence; true for one that is not there.
   public func isFinished(_ id: Int) -> Bool { sequences.first { $0.id == id }?.isFinished ?? true }
 
-  /// Rows of a sequence's prompt that are still to be read; before it has joined it has as many as it has ids.
-  public func unreadRows(of id: Int) -> Int {
+  /// Rows of a sequence's prompt that are still to be read; nil before it has joined.
+  public func unreadRows(of id: Int) -> Int? {
     guard let sequence = sequences.first(where: { $0.id == id }), !sequence.isFinished else { return 0 }
-    guard let prompt = sequence.prompt else { return sequence.sampler == nil ? sequence.request.ids.count : 0 }
+    guard let prompt = sequence.prompt else { return sequence.sampler == nil ? nil : 0 }
     return prompt.lengths[0] - sequence.readRows
   }
 
