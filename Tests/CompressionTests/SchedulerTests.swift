@@ -22,6 +22,7 @@ import Torch
     /// The step before which it joins, and before which it is cancelled.
     let joins: Int
     let leaves: Int?
+    let rank: Int
   }
 
   private static func job(_ model: LLaVAModel, _ random: inout SplitMix) throws -> Job {
@@ -42,7 +43,20 @@ import Torch
     let leaves = Int.random(in: 0..<4, using: &random) == 0 ? joins + Int.random(in: 0...6, using: &random) : nil
     return Job(
       request: try GenerationRequest(ids: ids, pictures: PicturePixels.each(pixels)), options: options, joins: joins,
-      leaves: leaves)
+      leaves: leaves, rank: Int.random(in: 0..<3, using: &random))
+  }
+
+  @Test func promptsOfSmallerRankAreReadFirst() throws {
+    var scheduler = Scheduler(try TestModel.tiny(seed: 1), promptRowsOfStep: 10)
+    var options = GenerationOptions()
+    (options.maximumNewTokens, options.stopsAtEnd) = (1, false)
+    let request = GenerationRequest(ids: Array(3..<23))
+    let ids = [2, 1, 1, 0].map { scheduler.add(request, options, rank: $0) }
+    var order: [Int] = []
+    while !scheduler.isIdle {
+      for case .token(let id, _) in try scheduler.step() { order.append(id) }
+    }
+    #expect(order == [ids[3], ids[1], ids[2], ids[0]])
   }
 
   @Test(arguments: 0..<200) func everySequenceGetsItsOwnTokens(_ seed: Int) throws {
@@ -56,7 +70,7 @@ import Torch
     var step = 0
     while step <= jobs.map(\.joins).max() ?? 0 || !scheduler.isIdle {
       for (index, job) in jobs.enumerated() {
-        if job.joins == step { ids[index] = scheduler.add(job.request, job.options) }
+        if job.joins == step { ids[index] = scheduler.add(job.request, job.options, rank: job.rank) }
         if job.leaves == step, let id = ids[index] { scheduler.end(id) }
       }
       for event in try scheduler.step() {

@@ -42,10 +42,12 @@ public final class Backlog: Sendable {
   private struct State {
     var works: [Int: Promise] = [:]
     var nextNumber = 0
-    var lateness = Backlog.leastLateness
+    var lateness = Backlog.firstLateness
   }
 
   private let state = Mutex(State())
+  // A burst on a server that has not been busy yet was expected too soon by about this.
+  private static let firstLateness = 1.75
   private static let leastLateness = 1.2
   private static let mostLateness = 4.0
 

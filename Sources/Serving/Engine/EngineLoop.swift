@@ -7,7 +7,9 @@ import Torch
 struct EngineLoop {
   /// An answer on its way.
   struct Live {
-    var job: Job
+    /// How many came before it.
+    let number: Int
+    let job: Job
     let reply: Reply
     var stream: AnswerStream
     /// Its number in the scheduler; nil while its pictures are being encoded.
@@ -38,6 +40,7 @@ struct EngineLoop {
   private(set) var encodingSeconds = 0.0
   /// When the last answer was complete; nil after a rest.
   private var lastComplete: ContinuousClock.Instant?
+  private var nextNumber = 0
   var model: LLaVAModel { pipeline.model }
 
   init(_ pipeline: LLaVAPipeline, _ options: EngineOptions) {
@@ -73,9 +76,11 @@ struct EngineLoop {
     let isShared = job.keepsPicturesWhole && !job.pictures.isEmpty
     // Something has to be left to read behind a prefix.
     let prefix = isShared && options.sharedBytes > 0 ? job.prefixKey().flatMap { $0.ids < job.ids.count ? $0 : nil } : nil
+    nextNumber += 1
     live.append(
       Live(
-        job: job, reply: reply, stream: stream, featureKeys: isShared ? job.pictures.indices.map(job.featureKey) : [],
+        number: nextNumber, job: job, reply: reply, stream: stream,
+        featureKeys: isShared ? job.pictures.indices.map(job.featureKey) : [],
         prefix: prefix,
         rows: PromptRows(job, model)))
     if job.pictures.isEmpty || !job.keepsPicturesWhole { schedule(live.count - 1) }
@@ -102,7 +107,8 @@ struct EngineLoop {
         }
       }
     }
-    live[index].id = scheduler.add(job.request, job.options, shared: shared)
+    // One that has waited for a picture that another one was reading comes before those that came later.
+    live[index].id = scheduler.add(job.request, job.options, shared: shared, rank: live[index].number)
   }
 
   /// Rows of a prompt's beginning, which holds all its pictures.

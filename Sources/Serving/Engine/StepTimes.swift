@@ -4,13 +4,20 @@
 /// reading look slow: then ever fewer rows would be read in a step, and steps would only get dearer.
 public struct StepTimes: Sendable, Equatable {
   /// Seconds that reading a row of a prompt takes that all decoder layers see; nil before any was read.
-  public private(set) var secondsPerRow: Double?
+  public var secondsPerRow: Double? { read.rows > 0 ? read.seconds / read.rows : nil }
   /// Seconds that encoding a picture takes; nil before any was encoded.
   public private(set) var secondsPerPicture: Double?
   /// Seconds from one complete answer to the next while there is work; nil before there were two.
   public private(set) var secondsPerAnswer: Double?
+  /// What the latest steps have read, and in which time; what was before fades.
+  private var read = Reading()
   /// Seconds of a step that writes alone, by the number of answers: 1, 2 to 3, 4 to 7 and so on.
   private var writing = [Double?](repeating: nil, count: 16)
+
+  private struct Reading: Equatable {
+    var rows = 0.0
+    var seconds = 0.0
+  }
 
   /// Nothing was done yet.
   public init() {}
@@ -35,7 +42,7 @@ public struct StepTimes: Sendable, Equatable {
     if rows >= 1 {
       // What a cut leaves of a step can be less than nothing, as steps vary.
       let reading = max(seconds - writing(answers), seconds / 10)
-      secondsPerRow = Self.mixed(secondsPerRow, reading / rows)
+      read = Reading(rows: 0.85 * read.rows + rows, seconds: 0.85 * read.seconds + reading)
     } else if answers > 0 {
       let index = Self.index(answers)
       writing[index] = Self.mixed(writing[index], seconds)

@@ -22,6 +22,8 @@ final class BudgetChooser: Sendable {
     /// A number, and whether it was chosen or asked for.
     typealias Number = (tokens: Int, isChosen: Bool)
 
+    /// Share of the latest requests that were refused.
+    var refused = 0.0
     private(set) var known: [Int: Number] = [:]
     private var order: [Int] = []
 
@@ -71,9 +73,9 @@ final class BudgetChooser: Sendable {
         let rows = Double(pictures) * (averages[tokens] ?? Double(tokens))
         return .init(rows: decided.rows + rows, pictures: decided.pictures + pictures)
       }
-      // Pictures behind this one are taken to be as large.
+      // Pictures behind this one are taken to be as large. While requests are refused, those that are let in leave room for others.
       func fits(_ tokens: Int) -> Bool {
-        engine.forecast(work(tokens, pictures: pictures.count - index)).seconds * lateness <= target
+        engine.forecast(work(tokens, pictures: pictures.count - index)).seconds * lateness <= target * (1 - numbers.refused)
       }
       let key = Self.key(picture, chat)
       let mayChange = asked == nil || onOverload == .degrade
@@ -93,32 +95,32 @@ final class BudgetChooser: Sendable {
       reasons.append(asked == nil ? (why == .requested ? .auto : why) : asked == tokens ? why : .degraded)
     }
     let forecast = engine.forecast(decided)
-    try refuse(forecast, target: target, onOverload, lateness)
+    let late = forecast.seconds * lateness - Self.limit(forecast, target: target, onOverload, lateness)
+    numbers.refused = 0.9 * numbers.refused + (late > 0 ? 0.1 : 0)
+    if late > 0 {
+      throw APIError(
+        429, .rateLimit, code: "overloaded", param: "visual_tokens.target_ttft_ms",
+        retryAfter: max(1, Int(min(late, 60).rounded(.up))),
+        "the first token would come later than target_ttft_ms allows; try again, or allow fewer visual tokens")
+    }
     for (key, number) in found { numbers.remember(key, number) }
     return ChatBudgets(
       counts: found.map(\.number.tokens), reason: reasons.first ?? .server,
       entry: engine.backlog.enter(decided, expected: forecast.seconds, isTelling: forecast.seconds > target / 4))
   }
 
-  /// Refuses what would come too late, where the request wants that.
+  /// The latest that a first token may come, in seconds, or the request is refused.
   ///
   /// Where even an idle server takes longer than the target for the fewest tokens, a request that may be degraded is refused only if others
   /// make it wait as long again.
-  private func refuse(
+  private static func limit(
     _ forecast: Engine.Forecast, target: Double, _ onOverload: VisualTokensOptions.OnOverload, _ lateness: Double
-  ) throws {
-    let limit: Double
+  ) -> Double {
     switch onOverload {
-    case .queue: return
-    case .degrade: limit = max(target, 2 * forecast.alone * lateness)
-    case .reject: limit = target
+    case .queue: .infinity
+    case .degrade: max(target, 2 * forecast.alone * lateness)
+    case .reject: target
     }
-    let late = forecast.seconds * lateness - limit
-    if late <= 0 { return }
-    throw APIError(
-      429, .rateLimit, code: "overloaded", param: "visual_tokens.target_ttft_ms",
-      retryAfter: max(1, Int(min(late, 60).rounded(.up))),
-      "the first token would come later than target_ttft_ms allows; try again, or allow fewer visual tokens")
   }
 
   private static func key(_ picture: ImageReference, _ chat: ChatRequest) -> Int {

@@ -7,6 +7,8 @@ struct ScheduledSequence {
   let id: Int
   let request: GenerationRequest
   let options: GenerationOptions
+  /// Prompts of a smaller rank are read first.
+  var rank = 0
   var result = GenerationResult()
   /// Most tokens that the answer may have.
   var limit = 0

@@ -53,14 +53,16 @@ public struct Scheduler: Sendable {
   /// - Parameters:
   ///   - cache: what it continues; nil where it begins.
   ///   - shared: what was computed before, of one that begins, and what of it is to be kept.
+  ///   - rank: prompts are read in ascending order of it, those of one rank as they were added.
   /// - Returns: the number by which it is known.
   public mutating func add(
     _ request: GenerationRequest, _ options: GenerationOptions = GenerationOptions(), cache: KeyValueCache? = nil,
-    shared: SharedWork = SharedWork()
+    shared: SharedWork = SharedWork(), rank: Int = 0
   ) -> Int {
     nextID += 1
-    sequences.append(ScheduledSequence(nextID, request, options, cache))
-    sequences[sequences.count - 1].shared = shared
+    var sequence = ScheduledSequence(nextID, request, options, cache)
+    (sequence.shared, sequence.rank) = (shared, rank)
+    sequences.insert(sequence, at: sequences.firstIndex { $0.rank > rank } ?? sequences.count)
     return nextID
   }
 
@@ -118,7 +120,7 @@ public struct Scheduler: Sendable {
 
   /// Does what is due: admits new sequences, reads prompts, and writes a token of each answer.
   ///
-  /// - Returns: what happened, in the order in which sequences were added.
+  /// - Returns: what happened, in the order in which prompts are read.
   /// - Throws: `TorchError` where the machine fails, memory for instance; the sequences of that step are lost.
   public mutating func step() throws -> [Event] {
     try inference {
