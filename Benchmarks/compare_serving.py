@@ -36,6 +36,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--new-tokens", type=int, default=32, help="tokens of an answer (32)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of each server (all cores)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, in each of which every server has its turn (3)")
+    parser.add_argument("--other-rounds", type=int, help="rounds in which transformers has its turn, the first ones (all)")
     parser.add_argument("--overload", type=float, default=60, help="seconds of three times the load that can be borne; 0 for none (60)")
     parser.add_argument("--ends", type=int, default=10, help="times that a server under load is told to stop (10)")
     parser.add_argument("--target", type=float, default=4000, help="milliseconds to the first token aimed at under overload (4000)")
@@ -73,6 +74,7 @@ def machine_bound(options: argparse.Namespace, binary: Path, model: Path) -> flo
     return 1 / ((short["vision"] + short["prefill"]) / 4 + question + long["decode"] / 16)
 
 
+OTHER_NAME = "transformers"
 Cells = dict[tuple[str, str, int], list[dict]]
 
 
@@ -83,6 +85,8 @@ def measure(options: argparse.Namespace, sides: list[tuple[Server, list[str]]], 
     found: Cells = {}
     for number in range(options.rounds):
         for server, budget, concurrency in cells if number % 2 == 0 else reversed(cells):
+            if server.name == OTHER_NAME and options.other_rounds is not None and number >= options.other_rounds:
+                continue
             requests = max(8, options.requests * min(16, concurrency) // 16)
             load = Load(
                 pictures.new(-(-requests // 4)), requests, options.words, options.new_tokens, concurrency=concurrency,
@@ -136,7 +140,7 @@ def main() -> int:
         budgets = options.budgets.split(",")
         sides: list[tuple[Server, list[str]]] = [(plain, budgets), (one, ["all"])]
         if not options.alone:
-            sides.append((TransformersServer("transformers", model, options.dtype, options.threads), ["all"]))
+            sides.append((TransformersServer(OTHER_NAME, model, options.dtype, options.threads), ["all"]))
         try:
             for server, _ in sides:
                 print(f"starting {server.name}", file=sys.stderr)
@@ -154,7 +158,7 @@ def main() -> int:
         print(
             f"epic {os.environ.get('EPIC_COMMIT', 'unknown')}; {options.model or 'preset ' + options.preset}, {options.dtype}, "
             f"{options.threads} threads, four questions about each picture, {options.new_tokens} new tokens, medians of "
-            f"{options.rounds} rounds in turns. Bound with all tokens: {bound:.2f} requests/s, if each picture were read once for its "
+            f"{options.rounds} rounds in turns{'' if options.alone or options.other_rounds is None else f', of transformers of {options.other_rounds}'}. Bound with all tokens: {bound:.2f} requests/s, if each picture were read once for its "
             "four questions and a token of 16 answers cost what a token of one costs.\n"
         )
         show(found, bound)
@@ -179,7 +183,7 @@ def verdict(rates: dict[tuple[str, str, int], float], second: float, options: ar
     """0 where the required ratios were reached; prints them."""
     most = max(map(int, options.concurrency.split(",")))
     wanted = []
-    if ("transformers", "all", most) in rates:
+    if (OTHER_NAME, "all", most) in rates:
         wanted.append((f"against transformers, {most} at a time, all tokens", rates["epic", "all", most] / rates["transformers", "all", most], OTHER))
     if ("epic", "64", most) in rates:
         wanted.append((f"64 tokens against all, {most} at a time", rates["epic", "64", most] / rates["epic", "all", most], FEW))

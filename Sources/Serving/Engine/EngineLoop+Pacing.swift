@@ -2,9 +2,10 @@ import LLaVA
 
 /// How much a step does, and what is told about the work that is left.
 extension EngineLoop {
-  /// Rows of prompts that the next step may read: as many as are read within the time that running answers may be kept waiting, of which
-  /// encoding a picture takes its part. Where nobody waits but those who are read, a few times as many, so that the first of them need not
-  /// wait for all.
+  /// Rows of prompts that the next step may read.
+  ///
+  /// They are as many as are read within the time that running answers may be kept waiting, of which encoding a picture takes its part.
+  /// Where nobody waits but those who are read, a few times as many, so that the first of them need not wait for all.
   func promptRows(isWriting: Bool) -> Int {
     guard let seconds = figures.times.secondsPerRow else { return isWriting ? 64 : 512 }
     let stall = options.stall / .seconds(1)
@@ -27,7 +28,7 @@ extension EngineLoop {
     figures.sharedBytes = features.bytes + prefixes.bytes
   }
 
-  /// What is left to do before each first token. What another one brings, or has brought, is not done again.
+  /// Tells what is left to do before each first token; what another one brings, or has brought, is not done again.
   private func noteBacklog() {
     var (coming, reading) = (Set<String>(), Set(live.compactMap(\.prefixKey)))
     for one in live where one.firstToken == nil {
