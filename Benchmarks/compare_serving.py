@@ -30,6 +30,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, help="a checkpoint in place of a preset's random weights")
     parser.add_argument("--dtype", choices=["bf16", "f32"], default="bf16", help="numbers of both servers (bf16)")
     parser.add_argument("--budgets", default="all,192,64,36", help="budgets of visual tokens (all,192,64,36)")
+    parser.add_argument("--compressor", default="dart", help="strategy of epic serve (dart)")
     parser.add_argument("--concurrency", default="1,4,16", help="requests under way at any time (1,4,16)")
     parser.add_argument("--requests", type=int, default=32, help="requests of a measurement at 16 at a time; fewer with fewer (32)")
     parser.add_argument("--words", type=int, default=12, help="words of a question; the presets' tokenizer has about 5 tokens for each (12)")
@@ -37,7 +38,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of each server (all cores)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, in each of which every server has its turn (3)")
     parser.add_argument("--other-rounds", type=int, help="rounds in which transformers has its turn, the first ones (all)")
-    parser.add_argument("--overload", type=float, default=60, help="seconds of three times the load that can be borne; 0 for none (60)")
+    parser.add_argument("--overload", type=float, default=100, help="seconds of three times the load that can be borne; 0 for none (100)")
     parser.add_argument("--ends", type=int, default=10, help="times that a server under load is told to stop (10)")
     parser.add_argument("--target", type=float, default=4000, help="milliseconds to the first token aimed at under overload (4000)")
     parser.add_argument("--alone", action="store_true", help="without transformers")
@@ -133,7 +134,7 @@ def main() -> int:
         model = checkpoint(options, binary, Path(scratch))
         pictures = Pictures(Path(scratch))
         def epic(name: str = "epic", *more: object) -> EpicServer:
-            return EpicServer(name, binary, model, options.dtype, options.threads, more)
+            return EpicServer(name, binary, model, options.dtype, options.threads, ("--compressor", options.compressor, *more))
         bound = machine_bound(options, binary, model)
         plain = epic()
         one = epic("epic, one request at a time, nothing shared", "--max-sequences", 1, "--shared-memory", 0)
@@ -168,7 +169,7 @@ def main() -> int:
         capacity = rates["epic", "all", most]
         if options.overload > 0:
             # What is kept between questions is full soon, so that memory that grows is seen.
-            server = epic("epic", "--max-queued", 16, "--shared-memory", 256, "--target-ttft", options.target)
+            server = epic("epic", "--max-queued", 16, "--shared-memory", 64, "--target-ttft", options.target)
             server.start()
             try:
                 status |= not overload(server, binary, pictures, Stress(options.words, options.new_tokens, capacity), options.overload, options.target)

@@ -11,7 +11,9 @@ import Torch
 
 /// Answers are those of `epic generate`, whoever else is answered, and whatever is kept from earlier questions.
 @Suite struct EngineTests {
-  private static let plans = [nil, "fastv:6@1", "dart:5@2", "random:7@2", "uniform:9@1", "pool:4", "downsample:6", "fastv:8/3@2"]
+  private static let plans = [
+    nil, "fastv:6@1", "dart:5@2", "dart:7:text-pivots=0@1", "random:7@2", "uniform:9@1", "pool:4", "downsample:6", "fastv:8/3@2",
+  ]
 
   /// Pictures that several requests show.
   private static func picture(_ number: Int) throws -> PreparedImage {
@@ -85,7 +87,7 @@ import Torch
   }
 
   /// A further question about a picture computes its own words alone, under every plan that works in the decoder, and is answered alike.
-  @Test(arguments: [nil, "fastv:6@1", "dart:5@2", "uniform:9@1", "random:7@2"])
+  @Test(arguments: [nil, "fastv:6@1", "dart:5@2", "dart:5:text-pivots=0@2", "uniform:9@1", "random:7@2"])
   func aSecondQuestionCostsItsOwnText(_ plan: String?) async throws {
     let pipeline = TestServer.pipeline
     let engine = Engine(pipeline)

@@ -78,7 +78,10 @@ struct ServedModelOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Strategy that chooses visual tokens: \(ReducerRegistry.standard.names.joined(separator: ", ")).", valueName: "name"))
+      """
+      Strategy that chooses visual tokens: \(ReducerRegistry.standard.names.joined(separator: ", ")). Options follow the name, \
+      dart:text-pivots=0, with which further questions about a picture share what was chosen for the first.
+      """, valueName: "name"))
   var compressor = "dart"
 
   @Option(help: ArgumentHelp("Decoder layers before the cut.", valueName: "k"))
@@ -104,7 +107,7 @@ struct ServedModelOptions: ParsableArguments {
   func validate() throws {
     if (model == nil) == !demo { throw ValidationError("give --model or --demo, which serves the small model that comes along") }
     if let template { _ = try checkOption("--template") { try ConversationTemplate.requireKnown(template) } }
-    _ = try checkOption("--compressor") { try ReducerRegistry.standard.reducer(compressor) }
+    _ = try checkOption("--compressor") { try ReducerRegistry.standard.spelled(compressor) }
     _ = try standard
     _ = try listed
   }

@@ -50,12 +50,6 @@ extension CompressionPlan.Stage: CustomStringConvertible {
     guard let amount = CompressionPlan.Amount(parts[1]) else {
       throw bad("the amount is \"\(parts[1])\", expected a number of tokens, a share such as 11%, or ratio=0.889")
     }
-    var options: [String: String] = [:]
-    for part in parts.dropFirst(2) {
-      let pair = part.split(separator: "=", maxSplits: 1).map(String.init)
-      guard pair.count == 2 else { throw bad("\"\(part)\" is no option, expected name=value") }
-      if options.updateValue(pair[1], forKey: pair[0]) != nil { throw bad("it names \(pair[0]) twice") }
-    }
     var site: Site?
     if ends.count == 2 {
       guard let found = Site(ends[1]) else {
@@ -63,8 +57,30 @@ extension CompressionPlan.Stage: CustomStringConvertible {
       }
       site = found
     }
+    let (reducer, name) = try registry.spelled(([parts[0]] + parts.dropFirst(2)).joined(separator: ":"), in: text)
+    self.init(reducer, at: site, amount, name: name)
+  }
+}
+
+extension ReducerRegistry {
+  /// A strategy from its spelling, `dart` or `dart:image-pivots=8:semantics=reference`, and the spelling with its options sorted.
+  ///
+  /// - Parameter stage: what an error quotes in place of the spelling.
+  /// - Throws: `CompressionError.spelling`; what `reducer` throws.
+  public func spelled(_ text: String, in stage: String? = nil) throws -> (reducer: any TokenReducer, name: String) {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+    var options: [String: String] = [:]
+    for part in parts.dropFirst() {
+      let pair = part.split(separator: "=", maxSplits: 1).map(String.init)
+      guard pair.count == 2 else {
+        throw CompressionError.spelling(stage ?? text, reason: "\"\(part)\" is no option, expected name=value")
+      }
+      if options.updateValue(pair[1], forKey: pair[0]) != nil {
+        throw CompressionError.spelling(stage ?? text, reason: "it names \(pair[0]) twice")
+      }
+    }
     let name = ([parts[0]] + options.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }).joined(separator: ":")
-    self.init(try registry.reducer(parts[0], options), at: site, amount, name: name)
+    return (try reducer(parts[0], options), name)
   }
 }
 

@@ -10,7 +10,7 @@ public struct ServedModel: Sendable {
   public let name: String
   /// The model.
   public let pipeline: LLaVAPipeline
-  /// The strategy that chooses visual tokens, and the decoder layers before the cut.
+  /// The strategy that chooses visual tokens, such as `dart` or `dart:text-pivots=0`, and the decoder layers before the cut.
   public let compressor: String, layer: Int
   /// The budgets.
   public let ladder: BudgetLadder
@@ -28,9 +28,9 @@ public struct ServedModel: Sendable {
   /// - Throws: `CompressionError`.
   public func plan(_ counts: [Int]) throws -> CompressionPlan? {
     if counts.allSatisfy({ $0 >= ladder.total }) { return nil }
-    let reducer = try ReducerRegistry.standard.reducer(compressor)
+    let (reducer, name) = try ReducerRegistry.standard.spelled(compressor)
     let amount: CompressionPlan.Amount = Set(counts).count == 1 ? .keep(counts[0]) : .each(counts)
-    return try CompressionPlan(stages: [.init(reducer, layer: layer, amount, name: compressor)])
+    return try CompressionPlan(stages: [.init(reducer, layer: layer, amount, name: name)])
   }
 
   /// Positions that a picture takes, before it has been read; the most where pictures vary.
