@@ -12,19 +12,55 @@ struct GoldenReducers {
     let params: Parameters
     let inputs: [String: String]
     let outputs: [String: String]
+    let stages: [Stage]?
     var description: String { id }
+  }
+
+  /// What happened behind one layer of a whole model; names are those of tensors.
+  struct Stage: Decodable, Sendable {
+    let layer: Int
+    let keptCount, clusters: Int?
+    let kept, layerOut: String
+    let relation, firstScore, recycled, random, merged, centres, assignment, positions: String?
+
+    enum CodingKeys: String, CodingKey {
+      case layer, clusters, kept, relation, recycled, merged, centres, assignment
+      case keptCount = "kept_count"
+      case layerOut = "layer_out"
+      case firstScore = "layer0_score"
+      case random = "rand"
+      case positions = "position_ids"
+    }
   }
 
   struct Parameters: Decodable, Sendable {
     let ratio, importantRatio: Double?
     let budget, dominant, contextual, groups, byAttention, textAfter, tokens: Int?
-    let merged, layer, heads: Int?
+    let merged, layer, heads, layers, clusters, kept, system, visual, words: Int?
     let visualNow, visualAfter, lengths: [Int]?
     let classToken, distillToken, training: Bool?
     let plus, adaptive: Bool?
+    let version: String?
+    /// Of AutoPrune's budgets.
+    let target, first: Int?
+    let midpoint, steepness, flattening, information, dynamicSteepness, factor: Double?
+    let firstInformation, secondInformation: Double?
 
     enum CodingKeys: String, CodingKey {
-      case ratio, dominant, contextual, groups, plus, adaptive, heads, lengths, training
+      case ratio, dominant, contextual, groups, plus, adaptive, heads, layers, clusters, kept, lengths, training, version
+      case target = "target_token_num"
+      case first = "v0"
+      case midpoint = "x0"
+      case steepness = "k0"
+      case flattening = "gamma"
+      case information = "mi_sum"
+      case dynamicSteepness = "dynamic_k"
+      case factor = "scale"
+      case firstInformation = "mi_layer0"
+      case secondInformation = "mi_layer1"
+      case system = "system_tokens"
+      case visual = "V"
+      case words = "text_tokens"
       case budget = "T"
       case tokens = "N"
       case importantRatio = "important_ratio"
@@ -63,6 +99,11 @@ struct GoldenReducers {
     let all = try tensor(own.outputs[name], name).to(.int64)
     return try (image.map { try all.selected(0, $0) } ?? all).array(Int.self)
   }
+
+  /// A tensor of a stage, as float32.
+  func stored(_ key: String?) throws -> Tensor { try tensor(key, "such tensor").to(.float32) }
+  /// Indices of a stage.
+  func storedIndices(_ key: String?) throws -> [Int] { try tensor(key, "such tensor").to(.int64).array(Int.self) }
 
   private func tensor(_ key: String?, _ name: String) throws -> Tensor {
     try file.tensor(#require(key, "case \(own.id) has no \(name)"))

@@ -205,7 +205,7 @@ import Torch
     plans += try Self.sites.map { try AnswerPlan(Self.plan($0, 9), for: configuration) }
     plans += try ReducerRegistry.standard.names.map { name in
       // A schedule for 32 layers has no place in 4.
-      let amount = name == "downsample" ? "6" : name == "pyramiddrop" ? "7@2" : "7"
+      let amount = ["downsample": "6", "pyramiddrop": "7@2", "autoprune": "6:layers=4"][name] ?? "7"
       return try AnswerPlan(CompressionPlan("\(name):\(amount)"), for: configuration)
     }
     plans.append(try AnswerPlan(CompressionPlan("uniform:12@features,random:9@1,fastv:4@3"), for: configuration))

@@ -40,6 +40,8 @@ final class RecordingReducer: TokenReducer, @unchecked Sendable {
   var keepsPositions: Bool { true }
   var keepsOrder: Bool { base.keepsOrder }
   var weighsBySize: Bool { base.weighsBySize }
+  var decidesBudgets: Bool { base.decidesBudgets }
+  func budget(_ choice: TokenChoice, later: [PlannedCount]) throws -> [Int: Int] { try base.budget(choice, later: later) }
   func count(ratio: Double, of total: Int) -> Int { base.count(ratio: ratio, of: total) }
   func reduce(_ choice: TokenChoice) throws -> Reduction { try reduce([choice])[0] }
   func reduce(_ choices: [TokenChoice]) throws -> [Reduction] {

@@ -12,6 +12,7 @@ extension Tensor {
     static let all = Operator("aten::all")
     static let norm = Operator("aten::linalg_vector_norm")
     static let multinomial = Operator("aten::multinomial")
+    static let cdist = Operator("aten::cdist")
     static let nonzero = Operator("aten::nonzero")
   }
 
@@ -40,6 +41,10 @@ extension Tensor {
   public func sorted(_ dimension: Int = -1, descending: Bool = false) throws -> (values: Tensor, indices: Tensor) {
     let found = try Op.sort.tensors(.tensor(self), .bool(true), .int(dimension), .bool(descending))
     return (found[0], found[1])
+  }
+  /// Euclidean distances of rows [n, width] to rows [m, width]: [n, m].
+  public func distances(to other: Tensor) throws -> Tensor {
+    try Op.cdist(.tensor(self), .tensor(other), .double(2), .none)
   }
   /// Running sums along a dimension.
   public func cumulativeSum(_ dimension: Int = -1) throws -> Tensor { try Op.cumsum(.tensor(self), .int(dimension)) }

@@ -1,3 +1,4 @@
+import Basics
 import Compression
 import LLaVA
 
@@ -6,7 +7,8 @@ public struct AnswerPlan: Sendable {
   /// The name that stands for no compression.
   public static let fullName = "full"
 
-  /// The name in tables: the strategy's for a plan of one stage, the spelling for others, ``fullName`` where all tokens stay.
+  /// The name in tables: the strategy's for a plan of one stage, the spelling for others, a long schedule's as it was asked for;
+  /// ``fullName`` where all tokens stay.
   public let strategy: String
   /// Visual tokens that are left of a picture behind all stages.
   public let keep: Int
@@ -31,11 +33,18 @@ public struct AnswerPlan: Sendable {
   /// - Throws: `CompressionError` where it does not fit the model.
   public init(_ plan: CompressionPlan, for configuration: LLaVAConfiguration) throws {
     let tokens = try configuration.tokens(of: plan)
-    strategy = plan.stages.count == 1 ? plan.stages[0].name ?? "\(type(of: plan.stages[0].reducer))" : plan.description
+    let spelling = plan.stages.count > 3 ? plan.schedule ?? plan.description : plan.description
+    strategy = plan.stages.count == 1 ? plan.stages[0].name ?? "\(type(of: plan.stages[0].reducer))" : spelling
     keep = tokens.last
     layer = plan.stages.compactMap(\.site.decoderLayer).first
     compression = plan
-    id = plan.stages.map(Self.id).joined(separator: "+")
+    id = Self.id(of: plan)
+  }
+
+  /// Names of files have their limits.
+  private static func id(of plan: CompressionPlan) -> String {
+    let id = plan.stages.map(Self.id).joined(separator: "+")
+    return id.utf8.count <= 160 ? id : "\(id.prefix(120))-\(StableHash(id.utf8).text)"
   }
 
   /// Every strategy with every budget, each with one cut.

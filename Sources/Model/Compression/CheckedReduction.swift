@@ -39,6 +39,13 @@ extension TokenReducer {
     }
   }
 
+  /// What the strategy says about an image's numbers, none of them below 0.
+  package func checkedBudget(_ choice: TokenChoice, later: [PlannedCount]) throws -> [Int: Int] {
+    let asked = try RowEndChoice(choice)?.withoutEnds() ?? choice
+    if asked.tokens.count == 0 { return [:] }
+    return try withoutGradient { try budget(asked, later: later) }.mapValues { max(0, $0) }
+  }
+
   private func checkedTokens(_ choices: [TokenChoice], _ checks: inout [ChoiceCheck]) throws -> [Reduction?] {
     var found: [Reduction?] = choices.map { _ in nil }
     for (index, choice) in choices.enumerated() where choice.count == 0 && choice.tokens.count > 0 {

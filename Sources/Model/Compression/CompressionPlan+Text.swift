@@ -14,8 +14,9 @@ extension CompressionPlan {
   ///
   /// - Throws: `CompressionError.spelling`, which quotes the stage; what `init(stages:)` and the registry throw.
   public init(_ text: String, registry: ReducerRegistry = .standard) throws {
-    let stages = text.split(separator: ",", omittingEmptySubsequences: false)
-    try self.init(stages: stages.flatMap { try Stage.all(of: String($0), registry) })
+    let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+    let stages = try parts.flatMap { try Stage.all(of: String($0), registry) }
+    try self.init(stages: stages, schedule: stages.count > parts.count ? text : nil)
   }
 }
 
@@ -33,14 +34,6 @@ extension CompressionPlan.Stage: CustomStringConvertible {
 
   /// The stages of a spelling: one, or a schedule.
   fileprivate static func all(of text: String, _ registry: ReducerRegistry) throws -> [Self] {
-    let one = try Self(text, registry)
-    let name = text.split(separator: ":").first.map(String.init) ?? ""
-    guard !text.contains("@"), let preset = registry[name]?.preset else { return [one] }
-    let schedule = preset(one.amount)
-    return schedule.isEmpty ? [one] : schedule.map { Self(one.reducer, at: $0.site, $0.amount, name: one.name) }
-  }
-
-  fileprivate init(_ text: String, _ registry: ReducerRegistry) throws {
     func bad(_ reason: String) -> CompressionError { .spelling(text, reason: reason) }
     let ends = text.split(separator: "@", omittingEmptySubsequences: false)
     let parts = ends[0].split(separator: ":", omittingEmptySubsequences: false).map(String.init)
@@ -57,8 +50,11 @@ extension CompressionPlan.Stage: CustomStringConvertible {
       }
       site = found
     }
-    let (reducer, name) = try registry.spelled(([parts[0]] + parts.dropFirst(2)).joined(separator: ":"), in: text)
-    self.init(reducer, at: site, amount, name: name)
+    let found = try registry.spelled(([parts[0]] + parts.dropFirst(2)).joined(separator: ":"), in: text)
+    let schedule = site == nil ? try registry.schedule(parts[0], found.options, amount) : []
+    return schedule.isEmpty
+      ? [Self(found.reducer, at: site, amount, name: found.name)]
+      : schedule.map { Self(found.reducer, at: $0.site, $0.amount, name: found.name) }
   }
 }
 
@@ -67,7 +63,9 @@ extension ReducerRegistry {
   ///
   /// - Parameter stage: what an error quotes in place of the spelling.
   /// - Throws: `CompressionError.spelling`; what `reducer` throws.
-  public func spelled(_ text: String, in stage: String? = nil) throws -> (reducer: any TokenReducer, name: String) {
+  public func spelled(
+    _ text: String, in stage: String? = nil
+  ) throws -> (reducer: any TokenReducer, name: String, options: [String: String]) {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     var options: [String: String] = [:]
     for part in parts.dropFirst() {
@@ -80,7 +78,7 @@ extension ReducerRegistry {
       }
     }
     let name = ([parts[0]] + options.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }).joined(separator: ":")
-    return (try reducer(parts[0], options), name)
+    return (try reducer(parts[0], options), name, options)
   }
 }
 

@@ -112,13 +112,17 @@ public struct CompressionPlan: Sendable {
 
   /// In the order in which a picture passes them.
   public let stages: [Stage]
+  /// How the plan was spelled where a name stands for its authors' whole schedule, `autoprune:64`; nil for others.
+  public let schedule: String?
 
   /// A plan of stages.
   ///
   /// - Throws: `CompressionError` for ratios outside 0...1, negative counts, sites at which a strategy does not work, and stages out of
   ///   order.
-  public init(stages: [Stage]) throws {
-    self.stages = stages
+  public init(stages: [Stage]) throws { try self.init(stages: stages, schedule: nil) }
+
+  init(stages: [Stage], schedule: String?) throws {
+    (self.stages, self.schedule) = (stages, schedule)
     for (first, second) in zip(stages, stages.dropFirst()) {
       if second.site <= first.site { throw CompressionError.siteOrder(first: first.site, second: second.site) }
       if let cut = first.site.decoderLayer, let layer = second.reducer.needs.decoderLayers.first(where: { $0 < cut }) {
@@ -206,7 +210,10 @@ public struct CompressionPlan: Sendable {
           return count
         }
       }
-      if counts != before { found.append(ResolvedStage(stage, counts: counts)) }
+      // One that decides by itself may drop where the plan's number says nothing.
+      if counts != before || stage.reducer.decidesBudgets && counts != imageTokens {
+        found.append(ResolvedStage(stage, counts: counts))
+      }
       before = counts
     }
     return found

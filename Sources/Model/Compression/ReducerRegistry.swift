@@ -2,6 +2,10 @@
 ///
 /// A value: a program adds its own to a copy of `standard`. A strategy of this package is one file and one line here.
 public struct ReducerRegistry: Sendable {
+  /// Where a strategy with these options drops tokens, and how many are left there; nothing for an amount that it has no answer to.
+  public typealias Preset =
+    @Sendable (CompressionPlan.Amount, ReducerOptions) throws -> [(site: Site, amount: CompressionPlan.Amount)]
+
   /// A strategy that can be made by name.
   public struct Entry: Sendable {
     /// What it can be told.
@@ -10,13 +14,13 @@ public struct ReducerRegistry: Sendable {
     public let version: Int
     /// Where the authors' whole schedule drops tokens and how many are left there, for an amount without a site; nil for one stage where
     /// the strategy works first, or for an amount that it has no answer to.
-    let preset: (@Sendable (CompressionPlan.Amount) -> [(site: Site, amount: CompressionPlan.Amount)])?
+    let preset: Preset?
     fileprivate let make: @Sendable (ReducerOptions) throws -> any TokenReducer
 
     /// A strategy and its options.
     public init(
       _ options: [ReducerOption] = [], version: Int = 1,
-      preset: (@Sendable (CompressionPlan.Amount) -> [(site: Site, amount: CompressionPlan.Amount)])? = nil,
+      preset: Preset? = nil,
       make: @escaping @Sendable (ReducerOptions) throws -> any TokenReducer
     ) {
       self.options = options
@@ -49,9 +53,15 @@ public struct ReducerRegistry: Sendable {
     registry["prumerge"] = Entry([.semantics]) { PruMerge(semantics: try $0.choice(.semantics)) }
     registry["prumerge+"] = Entry([.semantics]) { PruMerge(samplesGrid: true, semantics: try $0.choice(.semantics)) }
     registry["tome"] = Entry([.semantics]) { ToMe(semantics: try $0.choice(.semantics)) }
-    registry["pyramiddrop"] = Entry([.semantics], preset: PyramidDrop.schedule) {
+    registry["pyramiddrop"] = Entry([.semantics], preset: { amount, _ in PyramidDrop.schedule(amount) }) {
       PyramidDrop(semantics: try $0.choice(.semantics))
     }
+    registry["sparsevlm"] = Entry([.semantics], preset: { amount, _ in SparseVLM.schedule(amount) }) {
+      SparseVLM(semantics: try $0.choice(.semantics))
+    }
+    registry["autoprune"] = Entry(
+      [.layers, .semantics], preset: { AutoPrune.schedule($0, layers: try $1.count(.layers)) },
+      make: { try AutoPrune(layers: $0.count(.layers), semantics: $0.choice(.semantics)) })
     registry["random"] = Entry { _ in RandomChoice() }
     registry["uniform"] = Entry { _ in Uniform() }
     registry["downsample"] = Entry { _ in Downsample() }
@@ -69,6 +79,15 @@ public struct ReducerRegistry: Sendable {
   public subscript(name: String) -> Entry? {
     get { entries[name] }
     set { entries[name] = newValue }
+  }
+
+  /// The authors' whole schedule for an amount; empty where the strategy has none.
+  ///
+  /// - Throws: as `reducer`.
+  func schedule(_ name: String, _ options: [String: String], _ amount: CompressionPlan.Amount) throws
+    -> [(site: Site, amount: CompressionPlan.Amount)]
+  {
+    try entries[name]?.preset?(amount, ReducerOptions(values: options)) ?? []
   }
 
   /// A strategy by name.
@@ -124,6 +143,8 @@ public struct ReducerOption: Sendable, Hashable {
   /// VisionZip's share of merged tokens.
   public static let contextualShare = ReducerOption(
     "contextual", standard: "0.15625", help: "share of the tokens kept that are merged, 10 of 64")
+  /// Decoder layers over which AutoPrune spreads its tokens.
+  public static let layers = ReducerOption("layers", standard: "32", help: "decoder layers over which tokens are spread")
   /// HoloV's groups.
   public static let groups = ReducerOption("groups", standard: "16", help: "groups of neighbours that share the tokens kept")
 }

@@ -80,9 +80,31 @@ public final class SiteRows {
     guard let queries = trace.queries else {
       throw CompressionError.unavailable("queries of the decoder", hint: "name them in the strategy's needs")
     }
-    let found = try received(queries.selected(0, starts[sample] + row), trace.keys[sample], row, count(of: sample))
+    let found = try received(queries.narrow(0, from: starts[sample] + row, length: 1), trace.keys[sample], [row], in: sample)
+      .mean(0).selected(0, 0)
     scores[key] = found
     return found
+  }
+
+  /// The same of many rows and for some of the sample's rows alone, head by head: [heads, rows, span].
+  ///
+  /// - Parameters:
+  ///   - rows: their numbers in the sample; one at least.
+  ///   - span: the sample's rows whose share is wanted.
+  /// - Throws: as the other.
+  public func attention(of rows: [Int], to span: Range<Int>, in sample: Int, layer: Int? = nil) throws -> Tensor {
+    let trace = try trace(layer, "queries and keys")
+    guard let queries = trace.queries else {
+      throw CompressionError.unavailable("queries of the decoder", hint: "name them in the strategy's needs")
+    }
+    // In parts, so that the scores of a long prompt are never all there at once.
+    let parts = try stride(from: 0, to: rows.count, by: 64).map { first in
+      let part = Array(rows[first..<min(first + 64, rows.count)])
+      let numbers = try Tensor(part.map { starts[sample] + $0 }, on: hidden.device)
+      return try received(queries.rows(numbers), trace.keys[sample], part, in: sample)
+        .narrow(2, from: span.lowerBound, length: span.count)
+    }
+    return parts.count == 1 ? parts[0] : try concatenate(parts, 1)
   }
 
   /// True where a layer follows that can be asked ahead of time.
@@ -97,22 +119,28 @@ public final class SiteRows {
     }
     let keys = try nextKeys ?? next.keys()
     nextKeys = keys
-    let query = try next.queries(Tensor([starts[sample] + row], on: hidden.device)).selected(0, 0)
-    return try received(query, keys[sample], row, count(of: sample))
+    let query = try next.queries(Tensor([starts[sample] + row], on: hidden.device))
+    return try received(query, keys[sample], [row], in: sample).mean(0).selected(0, 0)
   }
 
-  /// Softmax over the columns that a row sees of keys [groups, columns, width], for a query [heads, width]: mean over heads, of the sample's
-  /// own `rows`.
-  private func received(_ query: Tensor, _ keys: Tensor, _ row: Int, _ rows: Int) throws -> Tensor {
-    let past = keys.size(1) - rows
-    let groups = keys.size(0)
-    let (heads, width) = (query.size(0), query.size(1))
-    let grouped = try query.to(.float32).reshaped([groups, heads / groups, width])
-    let seen = try keys.narrow(1, from: 0, length: past + row + 1).to(.float32)
-    let weights = try (grouped * (1 / Double(width).squareRoot())).matmul(seen.transposed(1, 2)).softmax(-1)
-    let mean = try weights.reshaped([heads, past + row + 1]).mean(0).narrow(0, from: past, length: row + 1)
-    let unseen = rows - row - 1
-    return unseen == 0 ? mean : try concatenate([mean, .zeros([unseen], on: mean.device)])
+  /// Softmax over the columns that each row sees of keys [groups, columns, width], for queries [rows, heads, width]: of the sample's own
+  /// rows, [heads, rows, own rows], 0 where a row does not see.
+  private func received(_ queries: Tensor, _ keys: Tensor, _ rows: [Int], in sample: Int) throws -> Tensor {
+    let past = keys.size(1) - count(of: sample)
+    let (groups, device) = (keys.size(0), keys.device)
+    let (heads, width) = (queries.size(1), queries.size(2))
+    let end = past + (rows.max() ?? -1) + 1
+    // Heads that share keys lie side by side.
+    let grouped = try queries.to(.float32).transposed(0, 1).reshaped([groups, heads / groups * rows.count, width])
+    let seen = try keys.narrow(1, from: 0, length: end).to(.float32)
+    var scores = try (grouped * (1 / Double(width).squareRoot())).matmul(seen.transposed(1, 2)).reshaped([heads, rows.count, end])
+    if rows.contains(where: { past + $0 + 1 < end }) {
+      let last = try Tensor(rows.map { past + $0 }, on: device).unsqueezed(1)
+      scores = try scores.filled(where: last.isLess(than: Tensor.arange(0, end, on: device).unsqueezed(0)), with: -.infinity)
+    }
+    let own = try scores.softmax(-1).narrow(2, from: past, length: end - past)
+    let unseen = count(of: sample) - (end - past)
+    return unseen == 0 ? own : try concatenate([own, .zeros([heads, rows.count, unseen], on: device)], 2)
   }
 
   private func trace(_ layer: Int?, _ what: String) throws -> AttentionTrace {

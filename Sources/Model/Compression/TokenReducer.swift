@@ -22,9 +22,10 @@ public protocol TokenReducer: Sendable {
   /// numbered anew, as if the picture had been smaller. In the decoder positions are always kept. True unless a strategy says otherwise.
   var keepsPositions: Bool { get }
 
-  /// True where what is left stands in the old order, false where a strategy brings it into another; then positions are numbered anew.
+  /// True where what is left stands in the old order, false where a strategy brings it into another; then positions are numbered anew,
+  /// but for the decoder, where tokens take theirs along.
   ///
-  /// True unless a strategy says otherwise. In the decoder the order is always kept.
+  /// True unless a strategy says otherwise.
   var keepsOrder: Bool { get }
 
   /// True where in the tower's layers behind it a merged token is to be attended to as if it were as many as it is made of; false unless a
@@ -35,10 +36,22 @@ public protocol TokenReducer: Sendable {
   /// says otherwise, and one that draws must.
   var drawsAtRandom: Bool { get }
 
+  /// True where `budget(_:later:)` has a say; false unless a strategy says otherwise.
+  var decidesBudgets: Bool { get }
+
   /// How many of `total` tokens are left when the share `ratio` of them goes.
   ///
   /// The default is int((1 - ratio) · total) in double arithmetic, as the authors of EPIC and FastV count.
   func count(ratio: Double, of total: Int) -> Int
+
+  /// How many tokens of an image its stages in the decoder are to leave, this one and those behind it, where picture and question have a
+  /// say in that: by the layers before them. Asked before `reduce`, where `decidesBudgets`; what is not named here is as the plan says.
+  ///
+  /// - Parameters:
+  ///   - choice: the image, and how many tokens the plan leaves here.
+  ///   - later: the strategy's stages behind this one, ascending.
+  /// - Throws: what the strategy cannot work with.
+  func budget(_ choice: TokenChoice, later: [PlannedCount]) throws -> [Int: Int]
 
   /// What is left of one image.
   ///
@@ -73,11 +86,28 @@ extension TokenReducer {
   /// False.
   public var drawsAtRandom: Bool { false }
 
+  /// False.
+  public var decidesBudgets: Bool { false }
+
+  /// As the plan says.
+  public func budget(_ choice: TokenChoice, later: [PlannedCount]) throws -> [Int: Int] { [:] }
+
   /// int((1 - ratio) · total).
   public func count(ratio: Double, of total: Int) -> Int { max(0, Int((1 - ratio) * Double(total))) }
 
   /// One after the other.
   public func reduce(_ choices: [TokenChoice]) throws -> [Reduction] { try choices.map { try reduce($0) } }
+}
+
+/// What a plan leaves of an image behind one of its stages in the decoder.
+public struct PlannedCount: Sendable, Hashable {
+  /// Decoder layers before the stage.
+  public let layer: Int
+  /// Tokens behind it.
+  public let count: Int
+
+  /// A number at a place.
+  public init(layer: Int, count: Int) { (self.layer, self.count) = (layer, count) }
 }
 
 /// What a strategy looks at beside the rows of the image and of the text.
@@ -93,16 +123,20 @@ public struct ReducerNeeds: Sendable, Hashable {
   public var towerLayers: Set<Int>
   /// Embeddings of the prompt's text tokens: `VisualTokens.textEmbeddings`.
   public var text: Bool
+  /// What text and image were at the decoder's input, for sites in the decoder: `VisualTokens.inputTokens`, `VisualTokens.inputText`.
+  public var input: Bool
 
   /// What is named is needed.
   public init(
-    queries: Bool = false, keys: Bool = false, decoderLayers: Set<Int> = [], towerLayers: Set<Int> = [], text: Bool = false
+    queries: Bool = false, keys: Bool = false, decoderLayers: Set<Int> = [], towerLayers: Set<Int> = [], text: Bool = false,
+    input: Bool = false
   ) {
     self.queries = queries
     self.keys = keys
     self.decoderLayers = decoderLayers
     self.towerLayers = towerLayers
     self.text = text
+    self.input = input
   }
 
   /// The tower's layer that would be the next and whose output nobody uses: its queries and keys alone are computed.
@@ -115,7 +149,7 @@ public struct ReducerNeeds: Sendable, Hashable {
   public func union(_ other: ReducerNeeds) -> ReducerNeeds {
     ReducerNeeds(
       queries: queries || other.queries, keys: keys || other.keys, decoderLayers: decoderLayers.union(other.decoderLayers),
-      towerLayers: towerLayers.union(other.towerLayers), text: text || other.text)
+      towerLayers: towerLayers.union(other.towerLayers), text: text || other.text, input: input || other.input)
   }
 }
 

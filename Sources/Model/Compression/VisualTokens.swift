@@ -29,6 +29,7 @@ public struct VisualTokens {
   /// Rows before the answer to the prompt that the image belongs to.
   let promptEnd: Int
   private let text: (() throws -> Tensor)?
+  private let input: DecoderInput?
   private let labels: (() throws -> [Int])?
 
   /// An image at a site.
@@ -37,11 +38,12 @@ public struct VisualTokens {
   ///   - visual: rows of all images of the sample; the image's own unless given.
   ///   - promptEnd: the first row after the image that belongs to an answer; nil for the number of rows.
   ///   - text: embeddings of the prompt's text tokens, [tokens, width], where they are at hand.
+  ///   - input: what the sample was at the decoder's input, where that is at hand.
   ///   - labels: the labels of the sample's rows, -100 where nothing is supervised, in training.
   public init(
     site: Site, rows: SiteRows, sample: Int = 0, span: Range<Int>, visual: [Range<Int>]? = nil, promptEnd: Int? = nil,
     patches: Tensor? = nil, layout: TokenLayout, tower: [Int: TowerTrace] = [:], classRow: Tensor? = nil, sizes: Tensor? = nil,
-    text: (() throws -> Tensor)? = nil, labels: (() throws -> [Int])? = nil
+    text: (() throws -> Tensor)? = nil, input: DecoderInput? = nil, labels: (() throws -> [Int])? = nil
   ) {
     self.site = site
     self.rows = rows
@@ -55,6 +57,7 @@ public struct VisualTokens {
     self.classRow = classRow
     self.sizes = sizes
     self.text = text
+    self.input = input
     self.labels = labels
   }
 
@@ -66,14 +69,14 @@ public struct VisualTokens {
   func selecting(_ selection: [Int], patches: Tensor) -> VisualTokens {
     var some = VisualTokens(
       site: site, rows: rows, sample: sample, span: span, visual: visual, promptEnd: promptEnd, patches: patches, layout: layout,
-      tower: tower, classRow: classRow, sizes: sizes, text: text, labels: labels)
+      tower: tower, classRow: classRow, sizes: sizes, text: text, input: input, labels: labels)
     some.selection = selection
     return some
   }
 
   /// Of values for all rows of the image, those that are asked about.
-  private func selected(_ values: Tensor) throws -> Tensor {
-    try selection.map { try values.rows(Tensor($0, on: values.device)) } ?? values
+  private func selected(_ values: Tensor, _ dimension: Int = 0) throws -> Tensor {
+    try selection.map { try values.rows(Tensor($0, on: values.device), dimension) } ?? values
   }
 
   /// Tokens of the image now.
@@ -100,6 +103,14 @@ public struct VisualTokens {
   public func attention(_ semantics: CompressionSemantics = .corrected, layer: Int? = nil) throws -> Tensor {
     let row = semantics == .corrected ? promptEnd - 1 : rows.count(of: sample) - 1
     return try selected(rows.attention(of: row, in: sample, layer: layer).narrow(0, from: span.lowerBound, length: span.count))
+  }
+
+  /// What rows of the sample pay to each token in the decoder layer before the cut, or in another one of the strategy's needs, head by
+  /// head: [heads, rows, count] float32, softmax over all that a row sees.
+  ///
+  /// - Throws: `CompressionError.unavailable` where the strategy's needs do not name queries and keys.
+  public func attention(of asking: [Int], layer: Int? = nil) throws -> Tensor {
+    try selected(rows.attention(of: asking, to: span, in: sample, layer: layer), 2)
   }
 
   /// What a row of the sample would pay to each token in the decoder layer behind the site: [count] float32, softmax over all that it
@@ -163,20 +174,55 @@ public struct VisualTokens {
   ///
   /// - Throws: `CompressionError.unavailable` where the strategy's needs do not name text.
   public func textEmbeddings() throws -> Tensor {
-    guard let text else { throw CompressionError.unavailable("text embeddings", hint: "name them in the strategy's needs") }
-    return try text()
+    if let text { return try text() }
+    guard input != nil else { throw CompressionError.unavailable("text embeddings", hint: "name them in the strategy's needs") }
+    return try inputText(of: textRows(0..<promptEnd))
+  }
+
+  /// The image's tokens as they came to the decoder, those included that were dropped in it: [tokens, width].
+  ///
+  /// - Throws: `CompressionError.unavailable` where the strategy's needs do not name the input, and before the decoder.
+  public func inputTokens() throws -> Tensor {
+    guard let index = visual.firstIndex(of: span) else { return try hidden() }
+    return try decoderInput().image(index)
+  }
+
+  /// Text rows of the sample as they came to the decoder, [rows, width].
+  ///
+  /// - Throws: as `inputTokens`.
+  public func inputText(of asked: [Int]) throws -> Tensor {
+    // Text is never dropped, so the so-manieth text row was that at the input too.
+    let numbers = Dictionary(
+      uniqueKeysWithValues: textRows(0..<rows.count(of: sample)).enumerated().map { ($1, $0) })
+    return try decoderInput().text(asked.compactMap { numbers[$0] })
+  }
+
+  private func decoderInput() throws -> DecoderInput {
+    guard let input else {
+      throw CompressionError.unavailable("the decoder's input", hint: "name it in the strategy's needs, and cut in the decoder")
+    }
+    return input
   }
 
   /// The sample's text rows that follow the image, ascending.
   ///
   /// Under `corrected` semantics only those of the prompt; where the prompt has none after the image, all of its text rows.
   public func textRows(_ semantics: CompressionSemantics = .corrected) -> [Int] {
-    func text(_ rows: Range<Int>) -> [Int] { rows.filter { row in !visual.contains { $0.contains(row) } } }
-    switch semantics {
-    case .reference: return text(span.upperBound..<max(span.upperBound, rows.count(of: sample)))
-    case .corrected:
-      let after = text(span.upperBound..<max(span.upperBound, promptEnd))
-      return after.isEmpty ? text(0..<promptEnd) : after
-    }
+    let after = textRowsBehind(semantics)
+    return after.isEmpty && semantics == .corrected ? textRows(0..<promptEnd) : after
   }
+
+  /// The sample's text rows behind the image, under `corrected` semantics only those of the prompt; where there are none the row that is
+  /// asked last.
+  func ratingRows(_ semantics: CompressionSemantics) -> [Int] {
+    let behind = textRowsBehind(semantics)
+    return behind.isEmpty ? [(semantics == .corrected ? promptEnd : rows.count(of: sample)) - 1] : behind
+  }
+
+  private func textRowsBehind(_ semantics: CompressionSemantics) -> [Int] {
+    let end = semantics == .corrected ? promptEnd : rows.count(of: sample)
+    return textRows(span.upperBound..<max(span.upperBound, end))
+  }
+
+  private func textRows(_ range: Range<Int>) -> [Int] { range.filter { row in !visual.contains { $0.contains(row) } } }
 }

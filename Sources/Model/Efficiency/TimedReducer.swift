@@ -31,6 +31,14 @@ public final class TimedReducer: TokenReducer {
   /// As `base`.
   public var keepsOrder: Bool { base.keepsOrder }
 
+  /// As `base`.
+  public var decidesBudgets: Bool { base.decidesBudgets }
+
+  /// As `base` decides; timed with the choices.
+  public func budget(_ choice: TokenChoice, later: [PlannedCount]) throws -> [Int: Int] {
+    try timed(choice.tokens) { (try base.budget(choice, later: later), nil) }
+  }
+
   /// As `base` counts.
   public func count(ratio: Double, of total: Int) -> Int { base.count(ratio: ratio, of: total) }
 
@@ -39,14 +47,23 @@ public final class TimedReducer: TokenReducer {
 
   /// What `base` leaves, timed.
   public func reduce(_ choices: [TokenChoice]) throws -> [Reduction] {
+    guard let first = choices.first else { return [] }
+    return try timed(first.tokens) {
+      let found = try base.reduce(choices)
+      return (found, found.last?.kept)
+    }
+  }
+
+  /// Times work on tokens that are waited for, and what it leaves to be waited for.
+  private func timed<Found>(_ tokens: VisualTokens, _ work: () throws -> (Found, Tensor?)) throws -> Found {
     func wait(for tensor: Tensor?) throws {
       guard let tensor, tensor.device != .cpu else { return }
       _ = try tensor.reshaped([-1]).narrow(0, from: 0, length: 1).to(.cpu)
     }
-    try wait(for: choices.first?.tokens.rows.hidden)
+    try wait(for: tokens.rows.hidden)
     let start = ContinuousClock.now
-    let found = try base.reduce(choices)
-    try wait(for: found.last?.kept)
+    let (found, last) = try work()
+    try wait(for: last)
     total.withLock { $0 += (ContinuousClock.now - start) / .seconds(1) }
     return found
   }

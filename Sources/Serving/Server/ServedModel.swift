@@ -28,9 +28,9 @@ public struct ServedModel: Sendable {
   /// - Throws: `CompressionError`.
   public func plan(_ counts: [Int]) throws -> CompressionPlan? {
     if counts.allSatisfy({ $0 >= ladder.total }) { return nil }
-    let (reducer, name) = try ReducerRegistry.standard.spelled(compressor)
+    let strategy = try ReducerRegistry.standard.spelled(compressor)
     let amount: CompressionPlan.Amount = Set(counts).count == 1 ? .keep(counts[0]) : .each(counts)
-    return try CompressionPlan(stages: [.init(reducer, layer: layer, amount, name: name)])
+    return try CompressionPlan(stages: [.init(strategy.reducer, layer: layer, amount, name: strategy.name)])
   }
 
   /// Positions that a picture takes, before it has been read; the most where pictures vary.

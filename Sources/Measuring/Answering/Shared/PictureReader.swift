@@ -60,8 +60,9 @@ final class PictureReader {
         read.groups.append(.init(plans: members, trunk: before, states: [], waitsForQuestion: waits))
         places[places.count - 1].append(branches.count)
         if waits { continue }
-        let plan = plans[members[0]].compression
-        let segments = try model.encode([request(picture, [], plan)])
+        var request = try request(picture, [], plans[members[0]].compression)
+        request.needs.towerLayers = members.reduce([]) { $0.union(plans[$1].compression?.needs.towerLayers ?? []) }
+        let segments = try model.encode([request])
         samples.append(try model.splice([[imagePlaceholderID]], segments, past: [before.nextPosition]))
         caches?.append(before)
         for member in members {

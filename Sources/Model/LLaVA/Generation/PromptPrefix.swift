@@ -16,7 +16,7 @@ public struct PromptPrefix: Sendable {
 
   /// Bytes of the memory that it holds.
   public var byteCount: Int {
-    let waiting = waiting.map { [$0.batch.hidden] + $0.queries.values + [$0.text].compactMap(\.self) } ?? []
+    let waiting = waiting.map { [$0.batch.hidden] + $0.queries.values + [$0.input?.rows].compactMap(\.self) } ?? []
     return cache.byteCount + waiting.reduce(0) { $0 + $1.count * $1.dtype.size }
   }
 }

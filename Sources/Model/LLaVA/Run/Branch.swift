@@ -63,8 +63,8 @@ public struct WaitingRows: Sendable {
   var batch: PackedBatch
   /// Their queries in the decoder layers that the stage needs, [rows, heads, headDimension] by layer.
   var queries: [Int: Tensor]
-  /// Embeddings of the text among them, where the stage needs them.
-  var text: Tensor?
+  /// What they were at the decoder's input, where a stage looks back at it.
+  var input: DecoderInput?
 
   /// Rows that wait.
   public var count: Int { batch.lengths[0] }

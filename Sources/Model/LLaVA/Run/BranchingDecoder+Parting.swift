@@ -13,6 +13,8 @@ extension BranchingDecoder {
     /// The rows that had waited, with the sample's own behind them.
     var waited: WaitingRows?
     var reductions: [Reduction?]
+    /// Numbers of tokens that the strategy has decided for each image, by layer.
+    var budgets: [[Int: Int]] = []
   }
 
   /// A sample of the next batch.
@@ -22,6 +24,7 @@ extension BranchingDecoder {
     let sample, origin: Int
     let branches: [Int]
     let slot: Int
+    let input: DecoderInput?
     let records: Bool
   }
 
@@ -48,7 +51,8 @@ extension BranchingDecoder {
         Way(
           pick: Pick(sample: sample, reductions: walk.batch.images[sample].map { _ in nil }), sample: sample,
           origin: walk.origins[sample],
-          branches: rest, slot: walk.slots[sample], records: walk.records && rest.contains { branches[$0].recordsGradients }))
+          branches: rest, slot: walk.slots[sample], input: walk.inputs[sample],
+          records: walk.records && rest.contains { branches[$0].recordsGradients }))
     }
     let kept = Set(ways.map(\.slot))
     for (index, way) in leaving.enumerated() {
@@ -57,9 +61,11 @@ extension BranchingDecoder {
       let slot = takeSlot(for: way.branch, from: owner, isLast: isLast, walk.layer)
       ways.append(
         Way(
-          pick: Pick(sample: way.place, reductions: way.reductions), sample: way.sample, origin: walk.origins[way.sample],
+          pick: Pick(sample: way.place, reductions: way.reductions, budgets: way.budgets), sample: way.sample,
+          origin: walk.origins[way.sample],
           branches: [way.branch],
-          slot: slot, records: walk.records && branches[way.branch].recordsGradients))
+          slot: slot, input: way.waited?.input ?? walk.inputs[way.sample],
+          records: walk.records && branches[way.branch].recordsGradients))
     }
     return (try next(ways.filter(\.records), joined, walk), try next(ways.filter { !$0.records }, joined, walk))
   }
@@ -69,7 +75,8 @@ extension BranchingDecoder {
     func batch() throws -> PackedBatch { try joined.picking(ways.map(\.pick)) }
     var found = Walk(
       batch: first.records ? try batch() : try withoutGradient(batch), origins: ways.map(\.origin),
-      branches: ways.map(\.branches), slots: ways.map(\.slot), layer: walk.layer, records: first.records)
+      branches: ways.map(\.branches), slots: ways.map(\.slot), inputs: ways.map(\.input), layer: walk.layer,
+      records: first.records)
     if walk.records, !first.records { found.batch.hidden = try found.batch.hidden.detached() }
     try carryTraces(to: &found, ways, walk)
     return found
@@ -128,7 +135,7 @@ extension BranchingDecoder {
     func part(_ t: Tensor) throws -> Tensor { try t.narrow(0, from: walk.batch.starts[sample], length: own.lengths[0]) }
     var found = WaitingRows(
       batch: own, queries: try walk.traces.filter { layers.contains($0.key) }.compactMapValues { try $0.queries.map(part) },
-      text: needs.text ? texts[walk.origins[sample]] : nil)
+      input: walk.inputs[sample])
     guard let earlier else { return found }
     found.batch = try PackedBatch.joined([earlier.batch, own])
     found.batch.lengths = [earlier.count + own.lengths[0]]
@@ -138,7 +145,7 @@ extension BranchingDecoder {
     for (layer, queries) in earlier.queries {
       found.queries[layer] = try found.queries[layer].map { try concatenate([queries, $0]) } ?? queries
     }
-    if let text = earlier.text { found.text = try found.text.map { try concatenate([text, $0]) } ?? text }
+    if let input = earlier.input { found.input = try found.input.map { try input.followed(by: $0) } ?? input }
     return found
   }
 
@@ -164,7 +171,14 @@ extension BranchingDecoder {
       guard let stage = leaving[members[0]].reduction?.stage else { continue }
       let rows = try siteRows(leaving, joined, walk, stage)
       func ask(_ members: [Int]) throws {
-        let choices = try members.map { try self.choices(leaving[$0], joined, rows, stage, walk) }
+        var choices: [[TokenChoice]] = []
+        for member in members {
+          choices.append(try self.choices(leaving[member], joined, rows, stage, walk))
+          if stage.reducer.decidesBudgets {
+            leaving[member].budgets = joined.images[leaving[member].place].map(\.budgets)
+            try decide(&choices[choices.count - 1], &leaving[member], stage, walk)
+          }
+        }
         var found = try stage.reducer.checked(choices.flatMap(\.self), &result.checks)[...]
         for (member, choices) in zip(members, choices) {
           leaving[member].reductions = Array(found.prefix(choices.count))
@@ -234,17 +248,30 @@ extension BranchingDecoder {
         })
   }
 
+  /// Lets the strategy say how many tokens of each image are to be left, here and behind.
+  private func decide(_ choices: inout [TokenChoice], _ way: inout Leaving, _ stage: CompressionPlan.Stage, _ walk: Walk) throws {
+    let later = branches[way.branch].stages.filter { next in
+      next.reduction.map { type(of: $0.stage.reducer) == type(of: stage.reducer) } ?? false
+    }
+    for (image, choice) in choices.enumerated() {
+      let planned = later.map { PlannedCount(layer: $0.layer, count: $0.reduction?.counts[image] ?? 0) }
+      way.budgets[image].merge(try stage.reducer.checkedBudget(choice, later: planned)) { $1 }
+      let count = way.budgets[image][walk.layer].map { min($0, choice.tokens.count) } ?? choice.count
+      choices[image] = TokenChoice(count, of: choice.tokens, generator: choice.generator)
+    }
+  }
+
   private func choices(
     _ way: Leaving, _ joined: PackedBatch, _ rows: SiteRows, _ stage: CompressionPlan.Stage, _ walk: Walk
   ) throws -> [TokenChoice] {
     let images = joined.images[way.place]
-    let text = way.waited?.text ?? texts[walk.origins[way.sample]]
+    let input = way.waited?.input ?? walk.inputs[way.sample]
     let labels = try joined.labels?.narrow(0, from: joined.starts[way.place], length: joined.lengths[way.place])
     let generator = try branches[way.branch].generator ?? Generator(seed: 0)
     return zip(images, way.reduction?.counts ?? []).map { image, count in
       let tokens = VisualTokens(
         site: stage.site, rows: rows, sample: way.place, span: image.span, visual: images.map(\.span), promptEnd: image.promptEnd,
-        patches: image.kept, layout: image.layout, tower: image.tower, text: text.map { text in { text } },
+        patches: image.kept, layout: image.layout, tower: image.tower, input: input,
         labels: labels.map { labels in { try labels.array(Int.self) } })
       return TokenChoice(count, of: tokens, generator: generator)
     }
@@ -252,10 +279,9 @@ extension BranchingDecoder {
 }
 
 extension PackedBatch {
-  /// Embeddings of a sample's text rows that belong to the prompt, [rows, hiddenSize].
-  func text(of sample: Int) throws -> Tensor {
-    let end = images[sample].compactMap(\.promptEnd).max() ?? lengths[sample]
-    let rows = (0..<end).filter { row in !images[sample].contains { $0.span.contains(row) } }
-    return try hidden.rows(Tensor(rows.map { starts[sample] + $0 }, on: hidden.device)).detached()
+  /// A sample's rows as they are, for those who look back at them.
+  func input(of sample: Int) throws -> DecoderInput {
+    DecoderInput(
+      rows: try hidden.narrow(0, from: starts[sample], length: lengths[sample]).detached(), images: images[sample].map(\.span))
   }
 }

@@ -21,8 +21,6 @@ public struct BranchingDecoder {
   var result: BranchedRows
   /// Caches on their way, by slot: each has one owner, so that none is copied that need not be.
   var caches: [KeyValueCache?] = []
-  /// Embeddings of each sample's text, for strategies that need them.
-  var texts: [Int: Tensor] = [:]
 
   /// Samples on their way, and which branches each of them serves.
   struct Walk {
@@ -31,6 +29,8 @@ public struct BranchingDecoder {
     var origins: [Int]
     var branches: [[Int]]
     var slots: [Int]
+    /// What each sample was at the decoder's input, where a strategy looks back at it.
+    var inputs: [DecoderInput?]
     var layer = 0
     var records: Bool
     /// Queries and keys of layers that some stage needs, of all samples as they are now, by layer.
@@ -60,12 +60,13 @@ public struct BranchingDecoder {
     var run = BranchingDecoder(decoder, branches, recomputes, isolatesFailures)
     run.caches = caches.take() ?? []
     let samples = Array(trunk.lengths.indices)
-    if run.branches.contains(where: { $0.stages.contains { $0.reduction?.stage.reducer.needs.text ?? false } }) {
-      for sample in samples { run.texts[sample] = try trunk.text(of: sample) }
-    }
+    let needs = branches.flatMap(\.stages).compactMap { $0.reduction?.stage.reducer.needs }
+    let looksBack = needs.contains { $0.text || $0.input }
+    let inputs = try samples.map { looksBack ? try trunk.input(of: $0) : nil }
     let served = samples.map { sample in branches.indices.filter { branches[$0].sample == sample } }
     let whole = Walk(
-      batch: trunk, origins: samples, branches: served, slots: samples, records: branches.contains(where: \.recordsGradients))
+      batch: trunk, origins: samples, branches: served, slots: samples, inputs: inputs,
+      records: branches.contains(where: \.recordsGradients))
     // Samples of which no branch records gradients are not to hold any either.
     let silent = samples.filter { !served[$0].contains { branches[$0].recordsGradients } }
     try run.advance(parting: whole, silent: silent, asking)
@@ -167,7 +168,7 @@ extension BranchingDecoder.Walk {
     func of<T>(_ values: [T]) -> [T] { samples.map { values[$0] } }
     let picks = samples.map { Pick(sample: $0, reductions: batch.images[$0].map { _ in nil }) }
     return Self(
-      batch: try batch.picking(picks), origins: of(origins), branches: of(branches), slots: of(slots), layer: layer,
-      records: records)
+      batch: try batch.picking(picks), origins: of(origins), branches: of(branches), slots: of(slots),
+      inputs: of(inputs), layer: layer, records: records)
   }
 }

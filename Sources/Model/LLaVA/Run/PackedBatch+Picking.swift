@@ -6,6 +6,8 @@ struct Pick {
   let sample: Int
   /// For each image, in order; nil leaves it as it is.
   let reductions: [Reduction?]
+  /// What strategies have decided about each image's numbers; empty leaves that as it is too.
+  var budgets: [[Int: Int]] = []
 }
 
 extension PackedBatch {
@@ -24,6 +26,7 @@ extension PackedBatch {
       let (sample, start) = (pick.sample, starts[pick.sample])
       var (dropped, next) = (0, 0)
       var images = self.images[sample]
+      for (index, budgets) in pick.budgets.enumerated() { images[index].budgets = budgets }
       for (index, reduction) in pick.reductions.enumerated() {
         let image = self.images[sample][index]
         let newStart = image.span.lowerBound - dropped

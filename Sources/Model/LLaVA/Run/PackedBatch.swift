@@ -62,6 +62,8 @@ public struct ImageRows: Sendable {
   public var kept: Tensor?
   /// What the tower attended with, where a strategy needs it.
   public var tower: [Int: TowerTrace]
+  /// How many tokens its stages leave, by the decoder layers before them, where a strategy has decided that on the way.
+  var budgets: [Int: Int] = [:]
 
   /// An image of its parts.
   public init(
