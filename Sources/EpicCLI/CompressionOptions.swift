@@ -11,13 +11,16 @@ struct CompressionOptions: ParsableArguments {
     ))
   var compressor: String?
 
-  @Option(help: ArgumentHelp("Visual tokens to keep of each picture: a number, or a share such as 11%.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "Visual tokens to keep of each picture: a number, a share such as 11%, or auto:64 for 64 on average.", valueName: "n"))
   var keep: KeptTokens?
 
   @Option(help: ArgumentHelp("Share of each picture's visual tokens to drop, in place of --keep.", valueName: "r"))
   var ratio: Double?
 
   @OptionGroup var place: CutOptions
+  @OptionGroup var budget: BudgetOptions
 
   @Option(help: .reduce)
   var reduce: String?
@@ -39,18 +42,28 @@ struct CompressionOptions: ParsableArguments {
     _ = try plan
   }
 
-  /// What was asked for, or nil where nothing is to be dropped.
+  /// What was asked for, or nil where nothing is to be dropped; with any threshold where a rule decides.
   var plan: CompressionPlan? {
-    get throws {
-      if let reduce { return try checkOption("--reduce") { try CompressionPlan(reduce) } }
-      guard let amount = keep?.amount ?? ratio.map(CompressionPlan.Amount.ratio) else { return nil }
-      return try place.plan(compressor ?? "dart", amount)
-    }
+    get throws { try plan { _ in ["rule": budget.budgetRule.rawValue, "threshold": "0"] } }
+  }
+
+  private func plan(_ options: (_ average: Int) throws -> [String: String]) throws -> CompressionPlan? {
+    if let reduce { return try checkOption("--reduce") { try CompressionPlan(reduce) } }
+    guard let amount = keep?.amount ?? ratio.map(CompressionPlan.Amount.ratio) else { return nil }
+    return try place.plan(compressor ?? "dart", amount, keep?.average.map(options) ?? [:])
   }
 
   /// The plan, checked against a model.
-  func plan(for configuration: LLaVAConfiguration) throws -> CompressionPlan? {
-    guard let plan = try plan else { return nil }
+  ///
+  /// - Parameter folder: of the checkpoint, where there is one.
+  func plan(for configuration: LLaVAConfiguration, in folder: URL?) throws -> CompressionPlan? {
+    let found = try plan { average in
+      guard let folder else {
+        throw ValidationError("--keep auto:\(average) needs a checkpoint, for which `epic fit` has been run")
+      }
+      return try budget.options(average: average, layer: place.layer ?? 2, in: folder, configuration)
+    }
+    guard let plan = found else { return nil }
     if reduce != nil {
       _ = try checkOption("--reduce") { try configuration.tokens(of: plan) }
     } else {
@@ -76,15 +89,21 @@ struct CompressionOptions: ParsableArguments {
   /// The plan, checked against a checkpoint before its weights are read.
   func plan(forCheckpoint folder: URL) throws -> CompressionPlan? {
     if try plan == nil { return nil }
-    return try plan(for: CheckpointReader(folder).configuration)
+    return try plan(for: CheckpointReader(folder).configuration, in: folder)
   }
 }
 
-/// How much of each picture stays: a number of tokens or a share.
+/// How much of each picture stays: a number of tokens, a share, or an average.
 struct KeptTokens: ExpressibleByArgument, Sendable {
   let amount: CompressionPlan.Amount
+  /// The average, where picture and question decide.
+  var average: Int?
 
   init?(argument: String) {
+    if case .average(let average)? = KeptNumber(argument: argument) {
+      (amount, self.average) = (.keep(average), average)
+      return
+    }
     switch CompressionPlan.Amount(argument) {
     case .keep(let keep)?: amount = .keep(keep)
     case .share(let share)?: amount = .share(share)
@@ -113,10 +132,11 @@ struct CutOptions: ParsableArguments {
   /// A plan with one cut, or two.
   ///
   /// - Throws: `ValidationError` that names the option.
-  func plan(_ compressor: String, _ amount: CompressionPlan.Amount) throws -> CompressionPlan {
+  func plan(_ compressor: String, _ amount: CompressionPlan.Amount, _ options: [String: String] = [:]) throws -> CompressionPlan {
     var cuts = [CompressionPlan.Cut(layer: layer ?? 2, amount)]
     if let thenLayer, let thenKeep { cuts.append(CompressionPlan.Cut(layer: thenLayer, .keep(thenKeep))) }
-    return try named { try CompressionPlan(ReducerRegistry.standard.reducer(compressor), cuts: cuts, name: compressor) }
+    let name = ([compressor] + options.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }).joined(separator: ":")
+    return try named { try CompressionPlan(ReducerRegistry.standard.reducer(compressor, options), cuts: cuts, name: name) }
   }
 
   /// Whether a model has the layers and images enough tokens.
@@ -136,7 +156,8 @@ struct CutOptions: ParsableArguments {
       let option =
         switch error {
         case .unknownStrategy: "compressor: "
-        case .siteOrder, .secondCutBeforeDecoder: "then-layer: "
+        case .siteOrder, .secondCutBeforeDecoder, .ruleBesideCuts: "then-layer: "
+        case .badOption: "compressor: "
         case .keepGrows: "then-keep: "
         case .layer(let found, _): found == layer ?? 2 ? "" : "then-"
         case .option(_, let found, _): found == thenKeep ? "then-" : ""
@@ -155,7 +176,9 @@ extension ArgumentHelp {
       discussion: """
         Tokens are a number, a share (11%) or ratio=0.889. A site is a number of decoder layers, features, tower, tower.12 or picture. \
         A strategy's options follow the tokens, dart:64:image-pivots=8@2. Options are, with their usual values: \
-        \(ReducerRegistry.standard.optionLines.joined(separator: ". ")).
+        \(ReducerRegistry.standard.optionLines.joined(separator: ". ")). In the decoder each of them can be told a rule \
+        (\(BudgetRule.allCases.map(\.rawValue).joined(separator: ", "))) and its threshold, dart:64:rule=by-variety:threshold=0.3@2, \
+        and leaves more of some pictures than of others.
         """, valueName: "plan")
   }
 }

@@ -83,11 +83,16 @@ struct PlanChoice: ParsableArguments {
   )
   var compressor: CommaList<String>?
 
-  @Option(help: ArgumentHelp("Visual tokens to keep: a list, 192,128,64; the paper's budgets unless given.", valueName: "n,n"))
-  var keep: CommaList<Int>?
+  @Option(
+    help: ArgumentHelp(
+      "Visual tokens to keep: a list, 192,128,64, auto:64 for 64 on average; the paper's budgets unless given.", valueName: "n,n")
+  )
+  var keep: CommaList<KeptNumber>?
 
   @Option(help: ArgumentHelp("Drop after this many decoder layers; pool and downsample work before all.", valueName: "k"))
   var layer = 2
+
+  @OptionGroup var budget: BudgetOptions
 
   @Option(parsing: .singleValue, help: .reduce)
   var reduce: [String] = []
@@ -97,14 +102,18 @@ struct PlanChoice: ParsableArguments {
 
   func validate() throws {
     for name in compressor?.values ?? [] { _ = try checkOption("--compressor") { try ReducerRegistry.standard.reducer(name) } }
-    if let bad = keep?.values.first(where: { $0 < 0 }) { throw ValidationError("--keep is \(bad), expected 0 or more") }
+    if let bad = keep?.values.first(where: { $0.value < 0 }) {
+      throw ValidationError("--keep is \(bad.value), expected 0 or more")
+    }
     for text in reduce { _ = try checkOption("--reduce") { try CompressionPlan(text) } }
     if layer < 1 { throw ValidationError("--layer is \(layer), expected 1 or more") }
   }
 
   /// The plans, checked against a model.
-  func plans(for configuration: LLaVAConfiguration) throws -> [AnswerPlan] {
-    let budgets = keep?.values ?? Profile.budgets(configuration.pictureLayout.count)
+  ///
+  /// - Parameter folder: of the checkpoint.
+  func plans(for configuration: LLaVAConfiguration, in folder: URL) throws -> [AnswerPlan] {
+    let budgets = keep.map { $0.values.compactMap(\.number) } ?? Profile.budgets(configuration.pictureLayout.count)
     // Plans in full stand for themselves unless strategies or budgets are named beside them.
     let strategies = compressor?.values ?? (reduce.isEmpty || keep != nil ? ["dart"] : [])
     var found: [AnswerPlan]
@@ -112,6 +121,16 @@ struct PlanChoice: ParsableArguments {
       found = try AnswerPlan.all(strategies, keep: budgets, layer: layer, for: configuration, includesFull: !leavesOutFull)
     } catch let error as CompressionError {
       throw ValidationError("--\(error)")
+    }
+    for average in keep?.values.compactMap(\.average) ?? [] {
+      let options = try budget.options(average: average, layer: layer, in: folder, configuration)
+      let told = options.sorted { $0.key < $1.key }.map { ":\($0.key)=\($0.value)" }.joined()
+      for name in strategies {
+        found.append(
+          try checkOption("--compressor") {
+            try AnswerPlan(CompressionPlan("\(name):\(average)\(told)@\(layer)"), for: configuration)
+          })
+      }
     }
     for text in reduce {
       let plan = try checkOption("--reduce") { try AnswerPlan(CompressionPlan(text), for: configuration) }

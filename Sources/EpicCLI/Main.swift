@@ -11,7 +11,8 @@ struct Epic: AsyncParsableCommand {
       Generate.self, Chat.self, PullCommand.self, Inspect.self, Convert.self, Profile.self, CurriculumCommand.self,
       DataCommand.self,
       Train.self, AdaptCommand.self,
-      Eval.self, ReportCommand.self, Serve.self, DemoCommand.self, LabCommand.self, Bench.self, Init.self, AlignCommand.self,
+      Eval.self, FitCommand.self, ReportCommand.self, Serve.self, DemoCommand.self, LabCommand.self, Bench.self, Init.self,
+      AlignCommand.self,
       BaseCommand.self,
     ])
 }

@@ -210,6 +210,9 @@ import Torch
     }
     plans.append(try AnswerPlan(CompressionPlan("uniform:12@features,random:9@1,fastv:4@3"), for: configuration))
     plans.append(try AnswerPlan(CompressionPlan("dart:12@1,fastv:4@2"), for: configuration))
+    for rule in ["divprune:7:rule=by-variety:threshold=0.1@2", "fastv:7:rule=by-information:threshold=0.5@2"] {
+      plans.append(try AnswerPlan(CompressionPlan(rule), for: configuration))
+    }
     plans.append(try AnswerPlan(CompressionPlan("random:12@1,fastv:4@3"), for: configuration))
     let picture = PreparedPicture(
       key: "a", pixels: try PicturePixels(.randn([3, 56, 56], generator: Generator(seed: 3))), seed: 11)

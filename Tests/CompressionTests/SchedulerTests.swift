@@ -14,7 +14,7 @@ import Torch
     nil, "dart:5@2", "fastv:6@1,random:3@3", "random:7@2", "uniform:9@1,uniform:2@2", "pool:4", "downsample:6",
     "random:8@features",
     "uniform:12@tower.1,dart:4@2", "fastv:0@1", "dart:ratio=0.5@3", "sparsevlm:9@2", "uniform:12@1,sparsevlm:7@2,sparsevlm:3@3",
-    "autoprune:5:layers=4",
+    "autoprune:5:layers=4", "dart:6:rule=by-variety:threshold=0.2@2", "fastv:6:rule=by-information:threshold=0.5@1",
   ]
 
   private struct Job {

@@ -177,6 +177,34 @@ import Testing
     #expect(try place.folders().count == before + 4)
   }
 
+  /// A rule fitted to questions leaves an average of them, which the table says, and `generate` what it leaves.
+  @Test func aRuleKeepsItsAverage() async throws {
+    let place = try Place(["pope"])
+    let model = place.scratch.url.appending(path: "model1").path
+    let unfitted = try await place.eval("pope", ["--keep", "auto:6", "--timed", "0"])
+    #expect(unfitted.code == 2 && unfitted.err.contains("budgets.json") && unfitted.err.contains("epic fit"), "\(unfitted.err)")
+    let fit = try await EpicCommand.run([
+      "fit", "--model", model, "--benchmark", "pope", "--data", place.data.url.path, "--threads", "1",
+    ])
+    #expect(fit.code == 0 && fit.out.contains("by-variety") && fit.out.contains("34 questions"), "\(fit.err)\(fit.out)")
+    let outcome = try await place.eval(
+      "pope", ["--keep", "auto:6,auto:3,6", "--compressor", "divprune", "--timed", "0", "--json"])
+    #expect(outcome.code == 0, "\(outcome.err)")
+    let rows = try EvaluationResults(from: place.output).models[0].rows
+    #expect(rows.map(\.strategy) == ["full", "divprune", "divprune:rule=by-variety", "divprune:rule=by-variety"])
+    var isSpread = false
+    for row in rows.dropFirst(2) {
+      let counts = try place.journal("pope").filter { $0.plan == row.plan }.compactMap(\.visualTokens)
+      let mean = Double(counts.reduce(0, +)) / Double(counts.count)
+      #expect(counts.count == 34 && abs(mean - Double(row.keep)) < 1, "\(mean) of \(row.keep)")
+      // Of 4 layers 2 see all 16 tokens.
+      #expect(abs(row.averageVisualTokens - (8 + mean / 2)) < 1e-9)
+      isSpread = isSpread || mean != Double(row.keep)
+    }
+    let report = try String(contentsOf: place.output.appending(path: "report.html"), encoding: .utf8)
+    #expect(report.contains("Accuracy over tokens in a layer") == isSpread)
+  }
+
   @Test func brokenPicturesAreCountedAndAskedAgain() async throws {
     let place = try Place(["gqa"])
     let picture = "gqa/data/images/n1.jpg"

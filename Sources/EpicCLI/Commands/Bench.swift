@@ -60,7 +60,7 @@ struct BenchGenerate: AsyncParsableCommand {
   func run() async throws {
     let folder = try await model?.folder()
     let configuration = try LLaVAConfiguration.of(preset: preset, checkpoint: folder)
-    let plan = try compression.plan(for: configuration)
+    let plan = try compression.plan(for: configuration, in: folder)
     let device = try compute.prepare()
     let dtype = compute.dtype ?? .bfloat16
     let llava =

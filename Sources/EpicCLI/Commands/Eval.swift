@@ -67,7 +67,7 @@ struct Eval: AsyncParsableCommand {
     var models: [(name: String, folder: URL, plans: [AnswerPlan])] = []
     for (source, name) in zip(model, Self.names(model.map(\.text))) {
       let folder = try await source.folder()
-      models.append((name: name, folder: folder, plans: try plans.plans(for: CheckpointReader(folder).configuration)))
+      models.append((name: name, folder: folder, plans: try plans.plans(for: CheckpointReader(folder).configuration, in: folder)))
     }
     let signals = StopSignals()
     let progress = EvaluationProgress(isQuiet: json)

@@ -34,7 +34,9 @@ public struct AnswerPlan: Sendable {
   public init(_ plan: CompressionPlan, for configuration: LLaVAConfiguration) throws {
     let tokens = try configuration.tokens(of: plan)
     let spelling = plan.stages.count > 3 ? plan.schedule ?? plan.description : plan.description
-    strategy = plan.stages.count == 1 ? plan.stages[0].name ?? "\(type(of: plan.stages[0].reducer))" : spelling
+    // All averages of one rule are one strategy.
+    let name = plan.stages.first?.name.map { plan.rule == nil ? $0 : $0.replacing(/:threshold=[^:]*/, with: "") }
+    strategy = plan.stages.count == 1 ? name ?? "\(type(of: plan.stages[0].reducer))" : spelling
     keep = tokens.last
     layer = plan.stages.compactMap(\.site.decoderLayer).first
     compression = plan

@@ -77,6 +77,15 @@ extension ResultsPage {
         title: "Accuracy over visual tokens", subtitle: "Whiskers are 95 % intervals.",
         charts: measures.map { chart($0, .init("visual tokens kept", format: .integer)) { Double($0.keep) } })
     ]
+    if budgetsAreSpread {
+      figures.append(
+        Figure(
+          title: "Accuracy over tokens in a layer",
+          subtitle:
+            "Visual tokens that a decoder layer sees, the mean over layers and questions: what plans with several cuts, and rules that "
+            + "give pictures different numbers, are to be compared by.",
+          charts: measures.map { chart($0, .init("visual tokens in a layer")) { $0.averageVisualTokens } }))
+    }
     if timed {
       figures.append(
         Figure(
@@ -86,6 +95,18 @@ extension ResultsPage {
     }
     if let bars { figures.append(bars) }
     return figures
+  }
+
+  /// True where the number that is kept does not say what the layers see.
+  private var budgetsAreSpread: Bool {
+    results.models.contains { model in
+      model.rows.contains { row in
+        guard let layer = row.layer else { return false }
+        // What one cut leaves them.
+        let sum = layer * model.visualTokens + (model.layers - layer) * row.keep
+        return abs(row.averageVisualTokens - Double(sum) / Double(max(1, model.layers))) > 1e-6
+      }
+    }
   }
 
   /// A line for each model and strategy, which ends at the model without compression.

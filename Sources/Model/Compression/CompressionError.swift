@@ -22,6 +22,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
   case keepGrows(first: Int, second: Int)
   /// A strategy that works before the decoder cannot cut in it again.
   case secondCutBeforeDecoder
+  /// A rule decides how many tokens are left, and the plan cuts again.
+  case ruleBesideCuts
   /// A number that a strategy cannot work with.
   case option(name: String, value: Int, expected: String)
   /// A name that no option of a strategy has.
@@ -63,6 +65,7 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
       "the second cut keeps \(second) visual tokens, expected at most the \(first) that the first one leaves"
     case .secondCutBeforeDecoder:
       "a strategy that works before the decoder (pool, downsample) has no second cut; leave it out or choose another strategy"
+    case .ruleBesideCuts: "a rule that decides how many tokens are left stands alone in the decoder; leave the other cuts out"
     case .option(let name, let value, let expected): "\(name) is \(value), expected \(expected)"
     case .unknownOption(let name, let strategy, let known):
       known.isEmpty

@@ -133,6 +133,8 @@ public struct CompressionPlan: Sendable {
         throw CompressionError.keepGrows(first: more, second: fewer)
       }
     }
+    let inDecoder = stages.filter { $0.site.kind == .decoder }
+    if inDecoder.count > 1, inDecoder.contains(where: { $0.reducer is AdaptiveReducer }) { throw CompressionError.ruleBesideCuts }
     for stage in stages {
       if !stage.reducer.sites.contains(stage.site.kind) {
         throw CompressionError.site(
@@ -168,6 +170,17 @@ public struct CompressionPlan: Sendable {
   /// - Throws: as `init(stages:)`.
   public init(_ reducer: any TokenReducer, layer: Int, _ amount: Amount) throws {
     try self.init(reducer, cuts: [Cut(layer: layer, amount)])
+  }
+
+  /// The rule by which the plan's one stage in the decoder decides how many tokens are left; nil where the plan says it.
+  public var rule: BudgetRule? { stages.lazy.compactMap { ($0.reducer as? AdaptiveReducer)?.rule }.first }
+
+  /// A plan of which so many tokens are left where a rule decides, for tables: those of its own average.
+  package func leaving(_ tokens: Int) throws -> CompressionPlan {
+    try CompressionPlan(
+      stages: stages.map { stage in
+        (stage.reducer as? AdaptiveReducer).map { Stage($0.base, at: stage.site, .keep(tokens), name: stage.name) } ?? stage
+      })
   }
 
   /// All that the strategies need.

@@ -96,11 +96,15 @@ public struct ReducerRegistry: Sendable {
   /// - Throws: `CompressionError.unknownStrategy` and `.unknownOption`, which list the known ones; `.badOption`; what the strategy throws.
   public func reducer(_ name: String, _ options: [String: String] = [:]) throws -> any TokenReducer {
     guard let entry = entries[name] else { throw CompressionError.unknownStrategy(name, known: names) }
+    var own = options
+    let (rule, threshold) = (own.removeValue(forKey: "rule"), own.removeValue(forKey: "threshold"))
     let known = entry.options.map(\.name)
-    if let unknown = options.keys.sorted().first(where: { !known.contains($0) }) {
+    if let unknown = own.keys.sorted().first(where: { !known.contains($0) }) {
       throw CompressionError.unknownOption(unknown, strategy: name, known: known)
     }
-    return try entry.make(ReducerOptions(values: options))
+    let reducer = try entry.make(ReducerOptions(values: own))
+    if rule == nil, threshold == nil { return reducer }
+    return try AdaptiveReducer(reducer, name, rule: rule, threshold: threshold)
   }
 
   /// One line for each strategy with options, for help texts: `dart: image-pivots (4), …`.

@@ -17,6 +17,8 @@ public final class AnswerJournal {
     public var textTokens: Int?
     /// Tokens of the answer.
     public var newTokens: Int?
+    /// Visual tokens behind the cut, where a rule decides how many these are.
+    public var visualTokens: Int?
     /// Why there is no answer.
     public var fault: String?
   }

@@ -92,10 +92,10 @@ public struct BenchmarkRun {
     let answerer = SharedAnswerer(pipeline, plans: plans, lanes: settings.lanes)
     let images = waves.flatMap { $0.compactMap(\.image) }
     let distinct = images.enumerated().filter { $0.offset == 0 || images[$0.offset - 1] != $0.element }.map(\.element)
-    let prepare = preparing
+    let questions = questions
     let reader = ReadAhead(distinct.makeIterator(), workers: settings.workers, ahead: 2 * settings.workers + answerer.lanes) {
       image -> Result<PreparedPicture, SampleReason> in
-      do { return .success(try prepare(image)) } catch { return .failure(SampleReason(text: "\(error)")) }
+      do { return .success(try questions.picture(image)) } catch { return .failure(SampleReason(text: "\(error)")) }
     }
     defer { reader.cancel() }
     var current: (image: QuestionImage, picture: Result<PreparedPicture, SampleReason>)?
@@ -111,7 +111,7 @@ public struct BenchmarkRun {
         }
         do {
           let picture = try question.image == nil ? nil : current?.picture.get()
-          asked.append((question, try request(question, picture)))
+          asked.append((question, try questions.request(question, picture)))
         } catch {
           entries += try broken(question, error, plans)
         }
@@ -125,28 +125,8 @@ public struct BenchmarkRun {
     return true
   }
 
-  /// Decodes a picture and makes pixels of it.
-  private var preparing: @Sendable (QuestionImage) throws -> PreparedPicture {
-    { [preprocessor = pipeline.preprocessor, seed = settings.seed] image in
-      PreparedPicture(
-        key: image.key, pixels: try preprocessor.views(image.decoded(), isAlone: true), seed: Fingerprint.seed(of: image, seed))
-    }
-  }
-
-  /// A picture as the tower takes it.
-  ///
-  /// - Throws: `ImagingError`, `EvaluationError.image`.
-  func picture(_ image: QuestionImage) throws -> PreparedPicture { try preparing(image) }
-
-  /// A question as the model reads it.
-  ///
-  /// - Throws: `LanguageError`.
-  func request(_ question: Question, _ picture: PreparedPicture?) throws -> AnswerRequest {
-    let text = picture == nil ? question.prompt : "\(imageTag)\n\(question.prompt)"
-    return AnswerRequest(
-      ids: try encodeWithImages(pipeline.template.prompt(for: [Turn(.user, text)]), tokenizer: pipeline.tokenizer),
-      picture: picture, maximumNewTokens: maximumNewTokens)
-  }
+  /// Reads questions as these settings say.
+  var questions: QuestionReader { QuestionReader(pipeline: pipeline, maximumNewTokens: maximumNewTokens, seed: settings.seed) }
 
   /// Answers of a wave; where one question spoils it, each is asked alone.
   private func answer(_ asked: [(Question, AnswerRequest)], _ answerer: SharedAnswerer) throws -> [AnswerJournal.Entry] {
@@ -155,8 +135,9 @@ public struct BenchmarkRun {
       return zip(asked, try answerer.answer(asked.map(\.1))).flatMap { item, answers in
         zip(answerer.plans, answers).map { plan, answer in
           AnswerJournal.Entry(
-            plan: plan.recordName, id: item.0.id, text: answer.text, textTokens: answer.textTokens, newTokens: answer.tokens.count
-          )
+            plan: plan.recordName, id: item.0.id, text: answer.text, textTokens: answer.textTokens,
+            newTokens: answer.tokens.count,
+            visualTokens: plan.compression?.rule == nil ? nil : answer.keptIndices?.count)
         }
       }
     } catch let error as TorchError {

@@ -133,10 +133,9 @@ public final class ModelEvaluation {
         cells[name] = ResultScore(
           estimate: score.estimate(), percentage: score.percentage, difference: difference, figures: score.figures)
       }
-      let seen = try CostModel(pipeline.model.configuration).visualTokensOfLayers(plan.compression)
       return ResultRow(
         plan: plan.id, strategy: plan.strategy, keep: plan.keep, layer: plan.layer,
-        averageVisualTokens: Double(seen.reduce(0, +)) / Double(max(1, seen.count)), scores: cells,
+        averageVisualTokens: try averageVisualTokens(plan), scores: cells,
         average: all.count == BenchmarkRegistry.all.count ? try PaperAverage.value(of: all) : nil, cost: cost,
         timing: timings[plan.recordName])
     }
@@ -175,17 +174,39 @@ public final class ModelEvaluation {
       notes: (score?.notes ?? benchmark.notes) + server + refusals)
   }
 
+  /// Visual tokens that a layer of the decoder sees on average.
+  private func averageVisualTokens(_ plan: AnswerPlan) throws -> Double {
+    func average(_ plan: CompressionPlan?) throws -> Double {
+      let seen = try CostModel(pipeline.model.configuration).visualTokensOfLayers(plan)
+      return Double(seen.reduce(0, +)) / Double(max(1, seen.count))
+    }
+    guard let compression = plan.compression, let left = tokensLeft(plan) else { return try average(plan.compression) }
+    let (fewer, more) = (left.rounded(.down), left.rounded(.up))
+    let (low, high) = (try average(compression.leaving(Int(fewer))), try average(compression.leaving(Int(more))))
+    return low + (high - low) * (left - fewer)
+  }
+
+  /// Tokens that a rule left of a picture, the mean over all questions; nil for plans without a rule.
+  private func tokensLeft(_ plan: AnswerPlan) -> Double? {
+    if plan.compression?.rule == nil { return nil }
+    let counts = finished.flatMap { run, _ in
+      run.benchmark.questions.compactMap { run.journal.entries[plan.recordName]?[$0.id]?.visualTokens }
+    }
+    return counts.isEmpty ? nil : Double(counts.reduce(0, +)) / Double(counts.count)
+  }
+
   /// The mean cost over questions of given lengths.
   private func cost(_ plan: AnswerPlan, _ lengths: [Int]) throws -> ResultCost {
+    let compression = try tokensLeft(plan).map { try plan.compression?.leaving(Int($0.rounded())) } ?? plan.compression
     var model = CostModel(pipeline.model.configuration)
     model.elementBytes = Double(pipeline.model.dtype.size)
     var (flops, bytes) = (0.0, 0.0)
     for (length, group) in Dictionary(grouping: lengths, by: \.self).sorted(by: { $0.key < $1.key }) {
-      let cost = try model.trueCost(text: Double(length), plan.compression)
+      let cost = try model.trueCost(text: Double(length), compression)
       flops += cost.flops * Double(group.count)
       bytes += cost.kvCacheBytes * Double(group.count)
     }
-    let paper = try CostModel(pipeline.model.configuration).paperCost(plan.compression)
+    let paper = try CostModel(pipeline.model.configuration).paperCost(compression)
     let count = Double(max(1, lengths.count))
     return ResultCost(
       prefillTFLOPs: flops / count / 1e12, kvCacheMB: bytes / count / 1e6, paperPrefillTFLOPs: paper.flops / 1e12,
@@ -222,6 +243,6 @@ extension BenchmarkRun {
   ///
   /// - Throws: `ImagingError`, `LanguageError`.
   func request(_ question: Question) throws -> AnswerRequest {
-    try request(question, question.image.map { try picture($0) })
+    try questions.request(question, question.image.map { try questions.picture($0) })
   }
 }

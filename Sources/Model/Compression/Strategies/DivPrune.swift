@@ -45,21 +45,66 @@ public struct DivPrune: TokenReducer {
 
   /// Indices of rows [images, tokens, width] in the order in which they are taken: [images, count].
   static func order(_ rows: Tensor, _ count: Int) throws -> Tensor {
-    let (images, tokens) = (rows.size(0), rows.size(1))
-    let units = try rows.unitRows()
-    let distances = try units.matmul(units.transposed(1, 2)) * -1 + 1
-    let gone = try Tensor.full([images, 1], -.infinity, on: rows.device)
-    // The smallest distance is that to the token itself.
-    var pick = try distances.top(2, 1, largest: false).values.selected(1, 1).argmax(-1)
-    var nearest: Tensor?
-    var found = [pick]
+    var walk = try FarthestFirst(rows)
+    var found = [walk.pick]
     while found.count < count {
-      let own = try distances.gathered(1, pick.reshaped([images, 1, 1]).expanded([images, 1, tokens])).squeezed(1)
-      let least = try (nearest?.minimum(own) ?? own).scattered(1, pick.unsqueezed(1), gone)
-      pick = try least.argmax(-1)
-      nearest = least
-      found.append(pick)
+      try walk.step()
+      found.append(walk.pick)
     }
     return try stack(found, 1)
+  }
+}
+
+/// Tokens of images one after the other, always the one whose nearest before it is farthest; distances are 1 - cosine.
+struct FarthestFirst {
+  private let distances: Tensor
+  private let gone: Tensor
+  private var nearest: Tensor?
+  /// The last token of each image, [images] int64.
+  private(set) var pick: Tensor
+
+  /// Begins with the token whose nearest other one is farthest.
+  ///
+  /// - Parameter rows: [images, tokens, width], two tokens at least.
+  init(_ rows: Tensor) throws {
+    let units = try rows.unitRows()
+    distances = try units.matmul(units.transposed(1, 2)) * -1 + 1
+    gone = try Tensor.full([rows.size(0), 1], -.infinity, on: rows.device)
+    // The smallest distance is that to the token itself.
+    pick = try distances.top(2, 1, largest: false).values.selected(1, 1).argmax(-1)
+  }
+
+  /// The next token of each image; there must be one.
+  ///
+  /// - Returns: how far each token was from its nearest before one was taken, [images, tokens]; -∞ for those that are taken.
+  @discardableResult
+  mutating func step() throws -> Tensor {
+    let (images, tokens) = (distances.size(0), distances.size(1))
+    let own = try distances.gathered(1, pick.reshaped([images, 1, 1]).expanded([images, 1, tokens])).squeezed(1)
+    let least = try (nearest?.minimum(own) ?? own).scattered(1, pick.unsqueezed(1), gone)
+    pick = try least.argmax(-1)
+    nearest = least
+    return least
+  }
+
+  /// How far each token of an image lies from its nearest before it, falling: [tokens], the first one's being the second's.
+  ///
+  /// - Parameters:
+  ///   - rows: [tokens, width].
+  ///   - end: no more than some tokens are looked at behind the first that lies no farther.
+  static func distances(_ rows: Tensor, until end: Double? = nil) throws -> [Double] {
+    let tokens = rows.size(0)
+    if tokens < 2 { return Array(repeating: 0, count: tokens) }
+    var walk = try FarthestFirst(rows.unsqueezed(0))
+    var (found, open) = ([Double](), [Tensor]())
+    for step in 1..<tokens {
+      open.append(try walk.step().top(1).values.reshaped([1]))
+      // On a GPU asking for a number takes longer than many steps.
+      if open.count < 32, step < tokens - 1 { continue }
+      found += try concatenate(open).array(Float.self).map { Double($0) }
+      open = []
+      if let end, let last = found.last, last <= end { break }
+    }
+    return found.prefix(1) + found
   }
 }
