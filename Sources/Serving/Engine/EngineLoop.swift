@@ -7,7 +7,7 @@ import Torch
 struct EngineLoop {
   /// An answer on its way.
   struct Live {
-    /// How many came before it.
+    /// Its place in the order in which jobs came.
     let number: Int
     let job: Job
     let reply: Reply

@@ -53,7 +53,7 @@ public struct Job: Sendable {
   public var stops: [String]
   /// Keeps what is computed from others who do not name the same word.
   public var salt: String?
-  /// Its place among those that wait for a first token; the engine keeps it up to date.
+  /// Its place among those that wait for a first token, which the engine keeps up to date; nil for one that no forecast reckons with.
   public var entry: Backlog.Entry?
 
   /// A job.
