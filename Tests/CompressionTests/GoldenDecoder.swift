@@ -71,6 +71,33 @@ struct GoldenDecoder {
     batch.positions = try Positions(numbers, next: [numbers.count])
   }
 
+  /// Keeps, recycles and mixes tokens as `Recycling` does, compares it with the record, and goes on with what is left.
+  ///
+  /// - Parameters:
+  ///   - scores: of the tokens.
+  ///   - reducer: the strategy as it is called in production, by the number that is left alone.
+  /// - Returns: the tokens that stand where mixes do.
+  mutating func recycle(
+    _ tokens: VisualTokens, _ scores: Tensor, by reducer: any TokenReducer, at stage: GoldenReducers.Stage
+  ) throws -> [Int] {
+    #expect(try distance(scores, data.stored(stage.relation)) < 1e-5)
+    let parts = Recycling(keeping: try #require(stage.keptCount), of: tokens.count)
+    #expect(parts.clusters == stage.clusters)
+    let expected = try data.storedIndices(stage.kept)
+    let reduction = try parts.reduction(
+      scores, tokens.hidden(), noise: data.stored(stage.random).selected(0, 0), keepsOrder: false)
+    let kept = try #require(reduction.kept).array(Int.self)
+    #expect(Array(kept.prefix(parts.kept)) == expected)
+    let result = try reduction.applied(to: tokens.hidden()).narrow(0, from: parts.kept, length: parts.clusters)
+    #expect(try distance(result, data.stored(stage.merged).selected(0, 0)) < 5e-5)
+    if parts.count < tokens.count {
+      let own = try #require(GoldenReducers.reduce(reducer, parts.count, [tokens])[0].kept).array(Int.self)
+      #expect(Array(own.prefix(parts.kept)) == expected && own.count == parts.count)
+    }
+    try goOn(with: reduction, at: stage.positions)
+    return Array(kept[parts.kept...])
+  }
+
   /// What comes out in the end.
   func finished() throws -> Tensor {
     try decoder.norm(decoder.run(layers: layer..<decoder.configuration.layers, batch).hidden)

@@ -49,24 +49,9 @@ import Torch
         #expect(try raters(SparseVLM.weights(of: words, by: tokens.inputTokens())) == data.indices("raters_v"))
       }
       let scores = try reducer.scores(tokens)
-      #expect(try distance(scores, data.stored(stage.relation)) < 1e-5)
-
-      let parts = Recycling(keeping: try #require(stage.keptCount), of: tokens.count)
-      #expect(parts.clusters == stage.clusters)
-      let (expected, recycled) = (try data.storedIndices(stage.kept), try data.storedIndices(stage.recycled))
-      let reduction = try parts.reduction(
-        scores, tokens.hidden(), noise: data.stored(stage.random).selected(0, 0), keepsOrder: false)
-      let kept = try #require(reduction.kept).array(Int.self)
-      #expect(Array(kept.prefix(parts.kept)) == expected)
-      #expect(try Array(kept[parts.kept...]) == data.storedIndices(stage.centres).map { recycled[$0] })
-      let result = try reduction.applied(to: tokens.hidden()).narrow(0, from: parts.kept, length: parts.clusters)
-      #expect(try distance(result, data.stored(stage.merged).selected(0, 0)) < 5e-5)
-      if parts.count < tokens.count {
-        // As it is called in production, by the number that is left alone.
-        let own = try #require(Golden.reduce(reducer, parts.count, [tokens])[0].kept).array(Int.self)
-        #expect(Array(own.prefix(parts.kept)) == expected && own.count == parts.count)
-      }
-      try model.goOn(with: reduction, at: stage.positions)
+      let recycled = try data.storedIndices(stage.recycled)
+      #expect(
+        try model.recycle(tokens, scores, by: reducer, at: stage) == data.storedIndices(stage.centres).map { recycled[$0] })
     }
     #expect(try distance(model.finished(), data.output("last_hidden_state").selected(0, 0)) < 5e-4)
   }
