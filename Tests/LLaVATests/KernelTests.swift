@@ -58,12 +58,62 @@ import Torch
     for (a, b) in zip(own, expected) { #expect(try (#require(a) - #require(b)).abs().max().item() < 1e-5) }
   }
 
+  /// One row of each of several sequences at a time, their caches of different lengths, as each alone.
+  @Test(arguments: [DType.float32, .bfloat16]) func oneRowOfManySequences(_ dtype: DType) throws {
+    let generator = try Generator(seed: 9)
+    for (heads, groups, width, counts) in [
+      (4, 4, 32, [1, 5, 64, 17]), (6, 2, 40, [33, 2]), (2, 1, 96, [130]), (3, 3, 8, [3, 16, 15, 47, 1]),
+    ] {
+      let q = try Tensor.randn([counts.count, heads, width], generator: generator).to(dtype)
+      let caches = try counts.map { count in
+        try (0..<2).map { _ in
+          try Tensor.randn([groups, count + 3, width], generator: generator).to(dtype).narrow(1, from: 0, length: count)
+        }
+      }
+      let found = try q.oneRowAttention(caches.map { $0[0] }, caches.map { $0[1] }).to(.float32)
+      #expect(found.shape == [counts.count, heads, width])
+      for (i, cache) in caches.enumerated() {
+        let row = try q.narrow(0, from: i, length: 1)
+        let expected = try naive(row.to(.float32), cache[0].to(.float32), cache[1].to(.float32))
+        let error = try (found.selected(0, i).reshaped([1, heads * width]) - expected).abs().max().item()
+        #expect(error < (dtype == .float32 ? 1e-5 : 0.03), "\(heads), \(groups), \(width), \(counts[i])")
+        let alone = try row.oneRowAttention([cache[0]], [cache[1]]).to(.float32)
+        #expect(try alone.selected(0, 0).array(Float.self) == found.selected(0, i).array(Float.self))
+      }
+    }
+  }
+
   @Test func oneRowAttentionRefusesWhatDoesNotFit() throws {
-    let q = try Tensor.ones([4, 8], .bfloat16)
-    #expect(throws: TorchError.self) { try q.oneRowAttention(.ones([3, 5, 8], .bfloat16), .ones([3, 5, 8], .bfloat16)) }
-    #expect(throws: TorchError.self) { try q.oneRowAttention(.ones([2, 5, 6], .bfloat16), .ones([2, 5, 6], .bfloat16)) }
-    #expect(throws: TorchError.self) { try q.oneRowAttention(.ones([2, 0, 8], .bfloat16), .ones([2, 0, 8], .bfloat16)) }
-    #expect(throws: TorchError.self) { try q.oneRowAttention(.ones([2, 5, 8]), .ones([2, 5, 8])) }
+    let q = try Tensor.ones([1, 4, 8], .bfloat16)
+    func attend(_ shape: [Int], _ dtype: DType = .bfloat16, caches: Int = 1) throws {
+      let caches = try (0..<caches).map { _ in try Tensor.ones(shape, dtype) }
+      _ = try q.oneRowAttention(caches, caches)
+    }
+    try attend([2, 5, 8])
+    #expect(throws: TorchError.self) { try attend([3, 5, 8]) }
+    #expect(throws: TorchError.self) { try attend([2, 5, 6]) }
+    #expect(throws: TorchError.self) { try attend([2, 0, 8]) }
+    #expect(throws: TorchError.self) { try attend([2, 5, 8], .float32) }
+    #expect(throws: TorchError.self) { try attend([2, 5, 8], caches: 2) }
+    let short = try Tensor.ones([2, 5, 8], .bfloat16)
+    #expect(throws: TorchError.self) { try q.oneRowAttention([short], [short.narrow(1, from: 0, length: 4)]) }
+    #expect(throws: TorchError.self) { try q.oneRowAttention([short], []) }
+  }
+
+  @Test func rowsArePutWhereTheyBelong() throws {
+    let generator = try Generator(seed: 10)
+    for dtype in [DType.float32, .bfloat16] {
+      let memory = try Tensor.randn([3, 9, 4], generator: generator).to(dtype)
+      let (before, rows) = (try memory * 1, try Tensor.randn([2, 3, 4], generator: generator).to(dtype))
+      try memory.putRows(rows, from: 7)
+      try before.narrow(1, from: 7, length: 2).copyInPlace(from: rows.transposed(0, 1))
+      #expect(try memory.to(.float32).array(Float.self) == before.to(.float32).array(Float.self))
+      #expect(throws: TorchError.self) { try memory.putRows(rows, from: 8) }
+      #expect(throws: TorchError.self) { try memory.putRows(rows, from: -1) }
+      #expect(throws: TorchError.self) { try memory.putRows(rows, from: .max) }
+      #expect(throws: TorchError.self) { try memory.putRows(Tensor.ones([2, 4, 4], dtype), from: 0) }
+      #expect(throws: TorchError.self) { try memory.putRows(rows.to(.float16), from: 0) }
+    }
   }
 
   /// Every path of `linear` for bfloat16: few rows, many rows, recorded for gradients.

@@ -60,8 +60,12 @@ inline void join_pairs(const float *from, int64_t count, Narrow *to) {
   for (; k < count; ++k) to[k] = Narrow(from[k]);
 }
 
+// Rows that are float32 already are taken as they are.
+inline void split_pairs(const float *from, int64_t count, float *to) { std::memcpy(to, from, count * sizeof(float)); }
+inline void join_pairs(const float *from, int64_t count, float *to) { std::memcpy(to, from, count * sizeof(float)); }
+inline float widen(float value) { return value; }
+
 typedef float half_floats __attribute__((vector_size(lanes * 2)));
-typedef uint32_t half_words __attribute__((vector_size(lanes * 2)));
 
 // The sum of all lanes, as a tree.
 SHIM_INLINE float sum_of(const half_floats &h) {
@@ -74,34 +78,57 @@ SHIM_INLINE float sum_of(const floats &v) {
   return sum_of(h);
 }
 
-// Dot products of R rows of x, `in` apart and in the order of split_pairs, with N rows of w: out[r * N + n].
+// Adds the products of numbers k to k + pairs of R rows of x and N rows of w, bfloat16 or float32, to their sums.
+template <int R, int N, typename Floats>
+SHIM_INLINE void add_products(const float *x, const uint16_t *w, int64_t in, int64_t k, Floats (&sums)[R][N]) {
+  constexpr int64_t length = sizeof(Floats) / sizeof(float);
+  typedef uint32_t Words __attribute__((vector_size(sizeof(Floats))));
+  for (int64_t part = 0; part < lanes; part += length) {
+    // First all low halves and then all high ones, so that few registers are in use at a time.
+    Floats some[R];
+    Words both[N];
+    for (int r = 0; r < R; ++r) load(some[r], x + r * in + k + part);
+    for (int n = 0; n < N; ++n) {
+      load(both[n], w + n * in + k + 2 * part);
+      Floats low = (Floats)(both[n] << 16);
+      for (int r = 0; r < R; ++r) sums[r][n] += some[r] * low;
+    }
+    for (int r = 0; r < R; ++r) load(some[r], x + r * in + k + lanes + part);
+    for (int n = 0; n < N; ++n) {
+      Floats high = (Floats)(both[n] & 0xffff0000u);
+      for (int r = 0; r < R; ++r) sums[r][n] += some[r] * high;
+    }
+  }
+}
+
+template <int R, int N, typename Floats>
+SHIM_INLINE void add_products(const float *x, const float *w, int64_t in, int64_t k, Floats (&sums)[R][N]) {
+  constexpr int64_t length = sizeof(Floats) / sizeof(float);
+  for (int64_t part = 0; part < pairs; part += length) {
+    Floats some[R];
+    for (int r = 0; r < R; ++r) load(some[r], x + r * in + k + part);
+    for (int n = 0; n < N; ++n) {
+      Floats weights;
+      load(weights, w + n * in + k + part);
+      for (int r = 0; r < R; ++r) sums[r][n] += some[r] * weights;
+    }
+  }
+}
+
+// Dot products of R rows of x, `in` apart and as split_pairs left them, with N rows of w: out[r * N + n].
 //
 // Sums are `floats` or `half_floats` long. Where a register holds `half_floats` alone, these let larger tiles stay in registers. A sum is
 // added up in the same order in tiles of all sizes, so a row's result does not depend on how many others there are.
-template <int R, int N, typename Floats = floats, typename Words = words>
-SHIM_INLINE void dots(const float *x, const uint16_t *w, int64_t in, float *out) {
-  constexpr int64_t length = sizeof(Floats) / sizeof(float);
+template <int R, int N, typename Floats = floats, typename Weight>
+SHIM_INLINE void dots(const float *x, const Weight *w, int64_t in, float *out) {
   Floats sums[R][N] = {};
   int64_t k = 0;
   for (; k + pairs <= in; k += pairs) {
     // The rows that come next; the processor's own guesses keep memory half idle.
-    for (int n = 0; n < N; ++n) __builtin_prefetch(w + (N + n) * in + k);
-    for (int64_t part = 0; part < lanes; part += length) {
-      // First all low halves and then all high ones, so that few registers are in use at a time.
-      Floats some[R];
-      Words both[N];
-      for (int r = 0; r < R; ++r) load(some[r], x + r * in + k + part);
-      for (int n = 0; n < N; ++n) {
-        load(both[n], w + n * in + k + 2 * part);
-        Floats low = (Floats)(both[n] << 16);
-        for (int r = 0; r < R; ++r) sums[r][n] += some[r] * low;
-      }
-      for (int r = 0; r < R; ++r) load(some[r], x + r * in + k + lanes + part);
-      for (int n = 0; n < N; ++n) {
-        Floats high = (Floats)(both[n] & 0xffff0000u);
-        for (int r = 0; r < R; ++r) sums[r][n] += some[r] * high;
-      }
+    for (int n = 0; n < N; ++n) {
+      for (int64_t line = 0; line < pairs; line += 64 / sizeof(Weight)) __builtin_prefetch(w + (N + n) * in + k + line);
     }
+    add_products<R, N>(x, w, in, k, sums);
   }
   for (int r = 0; r < R; ++r) {
     for (int n = 0; n < N; ++n) {

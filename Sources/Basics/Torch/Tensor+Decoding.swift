@@ -1,7 +1,7 @@
 import CTorch
 
 extension Tensor {
-  /// x·wᵀ + b for a few rows in bfloat16 on the CPU: x [rows, in], weight [out, in]; reads each weight once.
+  /// x·wᵀ + b for a few rows in bfloat16 or float32 on the CPU: x [rows, in], weight [out, in]; reads each weight once.
   ///
   /// Records nothing for gradients. All tensors must be contiguous.
   public func fewRowsLinear(_ weight: Tensor, _ bias: Tensor?) throws -> Tensor {
@@ -12,14 +12,32 @@ extension Tensor {
 }
 
 extension Tensor {
-  /// Attention of one query row per head over a cache, in bfloat16 on the CPU: self [heads, width], keys and values
-  /// [groups, count, width] with heads a multiple of groups; returns [heads, width].
+  /// Attention of one query row per head over a cache, for each of many sequences, in bfloat16 or float32 on the CPU.
   ///
   /// Records nothing for gradients. Rows of keys and values must lie one after the other within a group.
-  public func oneRowAttention(_ keys: Tensor, _ values: Tensor) throws -> Tensor {
+  ///
+  /// - Parameters:
+  ///   - keys: of each sequence [groups, tokens, width], the number of heads a multiple of the groups.
+  ///   - values: as `keys`.
+  /// - Returns: as self, [sequences, heads, width].
+  public func oneRowAttention(_ keys: [Tensor], _ values: [Tensor]) throws -> Tensor {
+    guard keys.count == values.count, keys.count == size(0) else {
+      throw TorchError.shapeMismatch(
+        what: "caches that rows attend to", found: [keys.count, values.count], expected: [size(0), size(0)])
+    }
     var out: ct_tensor?
-    try check(ct_attend_one_row(handle, keys.handle, values.handle, &out), "attention of one row")
+    let (keyHandles, valueHandles) = (keys.map { Optional($0.handle) }, values.map { Optional($0.handle) })
+    try withExtendedLifetime((keys, values)) {
+      try check(ct_attend_one_row(handle, keyHandles, valueHandles, Int32(keys.count), &out), "attention of one row")
+    }
     return try Tensor.adopt(out)
+  }
+
+  /// Copies rows [count, groups, width] behind the first tokens of self [groups, capacity, width], on the CPU and of one dtype.
+  ///
+  /// - Throws: `TorchError` where shapes do not fit, or there is no room.
+  public func putRows(_ rows: Tensor, from first: Int) throws {
+    try check(ct_put_rows(handle, rows.handle, Int64(first)), "rows of a cache")
   }
 }
 

@@ -6,7 +6,7 @@ import Torch
 /// The kernels between which the model chooses, side by side.
 struct BenchKernels: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "kernels", abstract: "Compare the kernels between which the model chooses, in bfloat16 on the CPU.")
+    commandName: "kernels", abstract: "Compare the kernels between which the model chooses, on the CPU.")
 
   @Option(help: "Width of the matrices' rows.")
   var inputs = 768
@@ -17,11 +17,19 @@ struct BenchKernels: AsyncParsableCommand {
   @Option(help: "Tokens in the cache for the attention of one row.")
   var cached = 640
 
+  @Option(help: "Numbers of weights and caches.")
+  var dtype = DType.bfloat16
+
+  @Option(help: "Sequences that attend at a time, with a cache each.")
+  var sequences = 1
+
   @Option(help: "CPU threads; all cores unless given.")
   var threads: Int?
 
   func validate() throws {
-    for (name, value) in [("inputs", inputs), ("outputs", outputs), ("cached", cached)] where !(1...1 << 16).contains(value) {
+    if dtype != .bfloat16 && dtype != .float32 { throw ValidationError("--dtype is \(dtype), expected bf16 or f32") }
+    for (name, value) in [("inputs", inputs), ("outputs", outputs), ("cached", cached), ("sequences", sequences)]
+    where !(1...1 << 16).contains(value) {
       throw ValidationError("--\(name) is \(value), expected 1...\(1 << 16)")
     }
   }
@@ -35,23 +43,25 @@ struct BenchKernels: AsyncParsableCommand {
     }
   }
 
+  /// A way to do the same thing.
+  private typealias Side = (name: String, body: (Tensor) throws -> Void)
+
   private func products() throws {
     // Enough matrices that none stays in a cache between two visits, as in a model.
     let generator = try Generator(seed: 0)
-    let count = max(1, 160_000_000 / (2 * inputs * outputs))
-    let weights = try (0..<count).map { _ in try Tensor.randn([outputs, inputs], generator: generator).to(.bfloat16) }
-    try printLine("\ny = x·wᵀ, w [\(outputs), \(inputs)]: milliseconds; GB/s of weights for ours")
-    try printLine(row(["rows", "libtorch", "through f32", "ours", "GB/s"]))
-    for rows in [1, 2, 4, 8, 16, 32, 48, 64, 128, 640] {
-      let x = try Tensor.randn([rows, inputs], generator: generator).to(.bfloat16)
-      let times = try fastest(
-        weights,
-        [
-          { _ = try x.linear($0) },
-          { _ = try x.to(.float32).linear($0.to(.float32)).to(.bfloat16) },
-          { _ = try x.fewRowsLinear($0, nil) },
-        ])
-      let rate = Double(2 * inputs * outputs) / times[2] / 1e9
+    let bytes = dtype.size * inputs * outputs
+    let weights = try (0..<max(1, 160_000_000 / bytes)).map { _ in
+      try Tensor.randn([outputs, inputs], generator: generator).to(dtype)
+    }
+    try printLine("\ny = x·wᵀ, w [\(outputs), \(inputs)], \(dtype): milliseconds; GB/s of weights for ours")
+    for (number, rows) in [1, 2, 4, 8, 16, 32, 48, 64, 128, 640].enumerated() {
+      let x = try Tensor.randn([rows, inputs], generator: generator).to(dtype)
+      var sides: [Side] = [("libtorch", { _ = try x.linear($0) })]
+      if dtype != .float32 { sides.append(("through f32", { _ = try x.to(.float32).linear($0.to(.float32)).to(self.dtype) })) }
+      sides.append(("ours", { _ = try x.fewRowsLinear($0, nil) }))
+      if number == 0 { try printLine(row(["rows"] + sides.map(\.name) + ["GB/s"])) }
+      let times = try fastest(weights, sides.map(\.body))
+      let rate = Double(bytes) / times[times.count - 1] / 1e9
       try printLine(row(["\(rows)"] + times.map { String(format: "%.3f", $0 * 1e3) } + [String(format: "%.1f", rate)]))
     }
   }
@@ -59,26 +69,36 @@ struct BenchKernels: AsyncParsableCommand {
   private func attention() throws {
     let generator = try Generator(seed: 1)
     let (heads, width) = (12, 64)
-    let caches = try (0..<64).map { _ in try Tensor.randn([heads, cached + 64, width], generator: generator).to(.bfloat16) }
-    let query = try Tensor.randn([heads, width], generator: generator).to(.bfloat16)
-    let times = try fastest(
-      caches,
-      [
+    let caches = try (0..<64).map { _ in try Tensor.randn([heads, cached + 64, width], generator: generator).to(dtype) }
+    let query = try Tensor.randn([sequences, heads, width], generator: generator).to(dtype)
+    func each(_ cache: Tensor, _ body: (Tensor, Tensor) throws -> Void) throws {
+      let keys = try cache.narrow(1, from: 0, length: cached)
+      for sequence in 0..<sequences { try body(query.selected(0, sequence), keys) }
+    }
+    let sides: [Side] = [
+      (
+        "fused",
+        {
+          try each($0) { _ = try $0.reshaped([1, heads, 1, width]).attention($1.unsqueezed(0), $1.unsqueezed(0), causal: false) }
+        }
+      ),
+      (
+        "products",
+        { try each($0) { _ = try ($0 * 0.125).reshaped([heads, 1, width]).matmul($1.transposed(1, 2)).softmax(-1).matmul($1) } }
+      ),
+      (
+        "ours",
         { cache in
-          let keys = try cache.narrow(1, from: 0, length: self.cached).unsqueezed(0)
-          _ = try query.reshaped([1, heads, 1, width]).attention(keys, keys, causal: false)
-        },
-        { cache in
-          let keys = try cache.narrow(1, from: 0, length: self.cached)
-          _ = try (query * 0.125).reshaped([heads, 1, width]).matmul(keys.transposed(1, 2)).softmax(-1).matmul(keys)
-        },
-        { cache in
-          let keys = try cache.narrow(1, from: 0, length: self.cached)
+          let keys = Array(repeating: try cache.narrow(1, from: 0, length: cached), count: sequences)
           _ = try query.oneRowAttention(keys, keys)
-        },
-      ])
-    try printLine("\nattention of one row, \(heads) heads of \(width), \(cached) tokens cached: milliseconds")
-    try printLine(row(["", "fused", "products", "ours"]))
+        }
+      ),
+    ]
+    let times = try fastest(caches, sides.map(\.body))
+    try printLine(
+      "\nattention of one row, \(sequences) sequences, \(heads) heads of \(width), \(cached) tokens cached, \(dtype): milliseconds"
+    )
+    try printLine(row([""] + sides.map(\.name)))
     try printLine(row([""] + times.map { String(format: "%.3f", $0 * 1e3) }))
   }
 

@@ -136,15 +136,18 @@ bool ct_has_native_bfloat16(void);
 // Bytes that live objects take, and bytes that the allocator holds for this process.
 void ct_heap_bytes(int64_t *live, int64_t *held);
 
-// ---- Kernels of decoding (few_rows.cpp, one_row.cpp)
+// ---- Kernels of decoding (few_rows.cpp, one_row.cpp, cache_rows.cpp): tensors of one type, bfloat16 or float32, on the CPU
 
-// y = x·wᵀ (+ bias) for a few rows: x [rows, in], w [out, in], bias [out] or NULL, all bfloat16, contiguous, on the CPU; y [rows, out].
+// y = x·wᵀ (+ bias) for a few rows: x [rows, in], w [out, in], bias [out] or NULL, all contiguous; y [rows, out].
 // Reads each weight from memory once, whatever the number of rows, and accumulates in float32.
 int32_t ct_linear_few_rows(ct_tensor x, ct_tensor w, ct_tensor bias, ct_tensor *out);
 
-// Attention of one query row per head: queries [heads, width], keys and values [groups, count, width], whose rows lie one after the
-// other within a group; all bfloat16 on the CPU, heads a multiple of groups. Computes in float32; out [heads, width].
-int32_t ct_attend_one_row(ct_tensor queries, ct_tensor keys, ct_tensor values, ct_tensor *out);
+// Attention of one query row per head and sequence: queries [count, heads, width]; keys and values of each sequence [groups, tokens,
+// width], whose rows lie one after the other within a group, heads a multiple of groups. Computes in float32; out as queries.
+int32_t ct_attend_one_row(ct_tensor queries, const ct_tensor *keys, const ct_tensor *values, int32_t count, ct_tensor *out);
+
+// Copies rows [count, groups, width] to tokens first..<first + count of memory [groups, capacity, width]; any one type.
+int32_t ct_put_rows(ct_tensor memory, ct_tensor rows, int64_t first);
 
 // ---- Rows of a decoder layer (decoder_rows.cpp): tensors of one type, bfloat16 or float32, on the CPU; computed in float32
 

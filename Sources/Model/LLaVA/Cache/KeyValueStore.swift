@@ -71,10 +71,19 @@ public struct ContiguousStore: KeyValueStore {
     } else if rows > 0, !isKnownUniquelyReferenced(&memory) {
       try move(toHold: capacity)
     }
-    try memory.keys.narrow(1, from: count, length: rows).copyInPlace(from: keys.transposed(0, 1))
-    try memory.values.narrow(1, from: count, length: rows).copyInPlace(from: values.transposed(0, 1))
+    try put(keys, into: memory.keys)
+    try put(values, into: memory.values)
     count += rows
     return (try memory.keys.narrow(1, from: 0, length: count), try memory.values.narrow(1, from: 0, length: count))
+  }
+
+  /// Copies rows [rows, keyValueHeads, headDimension] behind the tokens that are held.
+  private func put(_ rows: Tensor, into memory: Tensor) throws {
+    if memory.device == .cpu, rows.device == .cpu, rows.dtype == memory.dtype, rows.isContiguous, !recordsGradients {
+      try memory.putRows(rows, from: count)
+    } else {
+      try memory.narrow(1, from: count, length: rows.size(0)).copyInPlace(from: rows.transposed(0, 1))
+    }
   }
 
   /// Forgets all tokens but the first `count`.

@@ -15,9 +15,7 @@ func attend(_ queries: Tensor, _ keys: Tensor, _ values: Tensor) throws -> Tenso
   let width = queries.size(2)
   let groups = keys.size(0)
   let columns = keys.size(1)
-  if rows == 1, queries.device == .cpu, queries.dtype == .bfloat16, keys.isRowContiguous, !recordsGradients {
-    return try queries.squeezed(0).contiguous().oneRowAttention(keys, values).reshaped([1, heads * width])
-  }
+  if rows == 1, let mixed = try attendOneRowEach(queries, [(keys, values)]) { return mixed }
   if rows == 1, queries.device == .cpu {
     // One row: the query heads that share a key-value head are the rows of one product, and no key is copied.
     let scale = 1 / Double(width).squareRoot()
@@ -38,6 +36,18 @@ func attend(_ queries: Tensor, _ keys: Tensor, _ values: Tensor) throws -> Tenso
   let mixed = try queries.transposed(0, 1).unsqueezed(0).attention(
     keys.unsqueezed(0), values.unsqueezed(0), mask: mask, causal: rows > 1 && columns == rows, grouped: groups != heads)
   return try mixed.squeezed(0).transposed(0, 1).reshaped([rows, heads * width])
+}
+
+/// Attention of one row of each of several samples, in one call: queries [samples, heads, headDimension], keys and values of each sample
+/// as in `attend`; [samples, heads · headDimension].
+///
+/// - Returns: nil where there is no kernel for it: on a GPU, in other dtypes, and where gradients are recorded.
+func attendOneRowEach(_ queries: Tensor, _ seen: [(keys: Tensor, values: Tensor)]) throws -> Tensor? {
+  guard queries.device == .cpu, queries.dtype == .bfloat16 || queries.dtype == .float32, !recordsGradients,
+    seen.allSatisfy({ $0.keys.isRowContiguous && $0.values.isRowContiguous })
+  else { return nil }
+  return try queries.contiguous().oneRowAttention(seen.map(\.keys), seen.map(\.values))
+    .reshaped([queries.size(0), queries.size(1) * queries.size(2)])
 }
 
 /// Attention of all rows to all rows: queries, keys and values [images, heads, rows, headDimension], the result likewise.

@@ -24,23 +24,29 @@ public struct Linear: Sendable {
   }
 }
 
-/// The largest number of rows for which the kernel of decoding is used (`epic bench kernels`, BENCHMARKS.md).
+/// The largest number of rows for which the kernel of decoding is used, by the dtype of the weights (`epic bench kernels`, BENCHMARKS.md).
 ///
-/// Without bfloat16 hardware it wins up to 64 rows; with it, libtorch's own product wins from a handful of rows on.
-let fewRowsLimit = Runtime.hasNativeBFloat16 ? 4 : 64
+/// In bfloat16 it wins up to 64 rows without bfloat16 hardware; with it, libtorch's own product wins from a handful of rows on.
+func fewRowsLimit(_ dtype: DType) -> Int {
+  switch dtype {
+  case .bfloat16: Runtime.hasNativeBFloat16 ? 4 : 64
+  case .float32: 32
+  default: 0
+  }
+}
 
 /// y = x·wᵀ + b by the fastest way there is for this device, dtype and number of rows: x [..., in], weight [out, in].
 ///
 /// On CPUs without bfloat16 arithmetic libtorch multiplies bfloat16 matrices five times slower than float32 ones, so there larger
 /// products go through float32 and round once at the end. A few rows, as in decoding, go to the kernel that reads each weight once.
 func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?) throws -> Tensor {
-  guard weight.device == .cpu, weight.dtype == .bfloat16, x.dtype == .bfloat16 else { return try x.linear(weight, bias) }
+  guard weight.device == .cpu, x.dtype == weight.dtype else { return try x.linear(weight, bias) }
   let inputs = weight.size(1)
   let rows = x.count / max(1, inputs)
-  if rows <= fewRowsLimit, rows > 0, !recordsGradients {
+  if rows <= fewRowsLimit(weight.dtype), rows > 0, !recordsGradients, weight.isContiguous {
     let y = try x.reshaped([rows, inputs]).contiguous().fewRowsLinear(weight, bias)
     return x.rank == 2 ? y : try y.reshaped(x.shape.dropLast() + [weight.size(0)])
   }
-  if Runtime.hasNativeBFloat16 { return try x.linear(weight, bias) }
+  guard weight.dtype == .bfloat16, !Runtime.hasNativeBFloat16 else { return try x.linear(weight, bias) }
   return try x.to(.float32).linear(weight.to(.float32), bias?.to(.float32)).to(.bfloat16)
 }
