@@ -1,6 +1,7 @@
 """What a server does with a second question, with more than it can bear, and when it is told to stop."""
 
 import base64
+import random
 import signal
 import sys
 import threading
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from servers import EpicServer, Load, Pictures, Server, first_token
+from servers import EpicServer, Load, Pictures, Server, answer_seconds
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,14 @@ def body(picture: Path, question: str, new_tokens: int) -> dict:
     return {"model": "model", "max_tokens": new_tokens, "temperature": 0, "ignore_eos": True, "messages": [{"role": "user", "content": content}]}
 
 
-def second_question(server: Server, pictures: Pictures, count: int = 9) -> float:
-    """Time to the first token of a picture's second question as a part of its first one's; both of 64 tokens. The median of several."""
-    ratios = []
-    for number, picture in enumerate(pictures.new(count)):
-        times = [first_token(server, body(picture, f"{number}{letter}" * 21, 4)) for letter in "ab"]
+WORDS = "red blue left right large small cat dog".split()
+
+
+def second_question(server: Server, pictures: Pictures, words: int, count: int = 9) -> float:
+    """Time to the first token of a picture's second question as a part of its first one's. The median of several."""
+    ratios, choice = [], random.Random(0)
+    for picture in pictures.new(count):
+        times = [answer_seconds(server, body(picture, " ".join(choice.choices(WORDS, k=words)), 1)) for _ in range(2)]
         ratios.append(times[1] / times[0])
         print(f"first token of first and second question: {times[0] * 1e3:.0f} and {times[1] * 1e3:.0f} ms", file=sys.stderr)
     return median(ratios)
