@@ -67,7 +67,7 @@ import Torch
       let centres = try model.recycle(tokens, words.mean(0).mean(0), by: reducer, at: stage)
       // The densities of one cluster are all 1, but for three bits of noise, and which of equal ones is its centre means nothing.
       let recycled = try data.storedIndices(stage.recycled)
-      #expect(centres.count == 1 && centres.allSatisfy(recycled.contains), "layer \(stage.layer)")
+      #expect(centres.count == 1 && centres.allSatisfy(recycled.contains), "layer \(stage.layer ?? -1)")
     }
     #expect(try distance(model.finished(), data.output("last_hidden_state").selected(0, 0)) < 5e-4)
   }

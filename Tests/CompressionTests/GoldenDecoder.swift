@@ -16,7 +16,7 @@ struct GoldenDecoder {
     self.data = data
     let rows = try data.input("inputs_embeds").selected(0, 0)
     let parameters = data.own.params
-    let (system, visual) = (try #require(parameters.system), try #require(parameters.visual))
+    let (system, visual) = (try #require(parameters.system?.values.first), try #require(parameters.visual))
     var configuration = try LLaVAConfiguration.preset("tiny")
     configuration.text.hiddenSize = rows.size(1)
     configuration.text.layers = try #require(parameters.layers)
@@ -51,12 +51,13 @@ struct GoldenDecoder {
   /// - Parameter tower: traces of the tower that the strategy may look at.
   mutating func tokens(behind stage: GoldenReducers.Stage, tower: [Int: TowerTrace] = [:]) throws -> VisualTokens {
     var none: [KeyValueCache]?
+    let last = try #require(stage.layer)
     let (after, trace) = try decoder.run(
-      layers: layer..<stage.layer + 1, batch, &none, only: nil, recomputing: false, tracing: true)
-    (batch, layer) = (after, stage.layer + 1)
+      layers: layer..<last + 1, batch, &none, only: nil, recomputing: false, tracing: true)
+    (batch, layer) = (after, last + 1)
     #expect(try distance(batch.hidden, data.stored(stage.layerOut).selected(0, 0)) < 5e-4)
     let rows = SiteRows(
-      hidden: batch.hidden, lengths: batch.lengths, traces: [stage.layer: try #require(trace)], lastLayer: stage.layer)
+      hidden: batch.hidden, lengths: batch.lengths, traces: [last: try #require(trace)], lastLayer: last)
     let span = batch.images[0][0].span
     return VisualTokens(
       site: .decoder(layer: layer), rows: rows, span: span, layout: TokenLayout(TokenGrid(rows: 1, columns: span.count)),

@@ -18,10 +18,11 @@ struct GoldenReducers {
 
   /// What happened behind one layer of a whole model; names are those of tensors.
   struct Stage: Decodable, Sendable {
-    let layer: Int
+    /// Whole models of PyramidDrop's authors, which no test runs, call it something else and lack its output.
+    let layer: Int?
     let keptCount, clusters: Int?
-    let kept, layerOut: String
-    let relation, firstScore, recycled, random, merged, centres, assignment, positions: String?
+    let kept: String
+    let layerOut, relation, firstScore, recycled, random, merged, centres, assignment, positions: String?
 
     enum CodingKeys: String, CodingKey {
       case layer, clusters, kept, relation, recycled, merged, centres, assignment
@@ -36,7 +37,8 @@ struct GoldenReducers {
   struct Parameters: Decodable, Sendable {
     let ratio, importantRatio: Double?
     let budget, dominant, contextual, groups, byAttention, textAfter, tokens: Int?
-    let merged, layer, heads, layers, clusters, kept, system, visual, words: Int?
+    let merged, layer, heads, layers, clusters, kept, visual, words: Int?
+    let system: OneOrMany?
     let visualNow, visualAfter, lengths: [Int]?
     let classToken, distillToken, training: Bool?
     let plus, adaptive: Bool?
@@ -72,6 +74,18 @@ struct GoldenReducers {
       case visualAfter = "visual_after"
       case classToken = "class_token"
       case distillToken = "distill_token"
+    }
+  }
+
+  /// A number, or one for each sample of a batch.
+  struct OneOrMany: Decodable, Sendable {
+    let values: [Int]
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      do { values = [try container.decode(Int.self)] } catch DecodingError.typeMismatch {
+        values = try container.decode([Int].self)
+      }
     }
   }
 
