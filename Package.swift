@@ -7,6 +7,7 @@ let package = Package(
     .executable(name: "epic", targets: ["EpicCLI"]),
     .library(name: "Torch", targets: ["Torch"]),
     .library(name: "Imaging", targets: ["Imaging"]),
+    .library(name: "Video", targets: ["Video"]),
     .library(name: "Language", targets: ["Language"]),
     .library(name: "Hub", targets: ["HubCache", "Hub"]),
     .library(name: "Compression", targets: ["Compression"]),
@@ -58,6 +59,13 @@ let package = Package(
         .linkedLibrary("gif"),
       ]),
     .target(name: "Imaging", dependencies: ["Basics", "CImageCodecs", "Torch"], path: "Sources/Media/Imaging"),
+    .target(
+      name: "CVideoCodecs",
+      path: "Sources/Media/CVideoCodecs",
+      linkerSettings: [
+        .linkedLibrary("avformat"), .linkedLibrary("avcodec"), .linkedLibrary("swscale"), .linkedLibrary("avutil"),
+      ]),
+    .target(name: "Video", dependencies: ["Basics", "CVideoCodecs", "Imaging"], path: "Sources/Media/Video"),
     .target(name: "CSentencePiece", path: "Sources/Media/CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
     .target(
       name: "CText", path: "Sources/Media/CText", linkerSettings: [.linkedLibrary("onig"), .linkedLibrary("utf8proc")]),
@@ -171,6 +179,11 @@ let package = Package(
     .testTarget(name: "BasicsTests", dependencies: ["Basics", "TestSupport"]),
     .testTarget(name: "TorchTests", dependencies: ["Torch", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"], exclude: ["Resources"]),
+    .target(
+      name: "CVideoMaker", path: "Tests/CVideoMaker",
+      linkerSettings: [.linkedLibrary("avformat"), .linkedLibrary("avcodec"), .linkedLibrary("avutil")]),
+    .target(name: "MadeVideos", dependencies: ["CVideoMaker"], path: "Tests/MadeVideos"),
+    .testTarget(name: "VideoTests", dependencies: ["Imaging", "MadeVideos", "TestSupport", "Video"]),
     .testTarget(name: "JinjaTests", dependencies: ["Jinja", "Language", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "LanguageTests", dependencies: ["Language", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "HubTests", dependencies: ["Basics", "Hub", "HubCache", "HubServer", "TestSupport"]),

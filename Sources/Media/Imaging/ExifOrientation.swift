@@ -52,6 +52,9 @@ struct ExifTurn: Equatable {
 }
 
 extension RGBImage {
+  /// The picture turned upright by an orientation value of EXIF, 1...8; as it is for any other.
+  package func turned(orientation: Int) -> RGBImage { ExifTurn(orientation: orientation).map(turned) ?? self }
+
   /// The picture turned upright.
   func turned(_ turn: ExifTurn) -> RGBImage {
     let (newWidth, newHeight) = turn.transposed ? (height, width) : (width, height)
