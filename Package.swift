@@ -86,7 +86,7 @@ let package = Package(
       ], path: "Sources/Media/Hub"),
     .target(name: "Compression", dependencies: ["Torch"], path: "Sources/Model/Compression"),
     .target(
-      name: "LLaVA", dependencies: ["Basics", "Torch", "HubCache", "Imaging", "Language", "Compression"],
+      name: "LLaVA", dependencies: ["Basics", "Torch", "HubCache", "Imaging", "Video", "Language", "Compression"],
       path: "Sources/Model/LLaVA"),
     .target(name: "Efficiency", dependencies: ["Basics", "Torch", "Compression", "LLaVA"], path: "Sources/Model/Efficiency"),
     .target(
@@ -95,7 +95,7 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Basics", "Torch", "Imaging", "Language", "Compression", "LLaVA", "Efficiency", "Distillation",
+        "Basics", "Torch", "Imaging", "Video", "Language", "Compression", "LLaVA", "Efficiency", "Distillation",
         .product(name: "Yams", package: "Yams"),
       ], path: "Sources/Training/Training"),
     .target(
@@ -122,13 +122,14 @@ let package = Package(
     .target(
       name: "Engine",
       dependencies: [
-        "Basics", "Torch", "Imaging", "Language", "Compression", "LLaVA", .product(name: "Crypto", package: "swift-crypto"),
+        "Basics", "Torch", "Imaging", "Video", "Language", "Compression", "LLaVA",
+        .product(name: "Crypto", package: "swift-crypto"),
       ], path: "Sources/Serving/Engine"),
     .target(
       name: "Serving",
       dependencies: [
-        "Basics", "Torch", "Imaging", "Language", "Compression", "LLaVA", "Report", "Results", "ChatProtocol", "Fetching",
-        "Engine",
+        "Basics", "Torch", "Imaging", "Video", "Language", "Compression", "LLaVA", "Report", "Results", "ChatProtocol",
+        "Fetching", "Engine",
         .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdTLS", package: "hummingbird"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"), .product(name: "Logging", package: "swift-log"),
@@ -161,6 +162,7 @@ let package = Package(
         "Basics", "CStart",
         "Adaptation", "Answering", "ChatProtocol", "Compression", "Demo", "Distillation", "Efficiency", "Evaluation", "Fetching",
         "Hub", "HubCache", "LLaVA", "Lab", "LoadTest", "Report", "Results", "Serving", "Shapes", "TestModels", "Training",
+        "Video",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -199,15 +201,16 @@ let package = Package(
     .testTarget(name: "EfficiencyTests", dependencies: ["Efficiency", "LLaVA", "TestModels", "TestSupport"]),
     .testTarget(name: "ReportTests", dependencies: ["Report", "Imaging", "Compression"]),
     .testTarget(
-      name: "LLaVATests", dependencies: ["Compression", "Imaging", "LLaVA", "TestModels", "TestSupport"], exclude: ["Resources"]),
+      name: "LLaVATests", dependencies: ["Compression", "Imaging", "LLaVA", "MadeVideos", "TestModels", "TestSupport", "Video"],
+      exclude: ["Resources"]),
     .testTarget(
       name: "DistillationTests",
       dependencies: ["Distillation", "Compression", "LLaVA", "Imaging", "GoldenModels", "TestModels", "TestSupport"]),
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Basics", "Training", "Compression", "Distillation", "Efficiency", "Imaging", "Language", "LLaVA", "TestModels",
-        "TestSupport",
+        "Basics", "Training", "Compression", "Distillation", "Efficiency", "Imaging", "Language", "LLaVA", "MadeVideos",
+        "TestModels", "TestSupport", "Video",
       ],
       exclude: ["Resources"]),
     .testTarget(
@@ -225,7 +228,8 @@ let package = Package(
     .testTarget(
       name: "ServingTests",
       dependencies: [
-        "ChatProtocol", "Compression", "Engine", "Fetching", "Imaging", "LLaVA", "Language", "LoadTest", "Serving", "TestModels",
+        "ChatProtocol", "Compression", "Engine", "Fetching", "Imaging", "LLaVA", "Language", "LoadTest", "MadeVideos",
+        "Serving", "TestModels",
         "TestSupport",
         "Torch",
         .product(name: "Logging", package: "swift-log"), .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -234,7 +238,7 @@ let package = Package(
       name: "EpicCLITests",
       dependencies: [
         "EpicCLI", "Answering", "Compression", "Demo", "Evaluation", "EvaluationLayouts", "HubServer", "Imaging", "Lab",
-        "Results", "LLaVA", "TestModels", "TestSupport",
+        "Results", "LLaVA", "MadeVideos", "TestModels", "TestSupport",
       ]),
   ],
   swiftLanguageModes: [.v6],

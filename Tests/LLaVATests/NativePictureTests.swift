@@ -41,7 +41,7 @@ import Torch
         (0..<size[1]).flatMap { x in (0..<3).map { UInt8(truncatingIfNeeded: x * 7 + y * 13 + $0 * 31 + x * y) } }
       }
       let found = try preprocessor.views(RGBImage(width: size[1], height: size[0], pixels: levels), isAlone: true)
-      let rows = try tower.patchRows(found.views.selected(0, 0))
+      let rows = try tower.patchRows(found.views)
       let expected = try patches.tensor("\(size[0])x\(size[1])")
       #expect(rows.shape == expected.shape && found.shape == configuration.shape(height: size[0], width: size[1]))
       #expect(try rows.array(Float.self) == expected.to(.float32).array(Float.self), "\(size)")

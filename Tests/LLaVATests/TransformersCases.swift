@@ -16,6 +16,8 @@ struct TransformersManifest: Encodable {
     let greedy: [Int]
     /// Visual tokens of each image; nil for as many as the configuration says.
     var tokens: [Int]?
+    /// Which of the images are videos; nil for none.
+    var videos: [Bool]?
     var drop: Drop?
   }
   /// Rows that are left behind some layers, and the answer with them.
@@ -30,6 +32,8 @@ struct TransformersManifest: Encodable {
     let dtype: String
     let outputs: String
     let prompts: [Prompt]
+    /// Whether text goes on behind the times of videos, as the model's authors do, or as this transformers does.
+    let textIsBehindTimes: Bool
     /// Where transformers saves the model again; nil for nowhere.
     var saved: String?
   }
@@ -162,6 +166,11 @@ struct TransformersVariant: Sendable {
       $0.windowed?.fullAttentionLayers = [0, 3]
       $0.text.ropeScaling = .linear(factor: 2.5)
     },
+    // The released transformers has another rule than the model's authors; all others are compared by its own.
+    TransformersVariant(name: "Qwen2.5-VL with text behind the times of videos", preset: "tiny-qwen2.5-vl") {
+      $0.windowed?.tokensPerSecond = 7
+      $0.textAfterVideo = .afterAllPositions
+    },
     TransformersVariant(name: "LLaVA-OneVision with CLIP and LLaMA", preset: "tiny-onevision") {
       $0.vision.tower = .clip
       $0.vision.featureSelection = .patch
@@ -174,6 +183,7 @@ struct TransformersVariant: Sendable {
   func write(to scratch: URL, seed: UInt64) throws -> TransformersManifest.Checkpoint {
     var configuration = try LLaVAConfiguration.preset(preset)
     ByteTokenizer.adopt(into: &configuration)
+    configuration.textAfterVideo = .afterRowsAndColumns
     change(&configuration)
     let generator = try Generator(seed: seed)
     let model = try LLaVAModel(configuration, from: LivelyParameters(generator: generator))
@@ -195,6 +205,15 @@ struct TransformersVariant: Sendable {
           views: Tensor.randn(configuration.pixelShape(of: shape), generator: generator), height: height, width: width)
       }
     }
+    let videos = configuration.family.video == nil ? [] : [1, 2, 3, 7]
+    /// Of another height and another pace each.
+    func video(_ frames: Int) throws -> PicturePixels {
+      let height = configuration.windowed == nil ? 56 : 28 * (1 + frames % 3)
+      let width = configuration.windowed == nil ? 56 : 84
+      return try PicturePixels(
+        views: Tensor.randn([frames, 3, height, width], generator: generator), height: height, width: width,
+        secondsPerFrame: 0.3 + Double(frames) / 4)
+    }
     let image = configuration.windowed.map { [$0.startTokenID, imagePlaceholderID, $0.endTokenID] } ?? [imagePlaceholderID]
     var prompts = [
       ("one-image", try text(4) + image + text(9), 1), ("text-only", try text(12), 0),
@@ -206,12 +225,23 @@ struct TransformersVariant: Sendable {
     } else if configuration.picturesVary {
       for name in ["small-image", "narrow-image"] { prompts.append((name, try text(2) + image + text(5), 1)) }
     }
+    for frames in videos { prompts.append(("video-\(frames)", try text(3) + image + text(7), 1)) }
+    if !videos.isEmpty { prompts.append(("picture-and-videos", try image + text(3) + image + text(1) + image + text(4), 3)) }
     var items: [SafetensorsItem] = []
     var options = GenerationOptions()
     options.stopsAtEnd = false
     options.maximumNewTokens = 12
     let described = try prompts.map { name, ids, count in
-      let request = try GenerationRequest(ids: ids, pictures: pictures(count))
+      let shown =
+        if name == "picture-and-videos" {
+          // Where videos are given as one tensor they are equally long.
+          try [video(3)] + pictures(1) + [video(configuration.windowed == nil ? 3 : 2)]
+        } else if let frames = videos.first(where: { name == "video-\($0)" }) {
+          try [video(frames)]
+        } else {
+          try pictures(count)
+        }
+      let request = GenerationRequest(ids: ids, pictures: shown)
       items += try Self.items(name, request.pictures, configuration)
       let batch = try inference {
         try model.splice([ids], model.encode([PictureRequest(ids: ids, pictures: request.pictures)]))
@@ -220,6 +250,7 @@ struct TransformersVariant: Sendable {
       let greedy = longPrompt ? [] : try model.generate([request], options).results[0].tokens
       var prompt = TransformersManifest.Prompt(name: name, ids: ids, greedy: greedy)
       prompt.tokens = batch.images[0].map(\.layout.count)
+      prompt.videos = request.pictures.map(\.shape.isVideo)
       if count == 1 {
         let (drop, dropped) = try Self.drop(model, request, batch, options)
         prompt.drop = drop
@@ -230,21 +261,37 @@ struct TransformersVariant: Sendable {
     let outputs = scratch.appending(path: "variant-\(seed).safetensors")
     try SafetensorsWriter.write(items, to: outputs)
     return TransformersManifest.Checkpoint(
-      name: name, folder: folder.path, dtype: "float32", outputs: outputs.path, prompts: described, saved: folder.path + "-saved")
+      name: name, folder: folder.path, dtype: "float32", outputs: outputs.path, prompts: described,
+      textIsBehindTimes: configuration.textAfterVideo == .afterAllPositions, saved: folder.path + "-saved")
   }
 
   /// Pictures as transformers takes them: as many views for each, and their sizes, where they are shown in tiles.
-  private static func items(_ name: String, _ pictures: [PicturePixels], _ c: LLaVAConfiguration) throws -> [SafetensorsItem] {
-    if pictures.isEmpty { return [] }
+  private static func items(_ name: String, _ all: [PicturePixels], _ c: LLaVAConfiguration) throws -> [SafetensorsItem] {
+    let (pictures, videos) = (all.filter { !$0.shape.isVideo }, all.filter(\.shape.isVideo))
     if let windowed = c.windowed {
       let tower = try WindowedTower(ParameterScope(RandomParameters(seed: 0)) / "tower", c.vision, windowed)
-      let rows = try pictures.map { try tower.patchRows($0.views.selected(0, 0)) }
-      let sides = pictures.flatMap { [1, $0.shape.viewHeight / c.vision.patchSize, $0.shape.viewWidth / c.vision.patchSize] }
-      return [
-        SafetensorsItem("\(name)/pixels", try concatenate(rows)),
-        SafetensorsItem("\(name)/grids", try Tensor(sides, [pictures.count, 3])),
-      ]
+      let patch = c.vision.patchSize
+      return try [("", pictures), ("video-", videos)].flatMap { kind, media in
+        if media.isEmpty { return [SafetensorsItem]() }
+        let sides = media.flatMap {
+          [c.layout(of: $0.shape).grids.count, $0.shape.viewHeight / patch, $0.shape.viewWidth / patch]
+        }
+        return [
+          SafetensorsItem("\(name)/\(kind)pixels", try concatenate(media.map { try tower.patchRows($0.views) })),
+          SafetensorsItem("\(name)/\(kind)grids", try Tensor(sides, [media.count, 3])),
+          SafetensorsItem(
+            "\(name)/\(kind)seconds", try Tensor(media.map { Float(2 * ($0.shape.secondsPerFrame ?? 0)) }, [media.count])),
+        ]
+      }
     }
+    let found = try items(name, ofPictures: pictures, c)
+    return try found + videos.enumerated().map { SafetensorsItem("\(name)/video-pixels-\($0)", try $1.views.unsqueezed(0)) }
+  }
+
+  private static func items(_ name: String, ofPictures pictures: [PicturePixels], _ c: LLaVAConfiguration) throws
+    -> [SafetensorsItem]
+  {
+    if pictures.isEmpty { return [] }
     guard c.picturesVary else { return [SafetensorsItem("\(name)/pixels", try concatenate(pictures.map(\.views)))] }
     let most = pictures.map(\.shape.views).max() ?? 0
     let padded = try pictures.map { picture in

@@ -38,7 +38,8 @@ struct TransformersGolden {
       #expect(once.text == twice.text && once.vision == twice.vision && once.imageTokenID == twice.imageTokenID)
       return [("\(layout) to hf", direct), ("\(layout) to hf to original to hf", back)].map { name, folder in
         TransformersManifest.Checkpoint(
-          name: name, folder: folder.path, dtype: dtype.rawValue, outputs: outputs.path, prompts: prompts)
+          name: name, folder: folder.path, dtype: dtype.rawValue, outputs: outputs.path, prompts: prompts,
+          textIsBehindTimes: false)
       }
     }
   }

@@ -3,10 +3,11 @@
 Usage: compare_with_transformers.py MANIFEST
 
 The manifest is a JSON file:
-  checkpoints: [{name, folder, dtype, outputs, saved, prompts: [{name, ids, greedy, tokens, drop}]}], an image in ids being a negative
-               number and `tokens` the rows of each; `outputs` is a safetensors file that holds PROMPT/logits [tokens, vocabulary] and,
+  checkpoints: [{name, folder, dtype, outputs, saved, textIsBehindTimes, prompts: [{name, ids, greedy, tokens, videos, drop}]}], an
+               image or video in ids being a negative number, `tokens` the rows of each, `videos` which are videos; `outputs` is a safetensors file that holds PROMPT/logits [tokens, vocabulary] and,
                where there are images, PROMPT/pixels, with PROMPT/sizes where they are shown in tiles
-               and PROMPT/grids where they are patches. `drop` {layer, rows, greedy} says
+               and PROMPT/grids where they are patches; of videos PROMPT/video-pixels, -grids and -seconds,
+               or PROMPT/video-pixels-NUMBER. `drop` {layer, rows, greedy} says
                which rows are left behind that many decoder layers; PROMPT/dropped are the logits then. A checkpoint is written again to
                `saved`, where that is not null.
   tokenizers:  [{name, file, texts: [{text, ids, idsWithSpecial, decoded}]}]
@@ -25,13 +26,57 @@ from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedMode
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 
-def expand(ids: list[int], image_token: int, tokens: list[int]) -> torch.Tensor:
-    """Token ids [1, length] with each image (a negative number) as so many image tokens."""
+def expand(ids: list[int], marks: list[int], tokens: list[int]) -> torch.Tensor:
+    """Token ids [1, length] with each image or video (a negative number) as so many tokens of its own."""
     expanded: list[int] = []
-    rest = iter(tokens)
+    rest = zip(marks, tokens)
     for token in ids:
-        expanded += [image_token] * next(rest) if token < 0 else [token]
+        if token < 0:
+            mark, count = next(rest)
+            expanded += [mark] * count
+        else:
+            expanded.append(token)
     return torch.tensor([expanded])
+
+
+def authors_rope_index(config: Any) -> Any:
+    """Positions as the authors of Qwen2.5-VL number them: text goes on behind the latest position of a video, of time too."""
+    merge, per_second = config.vision_config.spatial_merge_size, config.vision_config.tokens_per_second
+
+    def rope_index(
+        input_ids: torch.Tensor,
+        mm_token_type_ids: torch.Tensor,
+        image_grid_thw: torch.Tensor | None = None,
+        video_grid_thw: torch.Tensor | None = None,
+        second_per_grid_ts: torch.Tensor | None = None,
+        **_: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        assert input_ids.shape[0] == 1
+        kinds, places, row = mm_token_type_ids[0].tolist(), [], 0
+        grids = {1: iter(image_grid_thw if image_grid_thw is not None else []), 2: iter(video_grid_thw if video_grid_thw is not None else [])}
+        paces = iter(second_per_grid_ts.tolist() if second_per_grid_ts is not None else [])
+        while row < len(kinds):
+            start = 1 + max((max(place) for place in places), default=-1)
+            if kinds[row] == 0:
+                places.append((start, start, start))
+                row += 1
+                continue
+            times, height, width = next(grids[kinds[row]]).tolist()
+            pace = per_second * next(paces) if kinds[row] == 2 else 0
+            height, width = height // merge, width // merge
+            for t in range(times):
+                places += [(start + int(t * pace), start + y, start + x) for y in range(height) for x in range(width)]
+            row += times * height * width
+        found = torch.tensor(places).T[:, None]
+        return found, (found.max() + 1 - len(kinds)).reshape(1, 1)
+
+    return rope_index
+
+
+def prompt_positions(model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Positions [3, 1, length] of a prompt."""
+    names = ("input_ids", "mm_token_type_ids", "image_grid_thw", "video_grid_thw", "second_per_grid_ts")
+    return model.model.get_rope_index(**{name: inputs[name] for name in names if name in inputs})[0]
 
 
 def dropping(model: PreTrainedModel, inputs: dict[str, torch.Tensor], drop: dict[str, Any]) -> tuple[torch.Tensor, list[int]]:
@@ -50,9 +95,8 @@ def dropping(model: PreTrainedModel, inputs: dict[str, torch.Tensor], drop: dict
     hook.remove()
     prompt, answer, first = captured["rows"], [], None
     places = torch.arange(prompt.shape[1])[None]
-    if "image_grid_thw" in inputs:
-        names = ("input_ids", "mm_token_type_ids", "image_grid_thw")
-        places, _ = model.model.get_rope_index(**{name: inputs[name] for name in names})
+    if "mm_token_type_ids" in inputs:
+        places = prompt_positions(model, inputs)
     for _ in range(len(drop["greedy"]) + 1):
         new = model.get_input_embeddings()(torch.tensor([answer], dtype=torch.long))
         hidden = torch.cat([prompt, new], 1)
@@ -80,7 +124,9 @@ def compare_prompt(
     if tokens is None:
         tokens = [model.config.image_seq_length] * images
     image_token = getattr(model.config, "image_token_index", None) or model.config.image_token_id
-    ids = expand(prompt["ids"], image_token, tokens)
+    video_token = getattr(model.config, "video_token_index", None) or getattr(model.config, "video_token_id", None)
+    videos = prompt.get("videos") or [False] * images
+    ids = expand(prompt["ids"], [video_token if video else image_token for video in videos], tokens)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     pixels = outputs.get(f"{prompt['name']}/pixels")
     if pixels is not None:
@@ -88,10 +134,18 @@ def compare_prompt(
     if (sizes := outputs.get(f"{prompt['name']}/sizes")) is not None:
         inputs["image_sizes"] = sizes
         if model.config.model_type == "llava_onevision":
-            inputs["batch_num_images"] = torch.tensor([images])
+            inputs["batch_num_images"] = torch.tensor([images - sum(videos)])
     if (grids := outputs.get(f"{prompt['name']}/grids")) is not None:
         inputs["image_grid_thw"] = grids
-        inputs["mm_token_type_ids"] = (ids == image_token).int()
+    if (grids := outputs.get(f"{prompt['name']}/video-grids")) is not None:
+        inputs["video_grid_thw"] = grids
+        inputs["second_per_grid_ts"] = outputs[f"{prompt['name']}/video-seconds"]
+        inputs["pixel_values_videos"] = outputs[f"{prompt['name']}/video-pixels"].double()
+    if "image_grid_thw" in inputs or "video_grid_thw" in inputs:
+        inputs["mm_token_type_ids"] = (ids == image_token).int() + 2 * (ids == video_token).int()
+    clips = [outputs[key].double() for key in sorted(outputs) if key.startswith(f"{prompt['name']}/video-pixels-")]
+    if clips:
+        inputs["pixel_values_videos"] = torch.cat(clips)
     if hasattr(model.model, "rope_deltas"):
         model.model.rope_deltas = None
     wanted = outputs[f"{prompt['name']}/logits"]
@@ -103,8 +157,15 @@ def compare_prompt(
         result["logitsDifference"] = (found - wanted).abs().max().item()
         result["largestLogit"] = found.abs().max().item()
     if greedy := prompt["greedy"]:
-        tokens = model.generate(**inputs, do_sample=False, max_new_tokens=len(greedy), eos_token_id=[])
-        result["greedyAgrees"] = tokens[0, ids.shape[1] :].tolist() == greedy
+        places = prompt_positions(model, inputs) if "video_grid_thw" in inputs else torch.zeros(1)
+        if places[..., -1].max() == places.max():
+            tokens = model.generate(**inputs, do_sample=False, max_new_tokens=len(greedy), eos_token_id=[])
+            answer = tokens[0, ids.shape[1] :].tolist()
+        else:
+            # `generate` counts on from the last token, the model itself, and we, from the latest position of all.
+            everything = {"layer": 0, "rows": list(range(ids.shape[1])), "greedy": greedy}
+            _, answer = dropping(model, inputs, everything)
+        result["greedyAgrees"] = answer == greedy
     if drop := prompt.get("drop"):
         found, answer = dropping(model, inputs, drop)
         wanted = outputs[f"{prompt['name']}/dropped"]
@@ -129,6 +190,8 @@ def compare_checkpoint(case: dict[str, Any]) -> dict[str, Any]:
             Qwen2VLImageProcessorPil.from_pretrained(case["folder"]).save_pretrained(case["saved"])
     outputs = load_file(case["outputs"])
     model.double()
+    if case["textIsBehindTimes"] and hasattr(model.model, "get_rope_index"):
+        model.model.get_rope_index = authors_rope_index(model.config)
     return {
         "name": case["name"],
         "complaints": sorted(f"{kind}: {what}" for kind, found in loading.items() for what in found),

@@ -3,10 +3,10 @@ import Foundation
 import Language
 import LLaVA
 
-/// A conversation about pictures.
+/// A conversation about pictures and videos.
 struct Chat: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Talk about pictures.",
+    abstract: "Talk about pictures and videos.",
     discussion: """
       Each line is a turn; earlier turns are remembered. Ctrl-C ends the answer, not the program; Ctrl-D ends the program.
       /reset forgets the conversation, /history shows it, /help lists these, /exit leaves.
@@ -15,20 +15,26 @@ struct Chat: AsyncParsableCommand {
 
   @OptionGroup var model: ModelOptions
   @OptionGroup var images: ImageOptions
+  @OptionGroup var videos: VideoOptions
   @OptionGroup var compression: CompressionOptions
   @OptionGroup var sampling: SamplingOptions
 
   func run() async throws {
-    let pictures = try images.load()
+    let (pictures, films) = (try images.load(), try videos.open())
     var options = sampling.options
     let folder = try await model.model.folder()
     options.compression = try compression.plan(forCheckpoint: folder)
-    var session = try ChatSession(try model.load(from: folder), images: pictures, options)
+    let pipeline = try model.load(from: folder)
+    let order = MediaTags([], images: pictures.count, videos: films.count).media
+    var session = ChatSession(
+      pipeline, pictures: try pipeline.media(order, pictures, films, videos.frames.sampling), options)
     let isTerminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
     let interrupts = try Interrupts()
     var lines = LineReader(interrupts)
     if isTerminal {
-      try printLine("\(pictures.count) picture\(pictures.count == 1 ? "" : "s"). /help lists commands, Ctrl-D leaves.")
+      var media = "\(pictures.count) picture\(pictures.count == 1 ? "" : "s")"
+      if !films.isEmpty { media += ", \(films.count) video\(films.count == 1 ? "" : "s")" }
+      try printLine("\(media). /help lists commands, Ctrl-D leaves.")
     }
     while true {
       if isTerminal { try printNow("> ") }

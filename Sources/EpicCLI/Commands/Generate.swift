@@ -7,15 +7,17 @@ import LLaVA
 /// One prompt, one answer.
 struct Generate: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Answer one prompt about pictures.",
+    abstract: "Answer one prompt about pictures and videos.",
     discussion: """
-      The prompt goes into the conversation template; pictures stand in front of it unless it says <image> where they belong.
+      The prompt goes into the conversation template; pictures and videos stand in front of it unless it says <image> and <video> where
+      they belong.
       The answer appears as it is written; --json prints one object at the end in its place.
       With --keep or --ratio the decoder reads the pictures with fewer visual tokens; --overlay shows which.
       """)
 
   @OptionGroup var model: ModelOptions
   @OptionGroup var images: ImageOptions
+  @OptionGroup var videos: VideoOptions
   @OptionGroup var compression: CompressionOptions
   @OptionGroup var sampling: SamplingOptions
 
@@ -37,14 +39,16 @@ struct Generate: AsyncParsableCommand {
 
   func run() async throws {
     let question = try prompt == "-" ? readInput() : prompt
-    let pictures = try images.load()
-    if question.isEmpty, pictures.isEmpty {
+    let (pictures, films) = (try images.load(), try videos.open())
+    if question.isEmpty, pictures.isEmpty, films.isEmpty {
       // Captions need no question, but something there must be.
       let message = "the prompt is empty and there is no picture"
       throw prompt == "-" ? InputError(description: "standard input: " + message) : ValidationError("--prompt: " + message)
     }
-    let tagged = LLaVAPipeline.withImageTags(question, images: pictures.count)
-    try LLaVAPipeline.requireImages(pictures.count, in: [system ?? "", tagged])
+    if overlay != nil, !films.isEmpty { throw ValidationError("--overlay draws pictures; leave it out with --video") }
+    let tags = MediaTags([question], images: pictures.count, videos: films.count)
+    let tagged = LLaVAPipeline.withImageTags(tags.texts[0], images: tags.media.count)
+    try LLaVAPipeline.requireImages(tags.media.count, in: [system ?? "", tagged])
     let overlay = try overlay.map { try OverlayFile($0, pictures: pictures.count) }
     var options = sampling.options
     let folder = try await model.model.folder()
@@ -52,7 +56,8 @@ struct Generate: AsyncParsableCommand {
     var pipeline = try model.load(from: folder)
     if let system { pipeline = pipeline.with(system: system) }
     let turns = [Turn(.user, tagged), Turn(.assistant, "")]
-    let request = try pipeline.request(turns, images: pictures)
+    let request = try pipeline.request(
+      turns, pictures: pipeline.media(tags.media, pictures, films, videos.frames.sampling))
     let json = json
     var failure: (any Error)?
     let answer = try pipeline.answer(request, options, stopStrings: stop) { piece in

@@ -6,24 +6,30 @@ public struct PictureShape: Sendable, Hashable {
   public var height: Int
   /// Width of the picture as it was read, in pixels.
   public var width: Int
-  /// How many views of it the encoder is given: the whole, and tiles where there are such.
+  /// How many views of it the encoder is given: the whole, and tiles where there are such; of a video its frames.
   public var views: Int
   /// Height of a view, in pixels.
   public var viewHeight: Int
   /// Width of a view, in pixels.
   public var viewWidth: Int
+  /// Of a video, from one of its frames to the next, in seconds; nil for a picture.
+  public var secondsPerFrame: Double?
 
   /// A shape of its parts.
-  public init(height: Int, width: Int, views: Int, viewHeight: Int, viewWidth: Int) {
+  public init(height: Int, width: Int, views: Int, viewHeight: Int, viewWidth: Int, secondsPerFrame: Double? = nil) {
     (self.height, self.width, self.views) = (height, width, views)
     (self.viewHeight, self.viewWidth) = (viewHeight, viewWidth)
+    self.secondsPerFrame = secondsPerFrame
   }
+
+  /// True for a video, whose views are its frames.
+  public var isVideo: Bool { secondsPerFrame != nil }
 
   /// A picture that the encoder is given as it is.
   public init(height: Int, width: Int) { self.init(height: height, width: width, views: 1, viewHeight: height, viewWidth: width) }
 }
 
-/// A picture as an encoder takes it.
+/// A picture as an encoder takes it, or a video.
 public struct PicturePixels: Sendable {
   /// [views, channels, height, width] float32.
   public var views: Tensor
@@ -35,11 +41,14 @@ public struct PicturePixels: Sendable {
   /// - Parameters:
   ///   - height: of the picture as it was read, in pixels.
   ///   - width: likewise.
+  ///   - secondsPerFrame: of a video, whose frames the views are.
   /// - Throws: `TorchError.shapeMismatch` unless `views` has four dimensions.
-  public init(views: Tensor, height: Int, width: Int) throws {
+  public init(views: Tensor, height: Int, width: Int, secondsPerFrame: Double? = nil) throws {
     try views.requireShape([nil, nil, nil, nil], "a picture's views")
     self.views = views
-    shape = PictureShape(height: height, width: width, views: views.size(0), viewHeight: views.size(2), viewWidth: views.size(3))
+    shape = PictureShape(
+      height: height, width: width, views: views.size(0), viewHeight: views.size(2), viewWidth: views.size(3),
+      secondsPerFrame: secondsPerFrame)
   }
 
   /// A picture of one view, [channels, height, width], of which nothing else is known.

@@ -20,11 +20,14 @@ public struct TokenLayout: Sendable, Hashable {
   public var grids: [TokenGrid]
   /// Ends of rows among them, ascending.
   public var rowEnds: [RowEnd]
+  /// True where the grids are those of a video, one after the other in time and all alike.
+  public var isVideo: Bool
 
   /// A layout of its parts.
-  public init(grids: [TokenGrid], rowEnds: [RowEnd] = []) {
+  public init(grids: [TokenGrid], rowEnds: [RowEnd] = [], isVideo: Bool = false) {
     self.grids = grids
     self.rowEnds = rowEnds
+    self.isVideo = isVideo
   }
 
   /// A layout of one grid.

@@ -9,6 +9,7 @@ public enum CheckpointWriter {
   static let companions = [
     "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
     "merges.txt", "chat_template.json", "chat_template.jinja", "generation_config.json",
+    "video_preprocessor_config.json",
   ]
 
   /// Writes a model, the changes of LoRA adapters merged into its weights.

@@ -135,6 +135,19 @@ struct JSONObject {
     }
   }
 
+  /// A field that is a list of numbers.
+  func doubles(_ name: String) throws -> [Double]? {
+    guard let value = value(name) else { return nil }
+    guard case .array(let values) = value else { throw wrong(name, value, "a list of numbers") }
+    return try values.map { element in
+      switch element {
+      case .int(let number): return Double(number)
+      case .double(let number): return number
+      default: throw wrong(name, element, "a list of numbers")
+      }
+    }
+  }
+
   /// A field that is a list of pairs of integers.
   func pairs(_ name: String) throws -> [(Int, Int)]? {
     guard let value = value(name) else { return nil }

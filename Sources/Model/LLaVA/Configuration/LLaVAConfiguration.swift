@@ -46,6 +46,17 @@ public struct LLaVAConfiguration: Sendable, Equatable {
   /// What a tower for pictures of any size has; nil for towers of one size.
   public var windowed: WindowedVision?
 
+  /// Where text goes on behind a video whose tokens have positions of time.
+  public var textAfterVideo = TextAfterVideo.afterAllPositions
+
+  /// Where text goes on behind a video whose tokens have positions of time.
+  public enum TextAfterVideo: String, Sendable, Encodable {
+    /// Behind the latest of its positions, of time too: as Qwen2.5-VL was trained, and as vLLM does.
+    case afterAllPositions
+    /// Behind its rows and columns alone: as transformers 5.23 does.
+    case afterRowsAndColumns
+  }
+
   /// A configuration of the three parts; the image token is the first id that the decoder has no meaning for.
   public init(vision: VisionConfiguration, text: TextConfiguration, imageTokenID: Int? = nil) {
     self.vision = vision
@@ -80,7 +91,7 @@ public struct LLaVAConfiguration: Sendable, Equatable {
 extension LLaVAConfiguration: Encodable {
   enum CodingKeys: CodingKey, CaseIterable {
     case family, vision, projector, text, imageTokenID, bosTokenID, eosTokenIDs, padTokenID, imageAspect, tiling, tileLimit,
-      windowed
+      windowed, textAfterVideo
   }
 
   /// Encodes all fields, a set in order, so that equal configurations have equal bytes (``ModelFingerprint``).
@@ -98,6 +109,7 @@ extension LLaVAConfiguration: Encodable {
     try fields.encodeIfPresent(tiling, forKey: .tiling)
     try fields.encodeIfPresent(tileLimit, forKey: .tileLimit)
     try fields.encodeIfPresent(windowed, forKey: .windowed)
+    if textAfterVideo != .afterAllPositions { try fields.encode(textAfterVideo, forKey: .textAfterVideo) }
   }
 }
 

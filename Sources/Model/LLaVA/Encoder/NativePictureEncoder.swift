@@ -2,8 +2,8 @@ import Compression
 import Imaging
 import Torch
 
-/// Qwen2.5-VL's way from a picture to the decoder: the tower at the picture's own resolution, then a merger that makes one token of each
-/// cell of patches, at positions of two dimensions.
+/// Qwen2.5-VL's way from a picture or a video to the decoder: the tower at the picture's own resolution, then a merger that makes one token
+/// of each cell of patches, at positions of two dimensions, and of time.
 struct NativePictureEncoder: VisualEncoder {
   private let tower: WindowedTower
   private let norm: RMSNorm
@@ -39,7 +39,8 @@ struct NativePictureEncoder: VisualEncoder {
   private func encoded(_ picture: PicturePixels, _ reductions: [EncoderStage], _ context: EncoderContext) throws
     -> [VisualSegment]
   {
-    try picture.views.requireShape([1, configuration.vision.channels, nil, nil], "a picture's views")
+    try picture.views.requireShape(
+      [picture.shape.isVideo ? nil : 1, configuration.vision.channels, nil, nil], "a picture's views")
     var pixels = picture.views
     var layout = configuration.layout(of: picture.shape)
     var rest = reductions[...]
@@ -51,25 +52,36 @@ struct NativePictureEncoder: VisualEncoder {
       layout = TokenLayout(grid)
       rest = rest.dropFirst()
     }
-    let cells = try norm(tower(pixels.selected(0, 0)))
+    let cells = try norm(tower(pixels))
     let rows = try second(first(cells.reshaped([cells.size(0), -1])).gelu())
     var state = EncodedPictures(rows: try rows.unsqueezed(0), layout: layout, context: context)
     for stage in rest { try state.reduce(stage) }
-    let grid = try layout.grid()
+    let grid = layout.grids.first ?? TokenGrid(rows: 0, columns: 0)
+    let moments = moments(picture.shape, grids: layout.grids.count)
     return try state.segments().map { segment in
       var segment = segment
       // Merged tokens stand where those stood that they stand for.
-      let places = try Self.places(grid, on: rows.device)
+      let places = try Self.places(grid, moments, on: rows.device)
       segment.places = try segment.kept.map { try places.rows($0, 1) } ?? places
       segment.positions = max(grid.rows, grid.columns)
+      segment.reach = max(segment.positions, (moments.last ?? 0) + 1)
+      if configuration.textAfterVideo == .afterAllPositions { segment.positions = segment.reach }
       return segment
     }
   }
 
-  /// Time, row and column of each token, [3, tokens] int64.
-  private static func places(_ grid: TokenGrid, on device: Device) throws -> Tensor {
-    let rows = (0..<grid.rows).flatMap { row in repeatElement(row, count: grid.columns) }
-    let columns = (0..<grid.rows).flatMap { _ in 0..<grid.columns }
-    return try Tensor(Array(repeating: 0, count: grid.count) + rows + columns, [3, grid.count], on: device)
+  /// When each grid begins, in positions: ⌊i · tokensPerSecond · seconds of a grid⌋, in the single precision of transformers.
+  private func moments(_ shape: PictureShape, grids: Int) -> [Int] {
+    let interval = Float(windowed.tokensPerSecond) * Float((shape.secondsPerFrame ?? 0) * Double(windowed.temporalPatchSize))
+    // Positions beyond any context are refused where the prompt's length is.
+    return (0..<grids).map { Int(min(Float($0) * interval, Float(1 << 30))) }
+  }
+
+  /// Time, row and column of each token of equal grids, [3, tokens] int64.
+  private static func places(_ grid: TokenGrid, _ moments: [Int], on device: Device) throws -> Tensor {
+    let times = moments.flatMap { repeatElement($0, count: grid.count) }
+    let rows = moments.flatMap { _ in (0..<grid.rows).flatMap { row in repeatElement(row, count: grid.columns) } }
+    let columns = moments.flatMap { _ in (0..<grid.rows).flatMap { _ in 0..<grid.columns } }
+    return try Tensor(times + rows + columns, [3, times.count], on: device)
   }
 }

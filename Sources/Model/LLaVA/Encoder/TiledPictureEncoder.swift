@@ -30,17 +30,41 @@ struct TiledPictureEncoder: VisualEncoder {
       throw CompressionError.unavailable(
         "single views of a picture of several tiles", hint: "choose behind the projector (@features) or in the decoder")
     }
-    let features = try projector(tower(concatenate(pictures.map(\.views))))
-    let split = try features.split(pictures.map(\.shape.views))
+    let stills = pictures.filter { !$0.shape.isVideo }
+    var features =
+      try stills.isEmpty
+      ? [] : projector(tower(concatenate(stills.map(\.views)))).split(stills.map(\.shape.views))[...]
     return try pictures.indices.flatMap { index in
-      let layout = TiledLayout(configuration, pictures[index].shape)
-      let rows = try packed(split[index], layout)
+      let shape = pictures[index].shape
+      let rows: Tensor
+      if shape.isVideo {
+        rows = try frames(pictures[index].views)
+      } else {
+        guard let own = features.popFirst() else { throw TorchError.shapeMismatch(what: "views", found: [], expected: [1]) }
+        rows = try packed(own, TiledLayout(configuration, shape))
+      }
       var state = EncodedPictures(
-        rows: try rows.unsqueezed(0), layout: layout.tokens, context: context.of(index))
+        rows: try rows.unsqueezed(0), layout: configuration.layout(of: shape), context: context.of(index))
       for reduction in reductions { try state.reduce(EncoderStage(reduction.stage, counts: [reduction.counts[index]])) }
       return try state.segments()
     }
   }
+
+  /// Frames [frames, channels, height, width] of a video as rows: of each a quarter of its patches, averaged between neighbours, and one
+  /// end behind them all (transformers' `apply_pooling`).
+  private func frames(_ views: Tensor) throws -> Tensor {
+    let (side, width) = (configuration.vision.gridSize, newline.size(0))
+    let pooled = FrameLayout.side(configuration)
+    // No more than some at once, as memory grows with them.
+    let parts = try stride(from: 0, to: views.size(0), by: Self.framesAtOnce).map { first in
+      let part = try views.narrow(0, from: first, length: min(Self.framesAtOnce, views.size(0) - first))
+      return try projector(tower(part)).reshaped([-1, side, side, width]).permuted([0, 3, 1, 2]).contiguous()
+        .resizedBilinear(pooled, pooled).permuted([0, 2, 3, 1]).reshaped([-1, width])
+    }
+    return try concatenate(parts + [newline.unsqueezed(0)])
+  }
+
+  private static let framesAtOnce = 16
 
   /// Features [views, patches, hiddenSize] of a picture as rows, [tokens, hiddenSize].
   private func packed(_ features: Tensor, _ layout: TiledLayout) throws -> Tensor {

@@ -63,8 +63,10 @@ public struct VisualSegment: Sendable {
   public var kept: Tensor?
   /// Places of the rows among the picture's positions, [tokens] int64 or [axes, tokens]; nil for 0, 1, 2, ….
   public var places: Tensor?
-  /// Positions that the picture takes.
+  /// Positions that the picture takes: text goes on behind them.
   public var positions: Int
+  /// Positions up to which its tokens reach, where these are more: what is written behind the whole prompt goes on behind them too.
+  public var reach = 0
   /// What the tower attended with, where it was asked for.
   public var tower: [Int: TowerTrace] = [:]
 

@@ -21,9 +21,10 @@ struct WindowedTower: Sendable {
       down = try Linear(p / "mlp" / "down_proj", c.intermediateSize, c.hiddenSize, bias: true)
     }
 
-    /// x [rows, hiddenSize], whose windows of equal sizes lie together: how many there are of each size, and their rows.
+    /// x [grids · rows, hiddenSize], grid after grid; of each the windows of equal sizes lie together: how many there are of each size,
+    /// and their rows.
     func callAsFunction(
-      _ x: Tensor, _ heads: Int, _ angles: RotaryEmbedding.Angles, windows: [(count: Int, rows: Int)]
+      _ x: Tensor, _ heads: Int, _ angles: RotaryEmbedding.Angles, grids: Int, windows: [(count: Int, rows: Int)]
     ) throws -> Tensor {
       let (rows, width) = (x.size(0), x.size(1))
       let parts = try input(norm1(x)).reshaped([rows, 3, heads, width / heads])
@@ -36,11 +37,12 @@ struct WindowedTower: Sendable {
       let mixed = try windows.map { count, size in
         defer { first += count * size }
         func part(_ t: Tensor) throws -> Tensor {
-          try t.narrow(0, from: first, length: count * size).reshaped([count, size, heads, width / heads]).transposed(1, 2)
+          try t.reshaped([grids, rows / grids, heads, width / heads]).narrow(1, from: first, length: count * size)
+            .reshaped([grids * count, size, heads, width / heads]).transposed(1, 2)
         }
-        return try attendToAll(part(queries), part(keys), part(values)).transposed(1, 2).reshaped([count * size, width])
+        return try attendToAll(part(queries), part(keys), part(values)).transposed(1, 2).reshaped([grids, count * size, width])
       }
-      let y = try x + output(concatenate(mixed))
+      let y = try x + output(concatenate(mixed, 1).reshaped([rows, width]))
       let inner = try norm2(y)
       return try y + down(gate(inner).gating(up(inner)))
     }
@@ -59,45 +61,68 @@ struct WindowedTower: Sendable {
     layers = try (0..<c.layers).map { try Layer(p / "blocks" / "\($0)", c) }
   }
 
-  /// Pixels [channels, height, width], both sides multiples of a cell's, to [cells, mergeSize², hiddenSize] in raster order of the cells.
+  /// Frames [frames, channels, height, width], both sides multiples of a cell's, to [grids · cells, mergeSize², hiddenSize] in raster
+  /// order of the cells: a grid for a picture, for a video one for each `temporalPatchSize` frames, the last frame filling up.
+  ///
+  /// Nothing in the tower looks from one grid to another, so no more than some are computed at once.
   ///
   /// - Throws: `TorchError` for pixels of another shape.
-  func callAsFunction(_ pixels: Tensor) throws -> Tensor {
-    let (merge, patch) = (windowed.mergeSize, vision.patchSize)
-    let side = merge * patch
-    let grid = TokenGrid(rows: pixels.size(1) / side, columns: pixels.size(2) / side)
-    try pixels.requireShape([vision.channels, grid.rows * side, grid.columns * side], "image pixels")
+  func callAsFunction(_ frames: Tensor) throws -> Tensor {
+    let side = windowed.mergeSize * vision.patchSize
+    let grid = TokenGrid(rows: frames.size(2) / side, columns: frames.size(3) / side)
+    try frames.requireShape([nil, vision.channels, grid.rows * side, grid.columns * side], "image pixels")
+    let size = windowed.temporalPatchSize
+    let most = max(1, Self.patchesAtOnce / max(1, grid.count * windowed.mergeSize * windowed.mergeSize)) * size
+    if frames.size(0) <= most { return try cells(frames, grid) }
+    return try concatenate(
+      stride(from: 0, to: frames.size(0), by: most).map { first in
+        try cells(frames.narrow(0, from: first, length: min(most, frames.size(0) - first)), grid)
+      })
+  }
+
+  /// About as many patches are computed at once, as memory grows with them.
+  private static let patchesAtOnce = 16_384
+
+  private func cells(_ pixels: Tensor, _ grid: TokenGrid) throws -> Tensor {
+    let (merge, side) = (windowed.mergeSize, windowed.mergeSize * vision.patchSize)
+    let grids = grids(ofFrames: pixels.size(0))
     let order = WindowOrder(grid, side: max(1, windowed.windowSize / side))
     let cells = try Tensor(order.cells, on: pixels.device)
     let area = merge * merge
     var x = try linear(
       patchRows(pixels.to(patchEmbedding.dtype)), patchEmbedding.reshaped([vision.hiddenSize, -1]), nil)
-    x = try x.reshaped([grid.count, area, -1]).rows(cells).reshaped([grid.count * area, -1])
-    let angles = try angles(order.cells, grid, on: pixels.device)
+    x = try x.reshaped([grids, grid.count, area, -1]).rows(cells, 1).reshaped([grids * grid.count * area, -1])
+    let angles = try angles(order.cells, grid, grids, on: pixels.device)
     let windows = order.windows.map { (count: $0.count, rows: $0.cells * area) }
     for (index, layer) in layers.enumerated() {
       let isFull = windowed.fullAttentionLayers.contains(index)
-      x = try layer(x, vision.heads, angles, windows: isFull ? [(1, grid.count * area)] : windows)
+      x = try layer(x, vision.heads, angles, grids: grids, windows: isFull ? [(1, grid.count * area)] : windows)
     }
-    return try x.reshaped([grid.count, area, -1]).rows(Tensor(order.inverse, on: pixels.device))
+    return try x.reshaped([grids, grid.count, area, -1]).rows(Tensor(order.inverse, on: pixels.device), 1)
+      .reshaped([grids * grid.count, area, -1])
   }
 
-  /// Patches in cells, cells in raster order: [patches, channels · temporalPatchSize · patchSize²]; a picture is two frames of a film that
-  /// stands still.
-  func patchRows(_ pixels: Tensor) throws -> Tensor {
-    let (merge, patch, frames) = (windowed.mergeSize, vision.patchSize, windowed.temporalPatchSize)
-    let (rows, columns) = (pixels.size(1) / (merge * patch), pixels.size(2) / (merge * patch))
-    let patches = try pixels.reshaped([vision.channels, rows, merge, patch, columns, merge, patch])
-      .permuted([1, 4, 2, 5, 0, 3, 6])
-    let area = patch * patch
-    return try patches.reshaped([-1, vision.channels, 1, area]).expanded([
-      rows * columns * merge * merge, vision.channels, frames, area,
-    ])
-    .reshaped([rows * columns * merge * merge, vision.channels * frames * area])
+  /// Grids of a video of so many frames.
+  private func grids(ofFrames frames: Int) -> Int { (frames + windowed.temporalPatchSize - 1) / windowed.temporalPatchSize }
+
+  /// Patches of frames [frames, channels, height, width] in cells, cells in raster order, grid after grid: [patches, channels ·
+  /// temporalPatchSize · patchSize²]; a picture is a film that stands still, and a film's last frame fills up its last grid.
+  func patchRows(_ frames: Tensor) throws -> Tensor {
+    let (merge, patch, depth) = (windowed.mergeSize, vision.patchSize, windowed.temporalPatchSize)
+    let (rows, columns) = (frames.size(2) / (merge * patch), frames.size(3) / (merge * patch))
+    let (count, grids) = (frames.size(0), grids(ofFrames: frames.size(0)))
+    var all = frames
+    if grids * depth > count {
+      let last = try frames.narrow(0, from: count - 1, length: 1)
+      all = try concatenate([frames, last.expanded([grids * depth - count] + frames.shape.dropFirst())])
+    }
+    return try all.reshaped([grids, depth, vision.channels, rows, merge, patch, columns, merge, patch])
+      .permuted([0, 3, 6, 4, 7, 2, 1, 5, 8])
+      .reshaped([grids * rows * columns * merge * merge, vision.channels * depth * patch * patch])
   }
 
-  /// Angles of all patches, cell after cell: half of a head turns by the row and half by the column, in float32.
-  private func angles(_ cells: [Int], _ grid: TokenGrid, on device: Device) throws -> RotaryEmbedding.Angles {
+  /// Angles of all patches, cell after cell, the same in each grid: half of a head turns by the row and half by the column, in float32.
+  private func angles(_ cells: [Int], _ grid: TokenGrid, _ grids: Int, on device: Device) throws -> RotaryEmbedding.Angles {
     let merge = windowed.mergeSize
     let half = vision.hiddenSize / vision.heads / 2
     let frequencies = stride(from: 0, to: half, by: 2).map { Float(1 / pow(10_000, Double($0) / Double(half))) }
@@ -108,7 +133,7 @@ struct WindowedTower: Sendable {
     }
     let turns = try Tensor(places, [places.count / 2, 2, 1], on: device) * Tensor(frequencies, on: device).reshaped([1, 1, -1])
     let one = try turns.reshaped([places.count / 2, half])
-    let full = try concatenate([one, one], 1).unsqueezed(1)
+    let full = try concatenate(Array(repeating: concatenate([one, one], 1).unsqueezed(1), count: grids))
     return RotaryEmbedding.Angles(cosine: try full.cos(), sine: try full.sin())
   }
 }

@@ -22,6 +22,8 @@ public struct ModelFamily: Sendable {
   let layout: @Sendable (LLaVAConfiguration, PictureShape) -> TokenLayout
   /// From pictures to rows of the decoder's input.
   let encoder: @Sendable (ParameterScope, LLaVAConfiguration) throws -> any VisualEncoder
+  /// How videos are taken; nil where they are not.
+  var video: VideoRules?
 
   /// All families that are read.
   public static let all: [ModelFamily] = [.llava, .llavaNeXT, .llavaOnevision, .qwen25VL]
@@ -31,6 +33,16 @@ public struct ModelFamily: Sendable {
     let type = try root.string("model_type")
     return all.first { $0.type == type }
   }
+}
+
+/// How a family takes videos.
+struct VideoRules: Sendable {
+  /// Fewest frames, of a video that has as many.
+  var fewestFrames = 1
+  /// The number of frames is a multiple of this.
+  var multiple = 1
+  /// How frames are prepared where a checkpoint does not say it.
+  let preprocessing: @Sendable (LLaVAConfiguration) -> FramePreprocessor
 }
 
 /// How transformers' checkpoints name weights.

@@ -28,9 +28,14 @@ public struct ChatSession {
   ///
   /// - Throws: `ImagingError` for a picture that cannot be prepared.
   public init(_ pipeline: LLaVAPipeline, images: [RGBImage], _ options: GenerationOptions = GenerationOptions()) throws {
+    self.init(pipeline, pictures: try pipeline.pictures(images), options)
+  }
+
+  /// A conversation about pictures and videos that has not begun.
+  public init(_ pipeline: LLaVAPipeline, pictures: [PicturePixels], _ options: GenerationOptions = GenerationOptions()) {
     self.pipeline = pipeline
     self.options = options
-    pictures = try pipeline.pictures(images)
+    self.pictures = pictures
   }
 
   /// Forgets all turns; the pictures stay.

@@ -3,6 +3,7 @@ import Foundation
 import Imaging
 import Language
 import Torch
+import Video
 
 /// A model with all that stands between it and a person: tokenizer, image preparation and conversation template.
 public struct LLaVAPipeline: Sendable {
@@ -14,9 +15,17 @@ public struct LLaVAPipeline: Sendable {
   public let preprocessor: ImagePreprocessor
   /// How a conversation is written down.
   public let template: ConversationTemplate
+  /// Videos to pixels; nil where the model takes none.
+  public let videos: VideoPreparer?
 
   /// Puts the parts together.
-  public init(model: LLaVAModel, tokenizer: any Tokenizer, preprocessor: ImagePreprocessor, template: ConversationTemplate) {
+  ///
+  /// - Parameter videos: nil for what is usual in the model's family.
+  public init(
+    model: LLaVAModel, tokenizer: any Tokenizer, preprocessor: ImagePreprocessor, template: ConversationTemplate,
+    videos: VideoPreparer? = nil
+  ) {
+    self.videos = videos ?? VideoPreparer(model.configuration)
     self.model = model
     self.tokenizer = tokenizer
     self.preprocessor = preprocessor
@@ -41,7 +50,8 @@ public struct LLaVAPipeline: Sendable {
     // What the template ends answers with ends them here, whatever the other files say.
     if let chat = template.chat, let end = tokenizer.tokenID(of: chat.answerEnd) { configuration.eosTokenIDs.insert(end) }
     return LLaVAPipeline(
-      model: try LLaVAModel(configuration, from: reader), tokenizer: tokenizer, preprocessor: preprocessor, template: template)
+      model: try LLaVAModel(configuration, from: reader), tokenizer: tokenizer, preprocessor: preprocessor, template: template,
+      videos: try reader.videoPreparer())
   }
 
   /// How a checkpoint's pictures are prepared; see `load`.
@@ -94,6 +104,21 @@ public struct LLaVAPipeline: Sendable {
     try images.map { try preprocessor.views($0, isAlone: images.count == 1) }
   }
 
+  /// The frames of a video as the encoder wants them, one medium of a sample.
+  ///
+  /// - Throws: `PromptError.noVideos` for a model that takes none; `VideoError`, `ImagingError`, `TorchError`.
+  public func video(_ reader: VideoReader, _ sampling: FrameSampling) throws -> PicturePixels {
+    guard let videos else { throw PromptError.noVideos(type: model.configuration.family.type) }
+    return try videos(reader, sampling)
+  }
+
+  /// The request for a conversation that awaits an answer, and what its tags stand for in order.
+  ///
+  /// - Throws: as the others.
+  public func request(_ turns: [Turn], pictures: [PicturePixels]) throws -> GenerationRequest {
+    try request(template.prompt(for: turns), pictures: pictures)
+  }
+
   /// Counts image tags before anything is read: they must be as many as the pictures.
   ///
   /// - Throws: `PromptError.imageCount`.
@@ -138,6 +163,6 @@ extension LLaVAPipeline {
   public func with(system: String) -> LLaVAPipeline {
     var changed = template
     changed.system = system
-    return LLaVAPipeline(model: model, tokenizer: tokenizer, preprocessor: preprocessor, template: changed)
+    return LLaVAPipeline(model: model, tokenizer: tokenizer, preprocessor: preprocessor, template: changed, videos: videos)
   }
 }

@@ -13,6 +13,8 @@ public enum PromptError: Error, Equatable, CustomStringConvertible {
   case tokenOutOfRange(id: Int, vocabularySize: Int)
   /// Labels and ids differ in number.
   case labelCount(labels: Int, ids: Int)
+  /// A video was given to a model that takes none.
+  case noVideos(type: String)
   /// The prompt and the answer do not fit into the context.
   case tooLong(tokens: Int, maximum: Int)
 
@@ -27,6 +29,8 @@ public enum PromptError: Error, Equatable, CustomStringConvertible {
     case .tokenOutOfRange(let id, let size):
       "the prompt has token id \(id), the model's vocabulary has \(size) entries; tokenizer and model do not belong together"
     case .labelCount(let labels, let ids): "\(labels) labels were given for \(ids) ids or samples; they must be equal in number"
+    case .noVideos(let type):
+      "models of the type \(type) take no videos; \(ModelFamily.all.filter { $0.video != nil }.map(\.type).joined(separator: " and ")) do"
     case .tooLong(let tokens, let maximum):
       "the prompt takes \(tokens) tokens, images included, of a context of \(maximum) tokens; shorten it or use fewer images"
     }
@@ -74,7 +78,7 @@ struct SplicePlan {
     _ ids: [Int], _ segments: [VisualSegment], _ sample: Int, _ labels: [Int]?, _ promptLength: Int?, _ past: Int
   ) {
     var found: [ImageRows] = []
-    var (length, position) = (0, past)
+    var (length, position, reach) = (0, past, past)
     // Rows at which an answer may begin, ascending.
     var answers: [Int] = []
     var textStart = textIDs.count
@@ -94,6 +98,7 @@ struct SplicePlan {
           gaps.append((positions.count..<positions.count + rows, sample, found.count))
           positions += repeatElement(position, count: rows)
         }
+        reach = max(reach, position + segment.reach)
         position += segment.positions
         found.append(
           ImageRows(
@@ -109,7 +114,7 @@ struct SplicePlan {
     }
     pieces += textPiece(textIDs.count)
     lengths.append(length)
-    next.append(position)
+    next.append(max(position, reach))
     for index in found.indices { found[index].promptEnd = answers.first { $0 >= found[index].span.upperBound } }
     images.append(found)
   }

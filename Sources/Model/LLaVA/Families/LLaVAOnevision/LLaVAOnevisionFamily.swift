@@ -29,8 +29,13 @@ extension ModelFamily {
       found.processor["video_token"] = .string("<video>")
       return found
     },
-    layout: { c, shape in TiledLayout(c, shape).tokens },
-    encoder: { root, c in try TiledPictureEncoder(root, c) })
+    layout: { c, shape in shape.isVideo ? FrameLayout.tokens(c, frames: shape.views) : TiledLayout(c, shape).tokens },
+    encoder: { root, c in try TiledPictureEncoder(root, c) },
+    video: VideoRules { c in
+      FramePreprocessor(
+        size: .exact(height: c.vision.imageSize, width: c.vision.imageSize), mean: c.vision.standardMean,
+        std: c.vision.standardStd)
+    })
 
   private static let aspectPrefix = "anyres_max_"
 

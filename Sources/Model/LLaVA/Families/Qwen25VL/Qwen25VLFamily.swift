@@ -2,7 +2,7 @@ import Compression
 import Imaging
 
 extension ModelFamily {
-  /// Qwen2.5-VL with pictures: native resolution, windows, cells of patches that become one token, positions of time, row and column.
+  /// Qwen2.5-VL: native resolution, windows, cells of patches that become one token, positions of time, row and column.
   static let qwen25VL: ModelFamily = .init(
     type: "qwen2_5_vl", architecture: "Qwen2_5_VLForConditionalGeneration", weights: .visual,
     read: { reader in try Qwen25VLConfigurationReader(reader).read() },
@@ -23,13 +23,22 @@ extension ModelFamily {
     },
     layout: { c, shape in
       let side = c.vision.patchSize * (c.windowed?.mergeSize ?? 1)
-      return TokenLayout(TokenGrid(rows: shape.viewHeight / max(1, side), columns: shape.viewWidth / max(1, side)))
+      let grid = TokenGrid(rows: shape.viewHeight / max(1, side), columns: shape.viewWidth / max(1, side))
+      let depth = max(1, c.windowed?.temporalPatchSize ?? 1)
+      return TokenLayout(
+        grids: Array(repeating: grid, count: shape.isVideo ? (shape.views + depth - 1) / depth : 1), isVideo: shape.isVideo)
     },
     encoder: { root, c in
       guard let windowed = c.windowed else {
         throw ConfigurationError.missing(file: "the model's configuration", field: "vision_config.window_size")
       }
       return try NativePictureEncoder(root, c, windowed)
+    },
+    // The bounds of Qwen2VLVideoProcessor.
+    video: VideoRules(fewestFrames: 4, multiple: 2) { c in
+      let multiple = c.windowed?.resolution.multiple ?? 28
+      return FramePreprocessor(
+        size: .native(NativeResolution(multiple: multiple, minimumPixels: 128 * 28 * 28, maximumPixels: 28 * 28 * 768)))
     })
 }
 
