@@ -62,6 +62,8 @@ public struct ReducerRegistry: Sendable {
     registry["autoprune"] = Entry(
       [.layers, .semantics], preset: { AutoPrune.schedule($0, layers: try $1.count(.layers)) },
       make: { try AutoPrune(layers: $0.count(.layers), semantics: $0.choice(.semantics)) })
+    registry["evs"] = Entry { _ in EVS() }
+    registry["dtd"] = Entry([.threshold]) { try DTD(threshold: $0.number(.threshold)) }
     registry["random"] = Entry { _ in RandomChoice() }
     registry["uniform"] = Entry { _ in Uniform() }
     registry["downsample"] = Entry { _ in Downsample() }
@@ -149,6 +151,9 @@ public struct ReducerOption: Sendable, Hashable {
     "contextual", standard: "0.15625", help: "share of the tokens kept that are merged, 10 of 64")
   /// Decoder layers over which AutoPrune spreads its tokens.
   public static let layers = ReducerOption("layers", standard: "32", help: "decoder layers over which tokens are spread")
+  /// DTD's threshold.
+  public static let threshold = ReducerOption(
+    "threshold", standard: "none", help: "tokens whose cosine with the frame before is above it go, or none for equal shares")
   /// HoloV's groups.
   public static let groups = ReducerOption("groups", standard: "16", help: "groups of neighbours that share the tokens kept")
 }
@@ -166,6 +171,17 @@ public struct ReducerOptions: Sendable {
   public func count(_ option: ReducerOption) throws -> Int {
     guard let value = Int(text(option)) else {
       throw CompressionError.badOption(option.name, value: text(option), expected: "a whole number")
+    }
+    return value
+  }
+
+  /// The value of an option that is a number or `none`.
+  ///
+  /// - Throws: `CompressionError.badOption`.
+  public func number(_ option: ReducerOption) throws -> Double? {
+    if text(option) == "none" { return nil }
+    guard let value = Double(text(option)), value.isFinite else {
+      throw CompressionError.badOption(option.name, value: text(option), expected: "a number, or none")
     }
     return value
   }
