@@ -80,13 +80,21 @@ struct PictureOptions: ParsableArguments {
   @Option(help: "Most bytes of a picture's file.")
   var maxImageBytes = 20 << 20
 
-  @Option(help: "Seconds that fetching a picture may take.")
+  @Option(help: "Most bytes of a video's file.")
+  var maxVideoBytes = 128 << 20
+
+  @Option(help: "Most seconds of a video.")
+  var maxVideoSeconds = 3600
+
+  @OptionGroup var frames: FrameOptions
+
+  @Option(help: "Seconds that fetching a picture or a video may take.")
   var fetchTimeout = 5
 
   func validate() throws {
     for (name, value) in [
       ("limit-images", limitImages), ("max-pixels", maxPixels), ("max-image-bytes", maxImageBytes),
-      ("fetch-timeout", fetchTimeout),
+      ("fetch-timeout", fetchTimeout), ("max-video-bytes", maxVideoBytes), ("max-video-seconds", maxVideoSeconds),
     ] where !(1...1 << 40).contains(value) {
       throw ValidationError("--\(name) is \(value), expected 1 or more")
     }
@@ -103,6 +111,8 @@ struct PictureOptions: ParsableArguments {
     }
     (options.maximumPictures, options.maximumPixels) = (limitImages, maxPixels)
     (options.fetching.maximumBytes, options.fetching.timeout) = (maxImageBytes, .seconds(fetchTimeout))
+    (options.fetching.maximumVideoBytes, options.maximumVideoSeconds) = (maxVideoBytes, Double(maxVideoSeconds))
+    options.sampling = frames.sampling
   }
 }
 

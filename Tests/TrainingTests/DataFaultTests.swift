@@ -1,5 +1,6 @@
 import Foundation
 import Imaging
+import LLaVA
 import Language
 import TestSupport
 import Testing
@@ -13,12 +14,15 @@ import Testing
     let reason: String
     var path: String?
     var options = TextOptions.small
+    var takesVideos = false
     let record: String
 
     init(
-      _ code: SampleFault.Code, _ reason: String, path: String? = nil, options: TextOptions = .small, _ record: String
+      _ code: SampleFault.Code, _ reason: String, path: String? = nil, options: TextOptions = .small, takesVideos: Bool = false,
+      _ record: String
     ) {
       (self.code, self.reason, self.path, self.options, self.record) = (code, reason, path, options, record)
+      self.takesVideos = takesVideos
     }
 
     var testDescription: String { "\(code.rawValue): \(record.prefix(60))" }
@@ -31,6 +35,10 @@ import Testing
   }
 
   private static func asking(about image: String) -> String { with(image: image, ("human", "<image>\\nq"), ("gpt", "a")) }
+
+  private static func watching(_ video: String, tags: String = "<video>") -> String {
+    #"{"id": "bad", "video": \#(video), "conversations": [{"from": "human", "value": "\#(tags)q"}, {"from": "gpt", "value": "a"}]}"#
+  }
 
   private static let captions = TextOptions(template: .plain, visualTokens: 4, maximumLength: 120)
 
@@ -48,6 +56,13 @@ import Testing
     Case(.notAnImage, "not an image", path: "text.png", asking(about: #""text.png""#)),
     Case(.notAnImage, "BMP", path: "bitmap.bmp", asking(about: #""bitmap.bmp""#)),
     Case(.oversizedImage, "pixels", path: "large.png", asking(about: #""large.png""#)),
+    Case(.missingVideo, "no such file", path: "absent.mp4", takesVideos: true, watching(#""absent.mp4""#)),
+    Case(.badVideo, "is not a video", path: "text.png", takesVideos: true, watching(#""text.png""#)),
+    Case(.badVideo, "empty", path: "empty.png", takesVideos: true, watching(#""empty.png""#, tags: "<image>")),
+    Case(.badVideo, "it is a folder", path: "folder", takesVideos: true, watching(#""folder""#)),
+    Case(.noVideos, "the model takes none", path: "text.png", watching(#""text.png""#)),
+    Case(.malformed, "video holds a number", takesVideos: true, watching("[7]")),
+    Case(.placeholders, "0 <image> tags and 1 image", takesVideos: true, watching(#"["good.mp4"]"#, tags: "")),
     Case(.tooFewTurns, "0 turns", with()), Case(.tooFewTurns, "1 turn,", with(("human", "q"))),
     Case(.tooFewTurns, "2 turns", with(("gpt", "a"), ("human", "q"))),
     Case(.roles, "system", with(("system", "s"), ("human", "q"), ("gpt", "a"))),
@@ -85,7 +100,8 @@ import Testing
     let good = Self.asking(about: #""good.png""#)
     let dataset = try folder.dataset(text: "[\(good), \(bad.record), \(good)]")
     let limits = ImageLimits(maximumPixels: 2000)
-    let preparer = try folder.preparer(dataset, bad.options, limits: limits)
+    let videos = try bad.takesVideos ? VideoReading(VideoPreparer(.preset("tiny-onevision"))) : nil
+    let preparer = try folder.preparer(dataset, bad.options, limits: limits, videos: videos)
 
     let fault = try #require(throws: SampleFault.self) { try preparer.sample(at: 1) }
     #expect(fault.index == 1 && fault.code == bad.code && fault.path == bad.path && fault.reason.contains(bad.reason), "\(fault)")
@@ -95,7 +111,7 @@ import Testing
 
     let loader = try DataLoader(preparer, plan: BatchPlan(order: SampleOrder(.sequential), batch: .samples(3)), epochs: 1)
     #expect(try loader.next()?.samples.map(\.index) == [0, 2])
-    let check = try DatasetCheck(dataset, tokenizer: folder.tokenizer(), options: bad.options, limits: limits)
+    let check = try DatasetCheck(dataset, tokenizer: folder.tokenizer(), options: bad.options, limits: limits, videos: videos)
     #expect(try check.run(workers: 2).bad == [fault])
   }
 

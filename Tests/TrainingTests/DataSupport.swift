@@ -1,3 +1,4 @@
+import Compression
 import Foundation
 import Imaging
 import Language
@@ -42,11 +43,11 @@ struct DataFolder {
   /// A preparer with the byte tokenizer, pictures of 14 pixels and 4 visual tokens for each.
   func preparer(
     _ dataset: InstructionDataset, _ options: TextOptions = .small, tokenizer: (any Tokenizer)? = nil,
-    limits: ImageLimits = .standard
+    limits: ImageLimits = .standard, videos: VideoReading? = nil, layout: (@Sendable (PictureShape) -> TokenLayout)? = nil
   ) throws -> SamplePreparer {
     try SamplePreparer(
       dataset, tokenizer: try tokenizer ?? self.tokenizer(), preprocessor: ImagePreprocessor(imageSize: 14), options: options,
-      limits: limits)
+      limits: limits, videos: videos, layout: layout)
   }
 
   func tokenizer() throws -> any Tokenizer {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import Foundation
+import Imaging
 import Language
 import LLaVA
 import Training
@@ -48,6 +49,8 @@ struct DataCheck: AsyncParsableCommand {
   @Option(help: "Threads that read and decode; all cores unless given.")
   var workers: Int?
 
+  @OptionGroup var frames: FrameOptions
+
   @Flag(help: "End with exit code 1 where there is a bad sample.")
   var strict = false
 
@@ -76,12 +79,17 @@ struct DataCheck: AsyncParsableCommand {
     let folder = try await self.tokenizer?.folder(.tokenizer)
     var tokenizer = try folder.map { try TokenizerLoader.load(from: $0) }
     var tokens: (@Sendable (Int, Int, Bool) -> Int)?
+    var videoTokens: (@Sendable (PictureShape) -> Int)?
+    var videos: VideoReading? = VideoReading(nil, sampling: frames.sampling)
     if let model {
       let checkpoint = try await model.folder()
-      let configuration = try CheckpointReader(checkpoint).configuration
+      let reader = try CheckpointReader(checkpoint)
+      let configuration = reader.configuration
+      videos = try reader.videoPreparer().map { VideoReading($0, sampling: frames.sampling) }
       options.visualTokens = configuration.pictureLayout.count
       if configuration.picturesVary {
         tokens = { configuration.layout(of: configuration.shape(height: $0, width: $1, isAlone: $2)).count }
+        videoTokens = { configuration.layout(of: $0).count }
       }
       let own = try configuration.framed(TokenizerLoader.load(from: checkpoint))
       let choice = try TemplateChoice(checkpoint, configuration, named: template, tokenizer: own)
@@ -95,7 +103,8 @@ struct DataCheck: AsyncParsableCommand {
     let dataset = try InstructionDataset(
       contentsOf: URL(fileURLWithPath: data), images: images.map { URL(fileURLWithPath: $0, isDirectory: true) }
     ) { share in progress.show { "reading \(data): \(Int(share * 100)) %" } }
-    let check = try DatasetCheck(dataset, tokenizer: tokenizer, options: options, tokens: tokens)
+    let check = try DatasetCheck(
+      dataset, tokenizer: tokenizer, options: options, tokens: tokens, videos: videos, videoTokens: videoTokens)
     let rate = ProgressRate(total: dataset.count)
     let report = try check.run(workers: workers ?? ProcessInfo.processInfo.activeProcessorCount) { done, bad in
       progress.show { "\(rate.text(done)), \(formatCount(bad)) bad" }

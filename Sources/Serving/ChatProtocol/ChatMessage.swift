@@ -14,7 +14,7 @@ public struct ChatMessage: Sendable, Equatable {
   public enum Part: Sendable, Equatable {
     /// Words.
     case text(String)
-    /// A picture.
+    /// A picture or a video.
     case picture(ImageReference)
   }
 
@@ -26,13 +26,13 @@ public struct ChatMessage: Sendable, Equatable {
   /// A message.
   public init(_ role: Role, _ parts: [Part]) { (self.role, self.parts) = (role, parts) }
 
-  /// The pictures, in order.
+  /// The pictures and videos, in order.
   public var pictures: [ImageReference] {
     parts.compactMap { if case .picture(let picture) = $0 { picture } else { nil } }
   }
 }
 
-/// A picture that a message shows.
+/// A picture or a video that a message shows.
 public struct ImageReference: Sendable, Equatable {
   /// Where it is: a data URI, or a URL.
   public var url: String
@@ -42,10 +42,12 @@ public struct ImageReference: Sendable, Equatable {
   public var budget: VisualBudget?
   /// Where it stands in the request: `messages[0].content[1].image_url`.
   public var path: String
+  /// True for a video.
+  public var isVideo: Bool
 
-  /// A picture.
-  public init(url: String, detail: Detail? = nil, budget: VisualBudget? = nil, path: String) {
-    (self.url, self.detail, self.budget, self.path) = (url, detail, budget, path)
+  /// A picture or a video.
+  public init(url: String, detail: Detail? = nil, budget: VisualBudget? = nil, path: String, isVideo: Bool = false) {
+    (self.url, self.detail, self.budget, self.path, self.isVideo) = (url, detail, budget, path, isVideo)
   }
 }
 
@@ -79,19 +81,20 @@ extension ChatMessage {
       try node.requireKnown(["type", "text"])
       guard let words = node["text"] else { throw .invalidValue("\(node.path).text", "\(node.path).text is missing") }
       return .text(try text(words, limits))
-    case "image_url":
+    case let name where name == "image_url" || name == "video_url":
+      let isVideo = name == "video_url"
       if role != .user {
-        throw .invalidValue(node.path, "\(node.path) is a picture in a message of the \(role); users show pictures")
+        let noun = isVideo ? "video" : "picture"
+        throw .invalidValue(node.path, "\(node.path) is a \(noun) in a message of the \(role); users show \(noun)s")
       }
-      try node.requireKnown(["type", "image_url"])
-      guard let image = node["image_url"] else {
-        throw .invalidValue("\(node.path).image_url", "\(node.path).image_url is missing")
-      }
-      return .picture(try picture(image))
-    case "input_audio", "audio_url", "video_url", "file", "refusal", "image_embeds", "prompt_embeds", "image_pil", "input_image":
-      throw .unsupported(type.path, "\(type.path) \(type.shown) is not supported; known are \"text\" and \"image_url\"")
+      try node.requireKnown(["type", name])
+      guard let medium = node[name] else { throw .invalidValue("\(node.path).\(name)", "\(node.path).\(name) is missing") }
+      return .picture(try picture(medium, isVideo: isVideo))
+    case "input_audio", "audio_url", "file", "refusal", "image_embeds", "prompt_embeds", "image_pil", "input_image":
+      throw .unsupported(
+        type.path, "\(type.path) \(type.shown) is not supported; known are \"text\", \"image_url\" and \"video_url\"")
     default:
-      throw .invalidValue(type.path, "\(type.path) is \(type.shown), expected \"text\" or \"image_url\"")
+      throw .invalidValue(type.path, "\(type.path) is \(type.shown), expected \"text\", \"image_url\" or \"video_url\"")
     }
   }
 
@@ -104,16 +107,16 @@ extension ChatMessage {
     return text
   }
 
-  private static func picture(_ node: RequestNode) throws(APIError) -> ImageReference {
+  private static func picture(_ node: RequestNode, isVideo: Bool) throws(APIError) -> ImageReference {
     let sizes: Set<String> = [
       "max_pixels", "min_pixels", "max_dynamic_patch", "min_dynamic_patch", "resized_height", "resized_width",
     ]
     for (name, member) in try node.members() where sizes.contains(name) {
       throw .unsupported(member.path, "\(member.path) is not supported; visual_tokens sets how closely a picture is looked at")
     }
-    try node.requireKnown(["url", "detail", "visual_tokens"])
+    try node.requireKnown(isVideo ? ["url", "visual_tokens"] : ["url", "detail", "visual_tokens"])
     guard let url = node["url"] else { throw .invalidValue("\(node.path).url", "\(node.path).url is missing") }
-    var found = ImageReference(url: try url.string(1...Int.max), path: node.path)
+    var found = ImageReference(url: try url.string(1...Int.max), path: node.path, isVideo: isVideo)
     found.detail = try node["detail"]?.choice()
     if let budget = node.given("visual_tokens") { found.budget = try VisualBudget.reading(budget) }
     return found

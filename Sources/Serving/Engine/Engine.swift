@@ -66,20 +66,19 @@ public final class Engine: Sendable {
   ///
   /// - Parameters:
   ///   - text: ids beside the pictures.
-  ///   - tokens: what is left of each picture.
+  ///   - count: pictures and videos.
+  ///   - most: tokens of all pictures and videos at most.
   /// - Throws: `CompressionError` where the plan does not fit the model.
-  public func bytes(text: Int, pictures count: Int, plan: CompressionPlan?, newTokens: Int) throws -> Int {
+  public func bytes(text: Int, pictures count: Int, most: Int, plan: CompressionPlan?, newTokens: Int) throws -> Int {
     let model = pipeline.model
     let configuration = model.configuration.text
-    // Pictures are not read yet, so those that vary count as the largest that there are.
-    let total = model.configuration.mostTokens(isAlone: count == 1)
     let layouts = model.configuration.layouts(of: count)
     let stages = try count == 0 ? [] : model.resolve(plan, [layouts]).filter { $0.layer != nil }
     let rows = (0..<configuration.layers).reduce(0) { sum, layer in
-      sum + text + (stages.tokens(inLayer: layer, of: layouts) ?? count * total) + newTokens
+      sum + text + (stages.tokens(inLayer: layer, of: layouts) ?? most) + newTokens
     }
     let row = 2 * configuration.keyValueHeads * configuration.headDimension * model.dtype.size
-    return rows * row + count * total * configuration.hiddenSize * model.dtype.size
+    return rows * row + most * configuration.hiddenSize * model.dtype.size
   }
 }
 

@@ -5,8 +5,9 @@ import Imaging
 import LLaVA
 import Language
 import Torch
+import Video
 
-/// A picture as the model takes it, and what it is known by.
+/// A picture or a video as the model takes it, and what it is known by.
 public struct PreparedImage: Sendable {
   /// Its views.
   public let pixels: PicturePixels
@@ -33,6 +34,23 @@ public struct PreparedImage: Sendable {
     hash.update(data: try preprocessor.jsonData())
     digest = hash.finalize().map { String(format: "%02x", $0) }.joined()
     self.image = keepsImage ? image : nil
+  }
+
+  /// Prepares a video.
+  ///
+  /// - Parameters:
+  ///   - file: its bytes, by which it is known.
+  ///   - sampling: which frames are looked at.
+  /// - Throws: `VideoError`, `ImagingError`, `TorchError`.
+  public init(video file: [UInt8], _ preparer: VideoPreparer, _ sampling: FrameSampling, limits: VideoLimits) throws {
+    pixels = try preparer(VideoReader(data: file, name: "the video", limits: limits), sampling)
+    var hash = SHA256()
+    hash.update(data: Data("video".utf8))
+    hash.update(data: try sampling.jsonData())
+    hash.update(data: try preparer.jsonData())
+    file.withUnsafeBytes { hash.update(bufferPointer: $0) }
+    digest = hash.finalize().map { String(format: "%02x", $0) }.joined()
+    image = nil
   }
 
   /// A picture of its parts, for tests.

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A folder whose pictures may be asked for by `file:` address, and nothing outside of it.
+/// A folder whose pictures and videos may be asked for by `file:` address, and nothing outside of it.
 public struct LocalFolder: Sendable {
   /// The folder's real path, without links.
   private let path: String
@@ -21,10 +21,10 @@ public struct LocalFolder: Sendable {
   /// Every folder on the way is opened from the one before, and links are not followed, so nothing that is changed meanwhile leads out.
   ///
   /// - Throws: `FetchError`.
-  func bytes(_ address: String, limit: Int) throws(FetchError) -> [UInt8] {
+  func bytes(_ address: String, _ kind: FetchedKind) throws(FetchError) -> [UInt8] {
     let names = try names(address)
     var folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    let absent = FetchError.unsupported("there is no such picture in the folder that the server allows")
+    let absent = FetchError.unsupported("there is no such \(kind.noun) in the folder that the server allows")
     if folder < 0 { throw absent }
     defer { close(folder) }
     for name in names.dropLast() {
@@ -42,15 +42,15 @@ public struct LocalFolder: Sendable {
     guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       throw .unsupported("the address names something that is no regular file")
     }
-    if status.st_size > limit { throw FetchError(.refused, "image_too_large", "the picture has more than \(limit) bytes") }
+    if status.st_size > kind.limit { throw kind.tooLarge(.refused) }
     var bytes: [UInt8] = []
     var room = [UInt8](repeating: 0, count: 1 << 16)
-    while bytes.count <= limit {
+    while bytes.count <= kind.limit {
       let count = read(file, &room, room.count)
       if count == 0 { return bytes }
       if count > 0 { bytes += room[..<count] } else if errno != EINTR { throw absent }
     }
-    throw FetchError(.refused, "image_too_large", "the picture has more than \(limit) bytes")
+    throw kind.tooLarge(.refused)
   }
 
   /// The names on the way from the folder to the file.

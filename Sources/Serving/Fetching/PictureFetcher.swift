@@ -3,7 +3,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 
-/// Gets the bytes of pictures that requests name: from the address itself, from a folder, from hosts that are allowed.
+/// Gets the bytes of pictures and videos that requests name: from the address itself, from a folder, from hosts that are allowed.
 ///
 /// 1. One parser reads an address (`PictureURL`), and what is connected to is put together from its parts.
 /// 2. The host has to be on the list. All its addresses have to be public ones.
@@ -21,6 +21,8 @@ public struct PictureFetcher: Sendable {
     public var folder: LocalFolder?
     /// Most bytes of a picture.
     public var maximumBytes = 20 << 20
+    /// Most bytes of a video.
+    public var maximumVideoBytes = 128 << 20
     /// The time that a picture may take, redirects included.
     public var timeout = Duration.seconds(5)
     /// Most redirects.
@@ -56,21 +58,20 @@ public struct PictureFetcher: Sendable {
     _ = try checked(PictureURL(address))
   }
 
-  /// The bytes of a picture.
+  /// The bytes of a picture, or of a video.
   ///
   /// - Throws: `FetchError`; `CancellationError`.
-  public func bytes(_ address: String) async throws -> [UInt8] {
+  public func bytes(_ address: String, isVideo: Bool = false) async throws -> [UInt8] {
+    let kind = isVideo ? FetchedKind.video(options.maximumVideoBytes) : .picture(options.maximumBytes)
     try check(address)
-    if Self.hasScheme("data", address) { return try DataURI.bytes(address, limit: options.maximumBytes) }
-    if Self.hasScheme("file", address), let folder = options.folder {
-      return try folder.bytes(address, limit: options.maximumBytes)
-    }
+    if Self.hasScheme("data", address) { return try DataURI.bytes(address, kind) }
+    if Self.hasScheme("file", address), let folder = options.folder { return try folder.bytes(address, kind) }
     let url = try PictureURL(address)
     return try await withThrowingTaskGroup(of: [UInt8].self) { group in
-      group.addTask { try await fetch(url) }
+      group.addTask { try await fetch(url, kind) }
       group.addTask {
         try await Task.sleep(for: options.timeout)
-        throw FetchError.failed("the picture was not there within \(options.timeout.components.seconds) seconds")
+        throw FetchError.failed("the \(kind.noun) was not there within \(options.timeout.components.seconds) seconds")
       }
       defer { group.cancelAll() }
       guard let first = try await group.next() else { throw CancellationError() }
@@ -94,10 +95,10 @@ public struct PictureFetcher: Sendable {
     return url
   }
 
-  private func fetch(_ first: PictureURL) async throws -> [UInt8] {
+  private func fetch(_ first: PictureURL, _ kind: FetchedKind) async throws -> [UInt8] {
     var url = first
     for _ in 0...options.maximumRedirects {
-      switch try await hop(checked(url)) {
+      switch try await hop(checked(url), kind) {
       case .bytes(let bytes): return bytes
       case .redirect(let location):
         let next = try url.redirected(to: location)
@@ -114,7 +115,7 @@ public struct PictureFetcher: Sendable {
   }
 
   /// One request, to an address that was checked.
-  private func hop(_ url: PictureURL) async throws -> Hop {
+  private func hop(_ url: PictureURL, _ kind: FetchedKind) async throws -> Hop {
     let addresses = try await resolver.addresses(of: url.host)
     guard let address = addresses.first else { throw FetchError.failed("the host's name is not known") }
     // One that is not public among others is how a name is turned against its reader.
@@ -129,7 +130,7 @@ public struct PictureFetcher: Sendable {
     let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     let result: Result<Hop, any Error>
     do {
-      result = .success(try await ask(client, url))
+      result = .success(try await ask(client, url, kind))
     } catch {
       result = .failure(error)
     }
@@ -145,11 +146,9 @@ public struct PictureFetcher: Sendable {
     }
   }
 
-  private func ask(_ client: HTTPClient, _ url: PictureURL) async throws -> Hop {
+  private func ask(_ client: HTTPClient, _ url: PictureURL, _ kind: FetchedKind) async throws -> Hop {
     var request = HTTPClientRequest(url: url.text)
-    request.headers = [
-      "accept": "image/jpeg, image/png, image/webp, image/gif", "accept-encoding": "identity", "user-agent": "epic-serve",
-    ]
+    request.headers = ["accept": kind.accepted, "accept-encoding": "identity", "user-agent": "epic-serve"]
     let seconds = options.timeout.components.seconds
     let response = try await client.execute(request, timeout: .seconds(max(1, seconds)))
     switch response.status.code {
@@ -162,14 +161,13 @@ public struct PictureFetcher: Sendable {
     if let coding = response.headers.first(name: "content-encoding"), coding.lowercased() != "identity" {
       throw FetchError.failed("the host sent a compressed body, which was not asked for")
     }
-    let tooLarge = FetchError(.failed, "image_too_large", "the picture has more than \(options.maximumBytes) bytes")
-    if let length = response.headers.first(name: "content-length").flatMap({ Int($0) }), length > options.maximumBytes {
-      throw tooLarge
+    if let length = response.headers.first(name: "content-length").flatMap({ Int($0) }), length > kind.limit {
+      throw kind.tooLarge(.failed)
     }
     var bytes: [UInt8] = []
     for try await part in response.body {
       bytes += part.readableBytesView
-      if bytes.count > options.maximumBytes { throw tooLarge }
+      if bytes.count > kind.limit { throw kind.tooLarge(.failed) }
     }
     return .bytes(bytes)
   }

@@ -6,6 +6,7 @@ import Imaging
 import LLaVA
 import Language
 import Synchronization
+import Video
 
 /// From the body of a request to an answer that is being written.
 final class ChatService: Sendable {
@@ -41,6 +42,9 @@ final class ChatService: Sendable {
       let chat = try ChatRequest(body, limits)
       try requireModel(chat.model)
       for picture in chat.pictures {
+        if picture.isVideo, model.pipeline.videos == nil {
+          throw APIError.unsupported(picture.path, "\(picture.path) is a video, and the model \(model.name) takes none")
+        }
         do { try fetcher.check(picture.url) } catch { throw APIError(error, picture: picture.path) }
       }
       return (chat, try ChatPrompt(chat.messages, model.pipeline))
@@ -64,7 +68,7 @@ final class ChatService: Sendable {
     let chosen = try budgets.choose(chat, prompt.pictures, text: prompt.textCount)
     let plan = try model.plan(chosen.counts)
     let context = model.pipeline.model.configuration.text.maximumPositions
-    let tokens = prompt.textCount + prompt.pictures.count * (try model.positions(plan, pictures: prompt.pictures.count))
+    let tokens = try prompt.textCount + model.positions(plan, prompt.pictures, frames: options.sampling.maximumFrames)
     if tokens >= context {
       throw APIError(
         400, code: "context_length_exceeded", param: "messages",
@@ -72,7 +76,9 @@ final class ChatService: Sendable {
     }
     let newTokens = min(chat.maximumNewTokens ?? options.defaultNewTokens, context - tokens)
     let files = try await fetch(prompt.pictures)
-    let bytes = try engine.bytes(text: prompt.textCount, pictures: prompt.pictures.count, plan: plan, newTokens: newTokens)
+    let most = model.tokens(prompt.pictures, frames: options.sampling.maximumFrames)
+    let bytes = try engine.bytes(
+      text: prompt.textCount, pictures: prompt.pictures.count, most: most, plan: plan, newTokens: newTokens)
     try await engine.admission.wait(pass, bytes: bytes)
     let pictures = try await prepare(files, prompt.pictures, keepsImages: chat.visualTokens?.returned == .overlay)
     var job = Job(ids: prompt.ids, pictures: pictures, options: sampling(chat, newTokens), stops: chat.stops)
@@ -104,7 +110,7 @@ final class ChatService: Sendable {
         if index >= 4, let (done, bytes) = try await group.next() { found[done] = bytes }
         group.addTask { [fetcher] in
           do {
-            return (index, try await fetcher.bytes(picture.url))
+            return (index, try await fetcher.bytes(picture.url, isVideo: picture.isVideo))
           } catch let error as FetchError {
             throw APIError(error, picture: picture.path)
           }
@@ -117,11 +123,18 @@ final class ChatService: Sendable {
 
   private func prepare(_ files: [[UInt8]], _ references: [ImageReference], keepsImages: Bool) async throws -> [PreparedImage] {
     var found: [PreparedImage] = []
+    let isAlone = references.count { !$0.isVideo } == 1
     for (bytes, reference) in zip(files, references) {
       try Task.checkCancellation()
       found.append(
         try await engine.pictures.run { [model, options] in
           do {
+            if reference.isVideo, let preparer = model.pipeline.videos {
+              let limits = VideoLimits(
+                maximumBytes: options.fetching.maximumVideoBytes, maximumPixels: options.maximumPixels,
+                maximumSide: Self.maximumSide, maximumSeconds: options.maximumVideoSeconds)
+              return try PreparedImage(video: bytes, preparer, options.sampling, limits: limits)
+            }
             let limits = ImageLimits(maximumPixels: options.maximumPixels, maximumBytes: options.fetching.maximumBytes)
             let image = try RGBImage(data: bytes, name: "the picture", orientation: .honoured, limits: limits)
             // A very narrow picture is padded to a square whose rows are all gone through.
@@ -132,8 +145,10 @@ final class ChatService: Sendable {
                 "the picture is \(image.width) x \(image.height) pixels, expected at most \(Self.maximumSide) along a side")
             }
             return try PreparedImage(
-              image, model.pipeline.preprocessor, isAlone: references.count == 1, keepsImage: keepsImages)
+              image, model.pipeline.preprocessor, isAlone: isAlone, keepsImage: keepsImages)
           } catch let error as ImagingError {
+            throw APIError(error, picture: reference.path)
+          } catch let error as VideoError {
             throw APIError(error, picture: reference.path)
           }
         })

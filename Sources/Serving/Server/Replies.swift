@@ -9,6 +9,7 @@ import Imaging
 import LLaVA
 import Language
 import NIOCore
+import Video
 
 extension Response {
   /// A JSON body.
@@ -42,6 +43,7 @@ extension APIError {
     case let error as FetchError:
       self = APIError(error.kind == .failed ? 422 : 400, code: error.code, param: picture.map { $0 + ".url" }, error.description)
     case let error as ImagingError: self = Self.picture(error, picture)
+    case let error as VideoError: self = Self.video(error, picture)
     case let error as EngineError: self = Self.engine(error)
     case let error as PromptError:
       if case .tooLong = error {
@@ -69,6 +71,16 @@ extension APIError {
     case .tooLarge: APIError(400, code: "context_length_exceeded", param: "max_tokens", error.description)
     case .slowReader, .lost: APIError(500, .server, code: "internal_error", error.description)
     }
+  }
+
+  private static func video(_ error: VideoError, _ path: String?) -> APIError {
+    let code =
+      switch error {
+      case .tooManyBytes, .tooManyPixels, .tooLong, .tooManyFrames: "video_too_large"
+      case .notAVideo, .unsupportedCodec: "unsupported_video_format"
+      default: "invalid_video"
+      }
+    return APIError(400, code: code, param: path.map { $0 + ".url" }, error.description)
   }
 
   private static func picture(_ error: ImagingError, _ path: String?) -> APIError {

@@ -33,13 +33,22 @@ public struct ServedModel: Sendable {
     return try CompressionPlan(stages: [.init(strategy.reducer, layer: layer, amount, name: strategy.name)])
   }
 
-  /// Positions that a picture takes, before it has been read; the most where pictures vary.
+  /// Positions that pictures and videos take, before they have been read; the most where they vary.
   ///
+  /// - Parameter frames: most frames of a video.
   /// - Throws: `CompressionError`.
-  func positions(_ plan: CompressionPlan?, pictures: Int) throws -> Int {
+  func positions(_ plan: CompressionPlan?, _ media: [ImageReference], frames: Int) throws -> Int {
     let configuration = pipeline.model.configuration
-    if configuration.picturesVary { return configuration.mostTokens(isAlone: pictures == 1) }
-    return try configuration.tokens(of: plan).positions
+    if configuration.picturesVary { return tokens(media, frames: frames) }
+    return try media.count * configuration.tokens(of: plan).positions
+  }
+
+  /// Most tokens of pictures and videos, before they have been read.
+  func tokens(_ media: [ImageReference], frames: Int) -> Int {
+    let configuration = pipeline.model.configuration
+    let stills = media.count { !$0.isVideo }
+    return stills * configuration.mostTokens(isAlone: stills == 1)
+      + (media.count - stills) * (pipeline.videos?.mostTokens(configuration, frames: frames) ?? 0)
   }
 
   /// What a budget makes of a picture.

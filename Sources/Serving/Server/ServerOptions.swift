@@ -2,6 +2,7 @@ import ChatProtocol
 import Engine
 import Fetching
 import Foundation
+import Video
 
 /// How a server listens, whom it lets in, and how long it waits.
 public struct ServerOptions: Sendable {
@@ -31,7 +32,11 @@ public struct ServerOptions: Sendable {
   public var defaultNewTokens = 1024
   /// Most pictures of a request.
   public var maximumPictures = 16
-  /// Most pixels of a picture.
+  /// Which frames of a video are looked at.
+  public var sampling = FrameSampling()
+  /// Most seconds of a video.
+  public var maximumVideoSeconds = 3600.0
+  /// Most pixels of a picture, or of a video's frame.
   public var maximumPixels = 1 << 26
   /// Milliseconds to the first token that `auto` aims at where a request names none.
   public var targetTTFT = 1000.0

@@ -2,6 +2,7 @@ import Compression
 import Distillation
 import LLaVA
 import Torch
+import Video
 import Yams
 
 /// A field of a training configuration by the name that files and `--set` use.
@@ -109,6 +110,12 @@ extension ConfigurationKey {
     count("data.limit", \.data.limit, "the first so many records alone; all unless given"),
     key("data.template", \.data.template, "conversation template; the model's own (plain to pretrain) unless given"),
     count("data.max-length", \.data.maximumLength, "longest sample, visual tokens included"),
+    ConfigurationKey("data.fps", \.data.fps, "frames of a video's second that are looked at", "above 0, 1000 at most") {
+      FrameSampling(fps: $0).fault == nil
+    },
+    ConfigurationKey("data.max-frames", \.data.maximumFrames, "most frames of a video", "1...\(FrameSampling.limit)") {
+      FrameSampling(maximumFrames: $0).fault == nil
+    },
     ConfigurationKey("data.workers", \.data.workers, "threads that read ahead", "1...256") { (1...256).contains($0) },
     count("data.ahead", \.data.ahead, "samples that are read ahead"),
     key("data.grouped", \.data.isGrouped, "batches of one kind, with balanced lengths, as LLaVA's"),

@@ -2,6 +2,7 @@ import Compression
 import Distillation
 import LLaVA
 import Torch
+import Video
 
 /// Everything that a training run is told.
 ///
@@ -44,6 +45,10 @@ public struct TrainingConfiguration: Sendable, Equatable {
     public var template: String?
     /// Tokens of the longest sample, visual tokens included; longer ones are skipped.
     public var maximumLength = 2048
+    /// Frames of a video's second that are looked at.
+    public var fps = FrameSampling.standardFPS
+    /// Most frames of a video.
+    public var maximumFrames = FrameSampling.standardMaximum
     /// Threads that read ahead.
     public var workers = 2
     /// Samples that are read ahead.

@@ -9,15 +9,23 @@ public struct DatasetCheck: Sendable {
   private let images: ImageReader
   /// The tokens of a picture by height, width and whether it is the only one of its sample, where pictures vary.
   private let tokens: (@Sendable (Int, Int, Bool) -> Int)?
+  private let videos: VideoReading?
+  /// The tokens of a video.
+  private let videoTokens: (@Sendable (PictureShape) -> Int)?
 
   /// - Parameters:
   ///   - tokenizer: without one, tokens are neither counted nor checked, and lengths are in words.
   ///   - tokens: the visual tokens of a picture by height, width and whether it is the only one of its sample; nil where all have as many.
+  ///   - videos: how videos are read; nil for a model that takes none.
+  ///   - videoTokens: the visual tokens of a video that was prepared.
   /// - Throws: `DatasetError.setting`, `LanguageError.noReferenceLabels`.
   public init(
     _ dataset: InstructionDataset, tokenizer: (any Tokenizer)? = nil, options: TextOptions = TextOptions(),
-    limits: ImageLimits = .standard, tokens: (@Sendable (Int, Int, Bool) -> Int)? = nil
+    limits: ImageLimits = .standard, tokens: (@Sendable (Int, Int, Bool) -> Int)? = nil, videos: VideoReading? = nil,
+    videoTokens: (@Sendable (PictureShape) -> Int)? = nil
   ) throws {
+    self.videos = videos
+    self.videoTokens = videoTokens
     self.dataset = dataset
     self.tokens = tokens
     self.options = options
@@ -53,6 +61,15 @@ public struct DatasetCheck: Sendable {
     var supervised = 0
   }
 
+  /// Reads all media of a record, and tells of each medium its kind, a picture's height and width, and a video's shape.
+  private func look(_ record: InstructionRecord, _ count: (Medium, Int, Int, PictureShape?) -> Int) throws -> [Int] {
+    try zip(record.images, record.media).map { path, medium in
+      if medium == .video { return count(.video, 0, 0, try videos.video(path, in: dataset)?.shape) }
+      let image = try images.image(path)
+      return count(.image, image.height, image.width, nil)
+    }
+  }
+
   private func inspect(_ index: Int) throws -> Finding {
     var finding = Finding()
     let record: InstructionRecord
@@ -68,8 +85,11 @@ public struct DatasetCheck: Sendable {
       if let text {
         var encoded = try text.encode(record)
         if let tokens {
-          let pictures = try record.images.map { try images.image($0) }
-          encoded = encoded.counting(pictures.map { tokens($0.height, $0.width, pictures.count == 1) })
+          encoded = encoded.counting(
+            try look(record) { medium, height, width, shape in
+              if medium == .image { return tokens(height, width, record.pictures.count == 1) }
+              return shape.flatMap { shape in videoTokens?(shape) } ?? options.visualTokens
+            })
         }
         finding.length = encoded.rows
         finding.supervised = EncodedText.supervised(try text.fitted(encoded).labels)
@@ -77,7 +97,7 @@ public struct DatasetCheck: Sendable {
         finding.length = record.words
         _ = try record.trainingTurns(options.template)
       }
-      for path in record.images { _ = try images.image(path) }
+      _ = try look(record) { _, _, _, _ in 0 }
     } catch let problem as RecordProblem {
       finding.fault = problem.fault(index: index, id: record.id)
       // The other images count as well for what is missing, although one fault is enough for the sample.

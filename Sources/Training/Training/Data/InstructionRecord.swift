@@ -1,7 +1,7 @@
 import Basics
 import Language
 
-/// One record of LLaVA's instruction format: pictures and a conversation about them.
+/// One record of LLaVA's instruction format: pictures or videos and a conversation about them.
 ///
 /// ```json
 /// {"id": "000000033471", "image": "coco/train2017/000000033471.jpg",
@@ -10,29 +10,37 @@ import Language
 public struct InstructionRecord: Sendable, Equatable {
   /// The record's name; numbers are taken for text.
   public var id: String?
-  /// Paths of its pictures as written: none, one (`image` is a string) or several (a list).
+  /// Paths of its pictures and videos as written, in the order of their tags: none, one (`image` or `video` is a string) or several (a
+  /// list).
   public var images: [String]
-  /// The conversation, not yet checked for order.
+  /// Which of them are videos; as many as there are paths.
+  public var media: [Medium]
+  /// The conversation, not yet checked for order; a video's tag is `<image>` too.
   public var turns: [Turn]
 
   /// A record.
-  public init(id: String? = nil, images: [String] = [], turns: [Turn]) {
+  public init(id: String? = nil, images: [String] = [], media: [Medium]? = nil, turns: [Turn]) {
     self.id = id
     self.images = images
+    self.media = media ?? images.map { _ in .image }
     self.turns = turns
   }
+
+  /// Paths of its pictures alone.
+  public var pictures: [String] { zip(images, media).compactMap { $1 == .image ? $0 : nil } }
 
   /// The sampler's length of a sample: words between whitespace, summed over all turns, as LLaVA counts them.
   public var words: Int { turns.reduce(0) { $0 + $1.text.wordCount } }
 
   init(_ value: JSONValue) throws(RecordProblem) {
     id = Self.id(value)
-    images = try Self.images(value)
+    var pictures = try Self.paths(value, "image")[...]
+    var videos = try Self.paths(value, "video")[...]
     guard let conversations = value["conversations"] else { throw RecordProblem(.malformed, "it has no field conversations") }
     guard case .array(let elements) = conversations else {
       throw RecordProblem(.malformed, "conversations is \(conversations.kind) where a list belongs")
     }
-    turns = []
+    var turns: [Turn] = []
     for (index, element) in elements.enumerated() {
       let place = "conversations[\(index)]"
       let name = try element.text("from", in: place)
@@ -41,6 +49,10 @@ public struct InstructionRecord: Sendable, Equatable {
       }
       turns.append(Turn(role, try element.text("value", in: place)))
     }
+    let tags = MediaTags(turns.map(\.text), images: pictures.count, videos: videos.count)
+    self.turns = zip(turns, tags.texts).map { Turn($0.role, $1) }
+    media = tags.media
+    images = tags.media.compactMap { $0 == .image ? pictures.popFirst() : videos.popFirst() }
   }
 
   /// The name of a record, whatever else is wrong with it.
@@ -52,21 +64,22 @@ public struct InstructionRecord: Sendable, Equatable {
     }
   }
 
-  private static func images(_ value: JSONValue) throws(RecordProblem) -> [String] {
+  private static func paths(_ value: JSONValue, _ name: String) throws(RecordProblem) -> [String] {
     let elements: [JSONValue]
-    switch value["image"] {
+    switch value[name] {
     case nil: return []
     case .string(let bytes): elements = [.string(bytes)]
     case .array(let list): elements = list
-    case let other?: throw RecordProblem(.malformed, "image is \(other.kind) where a path or a list of paths belongs")
+    case let other?: throw RecordProblem(.malformed, "\(name) is \(other.kind) where a path or a list of paths belongs")
     }
     var paths: [String] = []
     for element in elements {
       guard case .string(let bytes) = element else {
-        throw RecordProblem(.malformed, "image holds \(element.kind) where a path belongs")
+        throw RecordProblem(.malformed, "\(name) holds \(element.kind) where a path belongs")
       }
       if bytes.isEmpty || bytes.contains(0) {
-        throw RecordProblem(.malformed, "image holds a path that is empty or has a zero byte; leave the field out for text alone")
+        throw RecordProblem(
+          .malformed, "\(name) holds a path that is empty or has a zero byte; leave the field out for text alone")
       }
       paths.append(String(decoding: bytes, as: UTF8.self))
     }

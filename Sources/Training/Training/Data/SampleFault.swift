@@ -16,6 +16,12 @@ public struct SampleFault: Error, Sendable, Equatable, Codable, CustomStringConv
     case notAnImage = "not-an-image"
     /// An image is larger than the limits allow.
     case oversizedImage = "oversized-image"
+    /// There is no file at a video's path.
+    case missingVideo = "missing-video"
+    /// A video's file is no video, cut short, corrupt, or larger than the limits allow.
+    case badVideo = "bad-video"
+    /// The record has a video, and the model takes none.
+    case noVideos = "no-videos"
     /// There is no question with an answer.
     case tooFewTurns = "too-few-turns"
     /// An unknown role, or two turns in a row of the same one.

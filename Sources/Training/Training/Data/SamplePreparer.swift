@@ -14,20 +14,24 @@ public struct SamplePreparer: Sendable {
   private let text: TextEncoder
   private let images: ImageReader
   private let preprocessor: ImagePreprocessor
+  private let videos: VideoReading?
   /// The tokens of a picture, where pictures vary.
   private let layout: (@Sendable (PictureShape) -> TokenLayout)?
 
   /// Puts the parts together.
   ///
-  /// - Parameter layout: the tokens of a picture, for models that see pictures with tokens by their sizes; nil where all have as many.
+  /// - Parameters:
+  ///   - videos: how videos are read; nil for a model that takes none.
+  ///   - layout: the tokens of a picture, for models that see pictures with tokens by their sizes; nil where all have as many.
   /// - Throws: `DatasetError.setting`, `LanguageError.noReferenceLabels`, `ImagingError.configuration`.
   public init(
     _ dataset: InstructionDataset, tokenizer: any Tokenizer, preprocessor: ImagePreprocessor,
     options: TextOptions = TextOptions(),
-    limits: ImageLimits = .standard, layout: (@Sendable (PictureShape) -> TokenLayout)? = nil
+    limits: ImageLimits = .standard, videos: VideoReading? = nil, layout: (@Sendable (PictureShape) -> TokenLayout)? = nil
   ) throws {
     self.dataset = dataset
     self.layout = layout
+    self.videos = videos
     self.preprocessor = preprocessor
     text = try TextEncoder(tokenizer: tokenizer, options)
     images = ImageReader(dataset: dataset, limits: limits)
@@ -42,10 +46,10 @@ public struct SamplePreparer: Sendable {
     do {
       var encoded = try text.encode(record)
       // A picture of many tokens cannot be told from one of few before it is read; where all are alike a bad text costs no picture.
-      let read = layout == nil ? nil : try pictures(record.images)
+      let read = layout == nil ? nil : try pictures(record, record.images.count)
       if let read, let layout { encoded = encoded.counting(read.map { layout($0.shape).count }) }
       encoded = try text.fitted(encoded)
-      let shown = try read.map { Array($0.prefix(encoded.images)) } ?? pictures(Array(record.images.prefix(encoded.images)))
+      let shown = try read.map { Array($0.prefix(encoded.images)) } ?? pictures(record, encoded.images)
       return Sample(
         index: index, id: record.id, ids: encoded.ids, labels: encoded.labels, pictures: shown,
         visualTokens: encoded.rows - encoded.ids.count + encoded.images)
@@ -54,11 +58,13 @@ public struct SamplePreparer: Sendable {
     }
   }
 
-  private func pictures(_ paths: [String]) throws -> [PicturePixels] {
-    try paths.map { path in
+  private func pictures(_ record: InstructionRecord, _ count: Int) throws -> [PicturePixels] {
+    let isAlone = record.pictures.count == 1
+    return try zip(record.images, record.media).prefix(count).compactMap { path, medium -> PicturePixels? in
+      if medium == .video { return try videos.video(path, in: dataset) }
       let image = try images.image(path)
       do {
-        return try preprocessor.views(image, isAlone: paths.count == 1)
+        return try preprocessor.views(image, isAlone: isAlone)
       } catch let error as ImagingError {
         guard case .tooNarrow = error else { throw error }
         throw RecordProblem(.oversizedImage, error.description, path: path)

@@ -5,6 +5,7 @@ import Foundation
 import LLaVA
 import Language
 import Torch
+import Video
 
 /// A training run: from a configuration to checkpoints.
 ///
@@ -130,6 +131,9 @@ public final class TrainingRun {
       visualTokens: model.pictureLayout.count, maximumLength: configuration.data.maximumLength)
     let preparer = try SamplePreparer(
       dataset, tokenizer: pipeline.tokenizer, preprocessor: pipeline.preprocessor, options: options,
+      videos: pipeline.videos.map {
+        VideoReading($0, sampling: FrameSampling(fps: configuration.data.fps, maximumFrames: configuration.data.maximumFrames))
+      },
       layout: Self.varyingLayout(model.configuration))
     steps = configuration.steps ?? Self.steps(of: configuration, samples: dataset.count)
     try folder.prepare()
