@@ -12,11 +12,12 @@ lint:
 format:
 	@swift format --in-place --recursive --parallel Sources Tests Benchmarks Package.swift
 
-# What waits for answers of a server comes first and alone: the other tests take every core.
+# What waits for answers of a server comes first and alone: the other tests take every core. `flags` are more options of `swift test`.
 alone = ServingTests
+flags =
 test: setup lint
-	@scripts/swiftw test --filter '$(alone)'
-	@scripts/swiftw test --skip '$(alone)'
+	@scripts/swiftw test $(flags) --filter '$(alone)'
+	@scripts/swiftw test $(flags) --skip '$(alone)'
 
 demo: build
 	@.build/release/epic demo
