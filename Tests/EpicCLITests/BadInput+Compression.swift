@@ -7,7 +7,7 @@ extension BadInput {
     usage(["--ratio", "1.5"], "--ratio is 1.5", "0...1"), usage(["--ratio=-0.1"], "--ratio"),
     usage(["--ratio", "nan"], "--ratio"),
     usage(["--keep", "4", "--ratio", "0.5"], "--keep", "--ratio"), usage(["--compressor", "dart"], "--keep", "--ratio"),
-    usage(["--keep", "4", "--compressor", "sieve"], "--compressor", "sieve", "dart, divprune, downsample, fastv"),
+    usage(["--keep", "4", "--compressor", "sieve"], "--compressor", "sieve", "dart, divprune, downsample, dtd, evs, fastv"),
     usage(["--keep", "4", "--layer", "0"], "--layer is 0", "1...4"),
     usage(["--keep", "4", "--layer", "5"], "--layer is 5", "1...4"),
     usage(["--layer", "2"], "--keep"), usage(["--keep", "4", "--then-layer", "3"], "--then-keep"),

@@ -49,16 +49,19 @@ import Testing
     let place = try Place(preset)
     let film = place.path("film.mp4")
     // 3 seconds, 2 frames a second unless told otherwise.
-    #expect(try await place.tokens(["--video", film]).visualTokens == 6 / depth * perGrid + ends)
+    let kept = try await place.tokens(["--video", film, "--keep", "5"])
+    #expect(kept.visualTokens == 6 / depth * perGrid + ends && kept.keptVisualTokens == 5 + ends)
     #expect(
       try await place.tokens(["--video", film, "--fps", "4", "--max-frames", "9"]).visualTokens == 9 / depth * perGrid + ends)
-    let kept = try await place.tokens(["--video", film, "--keep", "5"])
-    #expect(kept.keptVisualTokens == 5 + ends)
     let picture = try await place.tokens(["--image", place.path("house.png")]).visualTokens
     let both = try await place.tokens(
       ["--image", place.path("house.png"), "--video", film], prompt: "First <video> then <image>, what changed?")
     #expect(both.visualTokens == picture + 6 / depth * perGrid + ends)
+  }
 
+  @Test func whatIsNoVideoIsRefused() async throws {
+    let place = try Place("tiny-onevision")
+    let film = place.path("film.mp4")
     let cut = place.scratch.url.appending(path: "cut.mp4")
     try Data(contentsOf: URL(filePath: film)).prefix(900).write(to: cut)
     for (arguments, words) in [
