@@ -25,8 +25,7 @@ SHIM_INLINE void all_scores(const float *x, int64_t queries, const Key *keys, in
 }
 
 SHIM_INLINE void add_weighted(float weight, const uint16_t *values, shim::floats *sums) {
-  typedef uint32_t words __attribute__((vector_size(sizeof(shim::floats))));
-  words both;
+  shim::words both;
   shim::load(both, values);
   sums[0] += weight * (shim::floats)(both << 16);
   sums[1] += weight * (shim::floats)(both & 0xffff0000u);

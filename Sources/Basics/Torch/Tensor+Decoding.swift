@@ -20,10 +20,12 @@ extension Tensor {
   ///   - keys: of each sequence [groups, tokens, width], the number of heads a multiple of the groups.
   ///   - values: as `keys`.
   /// - Returns: as self, [sequences, heads, width].
+  /// - Throws: `TorchError` where shapes, dtypes or numbers of caches do not fit.
   public func oneRowAttention(_ keys: [Tensor], _ values: [Tensor]) throws -> Tensor {
-    guard keys.count == values.count, keys.count == size(0) else {
+    guard rank == 3, keys.count == values.count, keys.count == size(0) else {
       throw TorchError.shapeMismatch(
-        what: "caches that rows attend to", found: [keys.count, values.count], expected: [size(0), size(0)])
+        what: "queries of \(keys.count) caches of keys and \(values.count) of values", found: shape,
+        expected: [keys.count, nil, nil])
     }
     var out: ct_tensor?
     let (keyHandles, valueHandles) = (keys.map { Optional($0.handle) }, values.map { Optional($0.handle) })

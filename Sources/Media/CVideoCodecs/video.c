@@ -145,7 +145,7 @@ static int read_times(EpicVideo *video, EpicVideoMessage *message) {
 static int open_decoder(EpicVideo *video, EpicVideoMessage *message) {
   AVCodecParameters *parameters = stream(video)->codecpar;
   const AVCodec *codec = avcodec_find_decoder(parameters->codec_id);
-  char allowed[sizeof(char) * 512];
+  char allowed[512];
   snprintf(allowed, sizeof allowed, ",%s,", epic_video_codecs);
   char name[64];
   snprintf(name, sizeof name, ",%s,", codec ? codec->name : "?");
