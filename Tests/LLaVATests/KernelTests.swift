@@ -98,6 +98,7 @@ import Torch
     let short = try Tensor.ones([2, 5, 8], .bfloat16)
     #expect(throws: TorchError.self) { try q.oneRowAttention([short], [short.narrow(1, from: 0, length: 4)]) }
     #expect(throws: TorchError.self) { try q.oneRowAttention([short], []) }
+    #expect(throws: TorchError.self) { try Tensor.ones([8], .bfloat16).oneRowAttention([short], [short]) }
   }
 
   @Test func rowsArePutWhereTheyBelong() throws {
