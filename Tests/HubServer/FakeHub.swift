@@ -80,7 +80,8 @@ public final class FakeHub: Sendable {
   public func variables(cache: URL, _ more: [String: String] = [:]) -> [String: String] {
     let own = [
       "HF_ENDPOINT": server.address, "HF_HUB_CACHE": cache.path, "HF_TOKEN_PATH": "/nonexistent", "HF_HUB_OFFLINE": "0",
-      "no_proxy": "*",
+      // A busy machine may pause for longer than the default. Tests of stalled transfers ask for less.
+      "HF_HUB_DOWNLOAD_TIMEOUT": "300", "no_proxy": "*",
     ]
     return own.merging(more) { $1 }
   }
