@@ -104,13 +104,14 @@ let package = Package(
       path: "Sources/Training/Adaptation"),
     .target(
       name: "Evaluation",
-      dependencies: ["Basics", "Imaging", "Language", .product(name: "OrderedCollections", package: "swift-collections")],
+      dependencies: ["Basics", "Imaging", "Video", "Language", .product(name: "OrderedCollections", package: "swift-collections")],
       path: "Sources/Measuring/Evaluation"),
     .target(name: "Results", dependencies: ["Basics", "Evaluation", "Report"], path: "Sources/Measuring/Results"),
     .target(
       name: "Answering",
-      dependencies: ["Basics", "Torch", "Imaging", "Language", "Compression", "LLaVA", "Efficiency", "Evaluation", "Results"],
-      path: "Sources/Measuring/Answering"),
+      dependencies: [
+        "Basics", "Torch", "Imaging", "Video", "Language", "Compression", "LLaVA", "Efficiency", "Evaluation", "Results",
+      ], path: "Sources/Measuring/Answering"),
     .target(name: "ChatProtocol", dependencies: ["Basics", "Language"], path: "Sources/Serving/ChatProtocol"),
     .target(
       name: "Fetching",
@@ -170,7 +171,8 @@ let package = Package(
       name: "TestSupport", dependencies: ["Basics", .product(name: "Subprocess", package: "swift-subprocess")],
       path: "Tests/TestSupport"),
     .target(
-      name: "EvaluationLayouts", dependencies: ["Evaluation", "Imaging", "TestSupport"], path: "Tests/EvaluationLayouts"),
+      name: "EvaluationLayouts", dependencies: ["Evaluation", "Imaging", "MadeVideos", "TestSupport"],
+      path: "Tests/EvaluationLayouts"),
     .target(
       name: "HubServer",
       dependencies: [
@@ -221,8 +223,8 @@ let package = Package(
     .testTarget(
       name: "AnsweringTests",
       dependencies: [
-        "Answering", "Compression", "Evaluation", "EvaluationLayouts", "Imaging", "Language", "LLaVA", "Results", "TestModels",
-        "TestSupport",
+        "Answering", "Basics", "Compression", "Evaluation", "EvaluationLayouts", "Imaging", "Language", "LLaVA", "Results",
+        "TestModels", "TestSupport", "Video",
       ]),
     .testTarget(name: "ResultsTests", dependencies: ["Results", "Evaluation", "EvaluationLayouts", "TestSupport"]),
     .testTarget(
@@ -238,7 +240,7 @@ let package = Package(
       name: "EpicCLITests",
       dependencies: [
         "EpicCLI", "Answering", "Compression", "Demo", "Evaluation", "EvaluationLayouts", "HubServer", "Imaging", "Lab",
-        "Results", "LLaVA", "MadeVideos", "TestModels", "TestSupport",
+        "Results", "LLaVA", "MadeVideos", "TestModels", "TestSupport", "Video",
       ]),
   ],
   swiftLanguageModes: [.v6],

@@ -9,7 +9,8 @@ import LLaVA
 struct BenchmarkChoice: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Benchmarks, a list: \(BenchmarkRegistry.names.joined(separator: ", ")); or all.", valueName: "name,name"))
+      "Benchmarks, a list: \(BenchmarkRegistry.names.joined(separator: ", ")); all is those about pictures.",
+      valueName: "name,name"))
   var benchmark: CommaList<String>
 
   @Option(help: ArgumentHelp("Folder with one folder for each benchmark, as LLaVA's eval.zip unpacks.", valueName: "dir"))
@@ -51,7 +52,17 @@ struct BenchmarkChoice: ParsableArguments {
     }
   }
 
-  var names: [String] { benchmark.values == ["all"] ? BenchmarkRegistry.names : benchmark.values }
+  var names: [String] { benchmark.values == ["all"] ? BenchmarkRegistry.paperNames : benchmark.values }
+
+  /// Refuses benchmarks of videos for a model that takes none.
+  func require(_ configuration: LLaVAConfiguration, called model: String) throws {
+    if VideoPreparer(configuration) != nil { return }
+    for name in names {
+      guard try BenchmarkRegistry.definition(name).isAboutVideos else { continue }
+      let error = PromptError.noVideos(type: configuration.family.type)
+      throw ValidationError("--benchmark \(name) is about videos and --model is \(model): \(error)")
+    }
+  }
 
   /// The benchmarks, each with its scorer.
   func load() throws -> [(benchmark: Benchmark, scorer: String?)] {

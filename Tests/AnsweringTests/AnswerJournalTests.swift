@@ -1,3 +1,4 @@
+import Basics
 import EvaluationLayouts
 import Compression
 import Evaluation
@@ -9,6 +10,7 @@ import TestModels
 import TestSupport
 import Testing
 import Torch
+import Video
 
 @testable import Answering
 
@@ -103,6 +105,34 @@ import Torch
     }
     #expect(Set(others + [print]).count == others.count + 1)
   }
+
+  /// Which frames are looked at counts for videos alone; what is kept of pictures is known by the hash that it always had.
+  @Test func framesCountForVideosAlone() throws {
+    struct Settings: Encodable {
+      let benchmark, split, prompt: String
+      let maximumNewTokens: Int
+      let seed: UInt64
+    }
+    let folder = try DataFolder()
+    for name in ["gqa", "mlvu"] { try folder.make(name) }
+    let other = FrameSampling(fps: 1, maximumFrames: 8)
+    let pictures = try BenchmarkRegistry.load("gqa", from: folder.url)
+    var hash = StableHash()
+    try hash.addBlock(
+      json: Settings(benchmark: "gqa", split: pictures.split, prompt: "llava", maximumNewTokens: 9, seed: 3))
+    for question in pictures.questions {
+      for text in [question.id, question.prompt, try #require(question.image?.file).lastPathComponent] { hash.addBlock(text) }
+    }
+    for sampling in [FrameSampling(), other] {
+      #expect(try Fingerprint.of(pictures, maximumNewTokens: 9, seed: 3, sampling) == hash.text)
+    }
+    let videos = try BenchmarkRegistry.load("mlvu", from: folder.url)
+    let prints = try [FrameSampling(), other, FrameSampling(fps: 1, maximumFrames: 9)].map {
+      try Fingerprint.of(videos, maximumNewTokens: 9, seed: 3, $0)
+    }
+    #expect(Set(prints).count == 3)
+  }
+
   /// Answers of a strategy as it was before it changed stay in the file and do not count.
   @Test func anotherVersionOfAStrategyIsAskedAnew() throws {
     let configuration = try LLaVAConfiguration.preset("tiny")

@@ -16,7 +16,7 @@ import Testing
     let data: DataFolder
     var output: URL { scratch.url.appending(path: "out") }
 
-    init(_ names: [String] = BenchmarkRegistry.names) throws {
+    init(_ names: [String] = BenchmarkRegistry.paperNames) throws {
       scratch = try Scratch()
       data = try DataFolder()
       for seed in [1, 2] {
@@ -80,7 +80,7 @@ import Testing
     #expect(try EvaluationResults(from: place.output) == results)
     let model = try #require(results.models.first)
     #expect(model.name == "model1" && model.rows.map(\.plan) == ["full", "dart-4-after-2", "uniform-4-after-2", "downsample-4"])
-    for name in BenchmarkRegistry.names {
+    for name in BenchmarkRegistry.paperNames {
       let benchmark = try BenchmarkRegistry.load(name, from: place.data.url)
       let entries = try place.journal(name)
       #expect(entries.count == 4 * benchmark.questions.count)

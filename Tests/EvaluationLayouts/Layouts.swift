@@ -3,7 +3,7 @@ import Foundation
 import Imaging
 import TestSupport
 
-/// A data folder that a test makes: miniatures of the ten benchmarks' files, with real pictures.
+/// A data folder that a test makes: miniatures of the benchmarks' files, with real pictures and videos.
 package struct DataFolder {
   package let scratch: Scratch
   package var url: URL { scratch.url }
@@ -51,7 +51,7 @@ package typealias Answers = [String: String]
 extension DataFolder {
   private static let short = PromptSuffix.shortAnswer
 
-  /// All ten by their names.
+  /// All by their names.
   @discardableResult
   package func make(_ name: String) throws -> Answers {
     switch name {
@@ -64,6 +64,9 @@ extension DataFolder {
     case "mme": try mme()
     case "mmbench": try mmBench("mmbench/mmbench_dev_20230712.tsv")
     case "mmbench-cn": try mmBench("mmbench/mmbench_dev_cn_20231003.tsv")
+    case "mvbench": try mvBench()
+    case "mlvu": try mlvu()
+    case "videomme": try videoMME()
     default: try ocrBench()
     }
   }

@@ -21,6 +21,9 @@ import Testing
     ("mmbench", "mmbench/mmbench_dev_20230712.tsv", "openmmlab.com"),
     ("mmbench-cn", "mmbench/mmbench_dev_cn_20231003.tsv", "openmmlab.com"),
     ("ocrbench", "OCRBench/OCRBench.json", "MultimodalOCR"), ("ocrbench", "OCRBench/OCRBench_Images", "MultimodalOCR"),
+    ("mvbench", "mvbench/json/moving_count.json", "OpenGVLab/MVBench"), ("mvbench", "mvbench/video/nturgbd", "OpenGVLab/MVBench"),
+    ("mlvu", "mlvu/json/4_count.json", "MLVU/MVLU"), ("mlvu", "mlvu/video/4_count", "MLVU/MVLU"),
+    ("videomme", "videomme/videomme.jsonl", "load_dataset"), ("videomme", "videomme/data", "videos_chunked"),
   ]
 
   @Test(arguments: required)
@@ -117,6 +120,30 @@ import Testing
     #expect(try failure("mmbench").contains("does not end"))
     try folder.write("", "mmbench/mmbench_dev_20230712.tsv")
     #expect(try failure("mmbench").contains("empty"))
+  }
+
+  /// Questions about a part of a video say which, and options are a list.
+  @Test func brokenQuestionsAboutVideos() throws {
+    let folder = try DataFolder()
+    for name in ["mvbench", "mlvu", "videomme"] { try folder.make(name) }
+    func fault(_ name: String, _ path: String, _ old: String, _ new: String) throws -> RecordFault {
+      let text = try folder.read(path)
+      let place = try #require(text.range(of: old))
+      try folder.write(text.replacingCharacters(in: place, with: new), path)
+      let benchmark = try BenchmarkRegistry.load(name, from: folder.url)
+      try folder.write(text, path)
+      #expect(benchmark.faults.count == 1 && benchmark.questions.count > 1)
+      return try #require(benchmark.faults.first)
+    }
+    let (clips, lines) = ("mvbench/json/action_sequence.json", "videomme/videomme.jsonl")
+    for (name, path, old, new, reason) in [
+      ("mvbench", clips, #""end":0.5"#, #""end":-1"#, "behind end"),
+      ("mvbench", clips, #""end":0.5"#, #""end":"x""#, "end is a string"),
+      ("mvbench", clips, #""start":"#, #""begin":"#, "no field start"),
+      ("mlvu", "mlvu/json/3_ego.json", #"["red","blue","green"]"#, "[]", "0 candidates"),
+      ("videomme", lines, #""answer":"A""#, #""answer":"E""#, "a letter A to D"),
+      ("videomme", lines, #""duration":"short""#, #""duration":"tiny""#, "short, medium or long"),
+    ] { #expect(try fault(name, path, old, new).reason.contains(reason)) }
   }
 
   /// Rows of a table are named by the line at which they begin, however many lines their cells have.

@@ -6,11 +6,11 @@ import Testing
 
 @testable import Evaluation
 
-/// Miniatures of all ten layouts from their files to scores and answer files.
+/// Miniatures of all layouts from their files to scores and answer files.
 @Suite struct LayoutTests {
   static let sizes = [
     "vqav2": 20, "gqa": 23, "vizwiz": 12, "scienceqa": 10, "textvqa": 12, "pope": 34, "mme": 24, "mmbench": 15, "mmbench-cn": 15,
-    "ocrbench": 15,
+    "ocrbench": 15, "mvbench": 40, "mlvu": 14, "videomme": 6,
   ]
 
   @Test(arguments: BenchmarkRegistry.names)
@@ -21,7 +21,12 @@ import Testing
     #expect(benchmark.faults == [])
     #expect(benchmark.questions.count == Self.sizes[name])
     #expect(Set(benchmark.questions.map(\.id)) == Set(answers.keys))
-    for question in benchmark.questions { #expect(try #require(question.image).decoded().width == 6) }
+    for question in benchmark.questions {
+      let image = try #require(question.image)
+      let isFilm = image.video != nil && image.video?.framesPerSecond == nil
+      #expect(try image.decoded().width == (isFilm ? 32 : 6))
+      #expect((image.video != nil) == benchmark.definition.isAboutVideos)
+    }
     #expect(benchmark.questionsByImage.flatMap { $0 }.count == benchmark.questions.count)
     for group in benchmark.questionsByImage { #expect(Set(group.map(\.image)).count == 1) }
 
@@ -94,7 +99,7 @@ import Testing
 
   @Test func promptsAreLLaVAs() throws {
     let folder = try DataFolder()
-    for name in BenchmarkRegistry.names { try folder.make(name) }
+    for name in BenchmarkRegistry.paperNames { try folder.make(name) }
     func first(_ name: String, _ options: BenchmarkOptions = BenchmarkOptions()) throws -> Question {
       try BenchmarkRegistry.load(name, from: folder.url, options).questions[0]
     }

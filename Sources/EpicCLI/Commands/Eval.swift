@@ -24,6 +24,7 @@ struct Eval: AsyncParsableCommand {
 
   @OptionGroup var benchmarks: BenchmarkChoice
   @OptionGroup var plans: PlanChoice
+  @OptionGroup var frames: FrameOptions
 
   @Option(help: ArgumentHelp("Where answers and results go.", valueName: "dir"))
   var output = "evaluation"
@@ -31,10 +32,11 @@ struct Eval: AsyncParsableCommand {
   @Flag(help: "End at the first question that cannot be asked, and at files with bad records.")
   var strict = false
 
-  @Option(help: "Longest answer in tokens; the benchmark's own (128, or 1024 for multiple choice) unless given.")
+  @Option(help: "Longest answer in tokens; the benchmark's own (128 mostly) unless given.")
   var maxTokens: Int?
 
-  @Option(help: "Questions that are answered together, each under all plans; as many as make 32 streams unless given.")
+  @Option(
+    help: "Questions that are answered together, each under all plans; as many as make 32 streams, of videos one, unless given.")
   var batch: Int?
 
   @Option(help: "Questions that are also answered alone under each plan, to time them; 0 for none.")
@@ -67,7 +69,9 @@ struct Eval: AsyncParsableCommand {
     var models: [(name: String, folder: URL, plans: [AnswerPlan])] = []
     for (source, name) in zip(model, Self.names(model.map(\.text))) {
       let folder = try await source.folder()
-      models.append((name: name, folder: folder, plans: try plans.plans(for: CheckpointReader(folder).configuration, in: folder)))
+      let configuration = try CheckpointReader(folder).configuration
+      try benchmarks.require(configuration, called: name)
+      models.append((name: name, folder: folder, plans: try plans.plans(for: configuration, in: folder)))
     }
     let signals = StopSignals()
     let progress = EvaluationProgress(isQuiet: json)
@@ -111,6 +115,7 @@ struct Eval: AsyncParsableCommand {
     settings.lanes = batch
     settings.seed = seed
     settings.isStrict = strict
+    settings.sampling = frames.sampling
     return settings
   }
 

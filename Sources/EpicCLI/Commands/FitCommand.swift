@@ -20,6 +20,7 @@ struct FitCommand: AsyncParsableCommand {
   var model: ModelSource
 
   @OptionGroup var benchmarks: BenchmarkChoice
+  @OptionGroup var frames: FrameOptions
 
   @Option(help: ArgumentHelp("Decoder layers before the cut that the fit is for.", valueName: "k"))
   var layer = 2
@@ -43,7 +44,9 @@ struct FitCommand: AsyncParsableCommand {
   func run() async throws {
     let device = try compute.prepare()
     let folder = try await model.folder()
-    let layers = try CheckpointReader(folder).configuration.text.layers
+    let configuration = try CheckpointReader(folder).configuration
+    try benchmarks.require(configuration, called: model.text)
+    let layers = configuration.text.layers
     if layer > layers { throw ValidationError("--layer is \(layer), expected 1...\(layers)") }
     let target = output.map { URL(fileURLWithPath: $0) } ?? folder
     let signals = StopSignals()
@@ -54,7 +57,7 @@ struct FitCommand: AsyncParsableCommand {
     let pipeline = try LLaVAPipeline.load(from: folder, dtype: compute.dtype, device: device, template: template)
     let total = loaded.reduce(0) { $0 + $1.questions.count }
     let found = try BudgetMeasurement.fits(
-      pipeline, loaded, layer: layer, seed: seed, shouldStop: { signals.haveCome },
+      pipeline, loaded, layer: layer, seed: seed, sampling: frames.sampling, shouldStop: { signals.haveCome },
       progress: { done in line.show { "\(done) of \(total) questions" } })
     line.clear()
     guard let (fits, leftOut) = found else { return try printLine("stopped     nothing was written") }

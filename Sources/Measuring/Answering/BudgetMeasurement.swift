@@ -2,6 +2,7 @@ import Compression
 import Evaluation
 import LLaVA
 import Torch
+import Video
 
 /// Has a model read questions, and measures what budget rules find in their pictures.
 public enum BudgetMeasurement {
@@ -10,20 +11,21 @@ public enum BudgetMeasurement {
   /// - Parameters:
   ///   - benchmarks: whose questions are read, those with pictures.
   ///   - layer: decoder layers before the cuts that the fits are for.
+  ///   - sampling: which frames of videos are looked at.
   ///   - shouldStop: asked after each question.
   ///   - progress: how many questions are done.
   /// - Returns: the fits, and why questions were left out that cannot be asked; nil where it was stopped.
   /// - Throws: `BudgetError.nothing`, with the first reason where there are; `CompressionError` for a layer that the model has not; as `LLaVAModel.generate`.
   public static func fits(
     _ pipeline: LLaVAPipeline, _ benchmarks: [Benchmark], layer: Int, rules: [BudgetRule] = BudgetRule.allCases, seed: UInt64 = 0,
-    shouldStop: () -> Bool = { false }, progress: (Int) -> Void = { _ in }
+    sampling: FrameSampling = FrameSampling(), shouldStop: () -> Bool = { false }, progress: (Int) -> Void = { _ in }
   ) throws -> (fits: BudgetFits, leftOut: [String])? {
     let meter = BudgetMeter(rules)
     var options = GenerationOptions()
     options.maximumNewTokens = 1
     options.compression = try CompressionPlan(stages: [.init(meter, at: .decoder(layer: layer), .keep(1))])
     _ = try pipeline.model.configuration.tokens(of: options.compression)
-    let reader = QuestionReader(pipeline: pipeline, maximumNewTokens: 1, seed: seed)
+    let reader = QuestionReader(pipeline: pipeline, maximumNewTokens: 1, seed: seed, sampling: sampling)
     var (done, leftOut) = (0, [String]())
     for question in benchmarks.flatMap(\.questions) {
       if shouldStop() { return nil }

@@ -6,14 +6,16 @@ public struct BenchmarkDefinition: Sendable {
   public let title: String
   /// Parts of the data that can be chosen, the default first.
   public let splits: [String]
-  /// Ways to ask, the default first: LLaVA's, unless named otherwise.
+  /// Ways to ask, the default first: LLaVA's, unless named otherwise; of benchmarks of videos their authors'.
   public let prompts: [String]
   /// Scorers that can be chosen, the default first.
   public let scorers: [String]
-  /// Longest answer that LLaVA's scripts ask for.
+  /// Longest answer that LLaVA's scripts ask for, or the authors'.
   public let maximumNewTokens: Int
   /// The most that can be reached on the whole benchmark: 100, 2800 (MME) or 1000 (OCRBench).
   public let fullScore: Double
+  /// Whether its questions are about videos, which not every model takes.
+  public let isAboutVideos: Bool
   /// What the original does about questions without an answer.
   let originalMissing: OriginalMissing
   let load: @Sendable (BenchmarkSource) throws -> Benchmark
@@ -29,7 +31,8 @@ public struct BenchmarkDefinition: Sendable {
 
   init(
     name: String, title: String, splits: [String], prompts: [String] = ["llava"], scorers: [String], maximumNewTokens: Int = 128,
-    fullScore: Double = 100, originalMissing: OriginalMissing, load: @escaping @Sendable (BenchmarkSource) throws -> Benchmark
+    fullScore: Double = 100, isAboutVideos: Bool = false, originalMissing: OriginalMissing,
+    load: @escaping @Sendable (BenchmarkSource) throws -> Benchmark
   ) {
     self.name = name
     self.title = title
@@ -38,6 +41,7 @@ public struct BenchmarkDefinition: Sendable {
     self.scorers = scorers
     self.maximumNewTokens = maximumNewTokens
     self.fullScore = fullScore
+    self.isAboutVideos = isAboutVideos
     self.originalMissing = originalMissing
     self.load = load
   }

@@ -2,8 +2,11 @@ import Foundation
 
 /// The benchmarks by the names that flags and reports use; a new one is one file and one line here.
 public enum BenchmarkRegistry {
-  /// All benchmarks, in the order of the paper's tables.
-  public static let all: [BenchmarkDefinition] = [
+  /// All benchmarks: the paper's, then those of videos.
+  public static let all = paper + [MVBench.definition, MLVU.definition, VideoMME.definition]
+
+  /// The ten of the paper, all about pictures, in the order of its tables.
+  public static let paper: [BenchmarkDefinition] = [
     VQAv2.definition,
     GQA.definition,
     VizWiz.definition,
@@ -18,6 +21,9 @@ public enum BenchmarkRegistry {
 
   /// All names, in that order.
   public static var names: [String] { all.map(\.name) }
+
+  /// The names of the paper's ten.
+  public static var paperNames: [String] { paper.map(\.name) }
 
   /// A benchmark's definition by name.
   ///

@@ -4,7 +4,7 @@ public struct Question: Sendable, Equatable {
   public let id: String
   /// What the benchmark's files call it; several questions of TextVQA or MME share one.
   public let fileID: FileID
-  /// The picture it is about; nil for text alone.
+  /// The picture or video it is about; nil for text alone.
   public let image: QuestionImage?
   /// What the user says, without the image tag.
   ///
@@ -18,6 +18,8 @@ public struct Question: Sendable, Equatable {
   public let group: String
   /// The options A, B and so on that MMBench's answer files repeat; empty elsewhere.
   public let options: [String]
+  /// How the answer begins, behind which the model goes on; empty where it begins by itself.
+  public let answerPrefix: String
 
   /// A question.
   ///
@@ -27,7 +29,7 @@ public struct Question: Sendable, Equatable {
   public init(
     id: String, fileID: FileID, image: QuestionImage?, prompt: String, recordedPrompt: String? = nil,
     category: String = "default",
-    group: String? = nil, options: [String] = []
+    group: String? = nil, options: [String] = [], answerPrefix: String = ""
   ) {
     self.id = id
     self.fileID = fileID
@@ -37,6 +39,7 @@ public struct Question: Sendable, Equatable {
     self.category = category
     self.group = group ?? id
     self.options = options
+    self.answerPrefix = answerPrefix
   }
 }
 

@@ -26,6 +26,8 @@ public enum VideoError: Error, Sendable, Equatable {
   case damaged(file: String, reason: String)
   /// Frames were asked for in a way that makes no sense.
   case sampling(reason: String)
+  /// A part was asked for that lies outside of the video.
+  case outside(file: String, clip: ClosedRange<Double>, seconds: Double)
 }
 
 extension VideoError: CustomStringConvertible, LocalizedError {
@@ -59,6 +61,8 @@ extension VideoError: CustomStringConvertible, LocalizedError {
     case .damaged(let file, let reason):
       "\(file): the video is truncated or damaged (\(reason)); fetch or export it again."
     case .sampling(let reason): "\(reason)."
+    case .outside(let file, let clip, let seconds):
+      "\(file): the part from \(clip.lowerBound) s to \(clip.upperBound) s is not in the video, which has \(seconds) s; correct it."
     }
   }
 

@@ -78,21 +78,12 @@ public final class VideoReader {
 
   deinit { epic_video_close(video) }
 
-  /// The chosen frames, one after the other; for one reading of the file, so it can be asked for once.
-  ///
-  /// - Parameter receive: is given each frame; what it throws ends the reading.
-  /// - Throws: ``VideoError``.
-  public func frames(_ sampling: FrameSampling, _ receive: (VideoFrame) throws -> Void) throws {
-    if let fault = sampling.fault { throw VideoError.sampling(reason: fault) }
-    try frames(at: sampling.times(frames: times.count, seconds: seconds), receive)
-  }
-
-  /// The frames on show at some times, one after the other.
+  /// The frames on show at some times, one after the other; for one reading of the file, so it can be asked for once.
   ///
   /// - Parameters:
   ///   - moments: ascending, in seconds from the video's beginning.
-  ///   - receive: as the other.
-  /// - Throws: as the other.
+  ///   - receive: is given each frame; what it throws ends the reading.
+  /// - Throws: ``VideoError``.
   public func frames(at moments: [Double], _ receive: (VideoFrame) throws -> Void) throws {
     // Times are numbers of units that no double holds exactly.
     let slack = 1e-6

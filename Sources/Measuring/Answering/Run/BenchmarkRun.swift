@@ -4,13 +4,16 @@ import Imaging
 import LLaVA
 import Language
 import Torch
+import Video
 
 /// What of an evaluation does not depend on the benchmark.
 public struct EvaluationSettings: Sendable {
   /// Longest answer in tokens; the benchmark's own unless given.
   public var maximumNewTokens: Int?
-  /// Questions that are answered together; chosen by the number of plans unless given.
+  /// Questions that are answered together; unless given chosen by the number of plans, and one where they are about videos.
   public var lanes: Int?
+  /// Which frames of a video are looked at.
+  public var sampling = FrameSampling()
   /// Where random choices start.
   public var seed: UInt64 = 0
   /// A question that cannot be asked ends the run.
@@ -53,7 +56,8 @@ public struct BenchmarkRun {
     self.plans = plans
     self.settings = settings
     maximumNewTokens = settings.maximumNewTokens ?? benchmark.definition.maximumNewTokens
-    let print = try Fingerprint.of(whole, maximumNewTokens: maximumNewTokens, seed: settings.seed)
+    let print = try Fingerprint.of(
+      whole, maximumNewTokens: maximumNewTokens, seed: settings.seed, settings.sampling)
     self.folder = folder.appending(path: "\(benchmark.definition.name)-\(print.prefix(8))", directoryHint: .isDirectory)
     journal = try AnswerJournal(self.folder)
   }
@@ -69,11 +73,16 @@ public struct BenchmarkRun {
     plans.allSatisfy { journal.isAnswered(question.id, under: $0.recordName) }
   }
 
+  /// How many questions are answered together: a video takes as much memory as dozens of pictures.
+  private func lanes(_ plans: [AnswerPlan]) -> Int {
+    max(1, settings.lanes ?? (benchmark.definition.isAboutVideos ? 1 : 32 / max(1, plans.count)))
+  }
+
   /// Questions that are answered together, by picture; those that are answered in whole are left out.
   ///
   /// Which questions stand together does not depend on what is answered, so a run that goes on computes what an undisturbed one does.
   private func waves(_ plans: [AnswerPlan]) -> [[Question]] {
-    let count = max(1, settings.lanes ?? 32 / max(1, plans.count))
+    let count = lanes(plans)
     let ordered = benchmark.questionsByImage.flatMap { $0 }
     return stride(from: 0, to: ordered.count, by: count).map { Array(ordered[$0..<min(ordered.count, $0 + count)]) }
       .filter { wave in wave.contains { !isAnswered($0, plans) } }
@@ -89,11 +98,12 @@ public struct BenchmarkRun {
   public func run(shouldStop: () -> Bool = { false }, progress: (Int) -> Void = { _ in }) throws -> Bool {
     let plans = unanswered
     let waves = waves(plans)
-    let answerer = SharedAnswerer(pipeline, plans: plans, lanes: settings.lanes)
+    let answerer = SharedAnswerer(pipeline, plans: plans, lanes: lanes(plans))
     let images = waves.flatMap { $0.compactMap(\.image) }
     let distinct = images.enumerated().filter { $0.offset == 0 || images[$0.offset - 1] != $0.element }.map(\.element)
     let questions = questions
-    let reader = ReadAhead(distinct.makeIterator(), workers: settings.workers, ahead: 2 * settings.workers + answerer.lanes) {
+    let ahead = benchmark.definition.isAboutVideos ? settings.workers : 2 * settings.workers + answerer.lanes
+    let reader = ReadAhead(distinct.makeIterator(), workers: settings.workers, ahead: ahead) {
       image -> Result<PreparedPicture, SampleReason> in
       do { return .success(try questions.picture(image)) } catch { return .failure(SampleReason(text: "\(error)")) }
     }
@@ -126,7 +136,10 @@ public struct BenchmarkRun {
   }
 
   /// Reads questions as these settings say.
-  var questions: QuestionReader { QuestionReader(pipeline: pipeline, maximumNewTokens: maximumNewTokens, seed: settings.seed) }
+  var questions: QuestionReader {
+    QuestionReader(
+      pipeline: pipeline, maximumNewTokens: maximumNewTokens, seed: settings.seed, sampling: settings.sampling)
+  }
 
   /// Answers of a wave; where one question spoils it, each is asked alone.
   private func answer(_ asked: [(Question, AnswerRequest)], _ answerer: SharedAnswerer) throws -> [AnswerJournal.Entry] {

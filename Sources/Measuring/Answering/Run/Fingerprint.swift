@@ -2,6 +2,7 @@ import Compression
 import Basics
 import Evaluation
 import Foundation
+import Video
 
 /// What answers are kept apart by, beside the model's own fingerprint.
 enum Fingerprint {
@@ -11,19 +12,23 @@ enum Fingerprint {
     let seed: UInt64
   }
 
-  /// Questions as they are put, and how long answers may be; the pictures by their names.
+  /// Questions as they are put, and how long answers may be; the pictures by their names, of videos also which frames are looked at.
   ///
   /// - Throws: `EncodingError`.
-  static func of(_ benchmark: Benchmark, maximumNewTokens: Int, seed: UInt64) throws -> String {
+  static func of(
+    _ benchmark: Benchmark, maximumNewTokens: Int, seed: UInt64, _ sampling: FrameSampling = FrameSampling()
+  ) throws -> String {
     var hash = StableHash()
     try hash.addBlock(
       json: Settings(
         benchmark: benchmark.definition.name, split: benchmark.split, prompt: benchmark.prompt,
         maximumNewTokens: maximumNewTokens, seed: seed))
+    if benchmark.definition.isAboutVideos { try hash.addBlock(json: sampling) }
     for question in benchmark.questions {
       hash.addBlock(question.id)
       hash.addBlock(question.prompt)
       hash.addBlock(question.image.map(name) ?? "")
+      if !question.answerPrefix.isEmpty { hash.addBlock(question.answerPrefix) }
     }
     return hash.text
   }

@@ -6,6 +6,7 @@ import Foundation
 import LLaVA
 import Results
 import Torch
+import Video
 
 /// Evaluates one model on benchmarks under many plans, in a folder of its own.
 ///
@@ -114,6 +115,7 @@ public final class ModelEvaluation {
     let lengths = finished.flatMap { run, _ in run.textTokens }
     let costs = try plans.map { try cost($0, lengths) }
     let full = plans.first { $0.compression == nil }?.id
+    let paper = Set(BenchmarkRegistry.paperNames)
     var refusals: [String: [String]] = [:]
     let rows = try zip(plans, costs).map { plan, cost in
       var cells: [String: ResultScore] = [:]
@@ -136,7 +138,7 @@ public final class ModelEvaluation {
       return ResultRow(
         plan: plan.id, strategy: plan.strategy, keep: plan.keep, layer: plan.layer,
         averageVisualTokens: try averageVisualTokens(plan), scores: cells,
-        average: all.count == BenchmarkRegistry.all.count ? try PaperAverage.value(of: all) : nil, cost: cost,
+        average: try paper.isSubset(of: all.map(\.benchmark)) ? PaperAverage.value(of: all) : nil, cost: cost,
         timing: timings[plan.recordName])
     }
     return ModelResults(
@@ -171,7 +173,14 @@ public final class ModelEvaluation {
       name: benchmark.definition.name, title: benchmark.definition.title, split: benchmark.split, prompt: benchmark.prompt,
       scorer: score?.scorer ?? "server", questions: benchmark.questions.count,
       maximum: score?.maximum ?? benchmark.definition.fullScore, faults: benchmark.faults.map(\.description), broken: run.broken,
-      notes: (score?.notes ?? benchmark.notes) + server + refusals)
+      notes: (score?.notes ?? benchmark.notes) + (benchmark.definition.isAboutVideos ? [videoNote] : []) + server + refusals)
+  }
+
+  /// What has to be said of a score on videos.
+  private var videoNote: String {
+    let sampling = settings.sampling
+    let fps = String(format: "%g", sampling.fps)
+    return "\(fps) frames a second, at most \(sampling.maximumFrames); tokens/layer, TFLOPs and KV MB are those of a picture"
   }
 
   /// Visual tokens that a layer of the decoder sees on average.

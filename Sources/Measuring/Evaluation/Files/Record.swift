@@ -33,6 +33,15 @@ struct Record {
     return number
   }
 
+  /// A time in seconds.
+  func seconds(_ name: String) throws(RecordFault) -> Double {
+    switch try required(name) {
+    case .integer(let number): return Double(number)
+    case .number(let number) where number.isFinite: return number
+    case let found: throw fault("\(name) is \(found.kind) where a number of seconds belongs")
+    }
+  }
+
   func id(_ name: String) throws(RecordFault) -> FileID {
     let found = try required(name)
     switch found {

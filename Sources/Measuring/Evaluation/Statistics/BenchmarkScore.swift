@@ -121,6 +121,27 @@ struct Tally: Sendable {
   }
 }
 
+extension Tally {
+  /// A score that is the mean over tasks of each task's share of right answers, in percent.
+  ///
+  /// - Parameters:
+  ///   - tasks: all that there are.
+  ///   - owners: the task of each sample.
+  init(meanOver tasks: [String], _ owners: [String], _ samples: [BenchmarkScore.Sample]) {
+    let members = Dictionary(grouping: zip(owners, samples), by: \.0)
+    let present = tasks.filter { members[$0] != nil }
+    let strata = present.map { task in
+      let units = members[task, default: []].map { _, sample in
+        BenchmarkScore.Unit(id: sample.id, value: sample.value, cluster: sample.image ?? sample.id)
+      }
+      return BenchmarkScore.Stratum(name: task, weight: 100 / Double(present.count), units: units)
+    }
+    self.init(
+      samples: samples, strata: strata, figures: strata.map { ($0.name, 100 * $0.mean) },
+      notes: present.count == tasks.count ? [] : ["\(present.count) of \(tasks.count) tasks"])
+  }
+}
+
 /// The means of values by a name of their own, in percent, names sorted.
 func percentages(_ values: some Sequence<(name: String, value: Double)>) -> [(String, Double)] {
   Dictionary(grouping: values, by: \.name).sorted { $0.key < $1.key }.map { name, members in

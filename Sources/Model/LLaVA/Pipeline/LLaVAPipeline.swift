@@ -106,10 +106,13 @@ public struct LLaVAPipeline: Sendable {
 
   /// The frames of a video as the encoder wants them, one medium of a sample.
   ///
+  /// - Parameter clip: from when to when it is looked at, in seconds from the beginning; nil for all of it.
   /// - Throws: `PromptError.noVideos` for a model that takes none; `VideoError`, `ImagingError`, `TorchError`.
-  public func video(_ reader: VideoReader, _ sampling: FrameSampling) throws -> PicturePixels {
+  public func video(
+    _ source: some FrameSource, _ sampling: FrameSampling, in clip: ClosedRange<Double>? = nil
+  ) throws -> PicturePixels {
     guard let videos else { throw PromptError.noVideos(type: model.configuration.family.type) }
-    return try videos(reader, sampling)
+    return try videos(source, sampling, in: clip)
   }
 
   /// The request for a conversation that awaits an answer, and what its tags stand for in order.

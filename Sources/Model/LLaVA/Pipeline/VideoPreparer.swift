@@ -33,14 +33,17 @@ public struct VideoPreparer: Sendable, Hashable, Encodable {
 
   /// The frames of a video, as one medium of a prompt.
   ///
+  /// - Parameter clip: from when to when it is looked at, in seconds from the beginning; nil for all of it.
   /// - Throws: `VideoError`, `ImagingError`, `TorchError`.
-  public func callAsFunction(_ reader: VideoReader, _ sampling: FrameSampling) throws -> PicturePixels {
+  public func callAsFunction(
+    _ source: some FrameSource, _ sampling: FrameSampling, in clip: ClosedRange<Double>? = nil
+  ) throws -> PicturePixels {
     var sampling = sampling
     (sampling.minimumFrames, sampling.multiple) = (fewestFrames, multiple)
+    let (moments, seconds) = try source.moments(sampling, in: clip)
     var views: [Tensor] = []
-    try reader.frames(sampling) { frame in views.append(try frames(frame.image)) }
-    return try frames.video(
-      views, height: reader.height, width: reader.width, reader.seconds / Double(max(1, views.count)))
+    try source.frames(at: moments) { frame in views.append(try frames(frame.image)) }
+    return try frames.video(views, height: source.height, width: source.width, seconds / Double(max(1, views.count)))
   }
 }
 
