@@ -17,54 +17,49 @@ struct Epic: AsyncParsableCommand {
     ])
 }
 
-/// Parses, runs, and turns every error into one line: exit code 2 for wrong usage, 1 for a failure.
 @main
 enum Main {
   static func main() async {
     // A reader that went away (`epic ... | head`) is no reason to die with a signal.
     signal(SIGPIPE, SIG_IGN)
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    let ending: Ending
     do {
       try requireUTF8Arguments()
-      let arguments = joiningNegativeNumbers(Array(CommandLine.arguments.dropFirst()))
-      try requireKnownCommand(arguments)
-      var command = try Epic.parseAsRoot(arguments)
+      ending = await run(arguments)
+    } catch {
+      ending = Ending(error, arguments)
+    }
+    if let text = ending.text { print(text) }
+    if let line = ending.line { printError(line) }
+    exit(ending.code)
+  }
+
+  /// How a command ended.
+  struct Ending {
+    /// The program's exit code: 0, 2 for wrong usage, 1 for a failure.
+    let code: Int32
+    /// What was asked for in place of a run: help, or the version.
+    var text: String?
+    /// What is said of an error.
+    var line: String?
+  }
+
+  /// Parses and runs what the program is asked to do; every error becomes one line.
+  static func run(_ arguments: [String]) async -> Ending {
+    do {
+      let joined = joiningNegativeNumbers(arguments)
+      try requireKnownCommand(joined)
+      var command = try Epic.parseAsRoot(joined)
       if var command = command as? any AsyncParsableCommand {
         try await command.run()
       } else {
         try command.run()
       }
+      return Ending(code: 0)
     } catch {
-      exit(report(error))
+      return Ending(error, arguments)
     }
-  }
-
-  private static func report(_ error: any Error) -> Int32 {
-    // Who closed the output has what it wanted.
-    if case OutputError.closed = error { return 0 }
-    switch Epic.exitCode(for: error) {
-    case .success:
-      print(Epic.fullMessage(for: error))
-      return 0
-    case .validationFailure:
-      printError("epic: \(oneLine(Epic.message(for: error))) (see: epic\(commandPath()) --help)")
-      return 2
-    default:
-      if let code = error as? ExitCode { return code.rawValue }
-      printError("epic: \(oneLine(describe(error)))")
-      return 1
-    }
-  }
-
-  /// Names the command whose help tells more: ` bench generate`, or nothing for the program itself.
-  private static func commandPath() -> String {
-    var path = ""
-    var known = Epic.configuration.subcommands
-    for word in CommandLine.arguments.dropFirst() {
-      guard let command = known.first(where: { $0._commandName == word }) else { break }
-      path += " " + word
-      known = command.configuration.subcommands
-    }
-    return path
   }
 
   /// `--temperature -1` as `--temperature=-1`: no option is called -1, and the parser would take it for one and miss the value.
@@ -97,5 +92,37 @@ enum Main {
       guard let argument, String(validatingCString: argument) == nil else { continue }
       throw ValidationError("argument \(index) is not valid UTF-8: \"\(String(cString: argument))\"")
     }
+  }
+}
+
+extension Main.Ending {
+  init(_ error: any Error, _ arguments: [String]) {
+    // Who closed the output has what it wanted.
+    if case OutputError.closed = error {
+      self.init(code: 0)
+      return
+    }
+    switch Epic.exitCode(for: error) {
+    case .success:
+      self.init(code: 0, text: Epic.fullMessage(for: error))
+    case .validationFailure:
+      let message = oneLine(Epic.message(for: error))
+      self.init(code: 2, line: "epic: \(message) (see: epic\(Self.path(of: arguments)) --help)")
+    default:
+      let code = error as? ExitCode
+      self.init(code: code?.rawValue ?? 1, line: code == nil ? "epic: \(oneLine(describe(error)))" : nil)
+    }
+  }
+
+  /// Names the command whose help tells more: ` bench generate`, or nothing for the program itself.
+  private static func path(of arguments: [String]) -> String {
+    var path = ""
+    var known = Epic.configuration.subcommands
+    for word in arguments {
+      guard let command = known.first(where: { $0._commandName == word }) else { break }
+      path += " " + word
+      known = command.configuration.subcommands
+    }
+    return path
   }
 }

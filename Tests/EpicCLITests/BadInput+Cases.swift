@@ -154,7 +154,7 @@ extension BadInput {
       name: "a conversion that fails half way", code: 1, says: ["NaN"],
       arguments: { ["convert", $0.path + "/model", $0.path + "/new/deep/out", "--shard-bytes", "10000"] },
       change: { folder in
-        try weights("NaN") { try $0["language_model.model.norm.weight"]?.multiplyInPlace(by: .nan) }.change(folder)
+        try weights("NaN") { try $0["language_model.model.norm.weight"]?.multiplyInPlace(by: .nan) }.change?(folder)
       }),
   ]
 

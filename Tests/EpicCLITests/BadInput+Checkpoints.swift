@@ -85,7 +85,8 @@ extension BadInput {
       }),
     BadInput(
       name: "verify finds NaN", code: 1, says: ["NaN"], arguments: { inspect($0) + ["--verify"] },
-      change: { folder in try weights("NaN") { try $0["language_model.lm_head.weight"]?.multiplyInPlace(by: .nan) }.change(folder)
+      change: { folder in
+        try weights("NaN") { try $0["language_model.lm_head.weight"]?.multiplyInPlace(by: .nan) }.change?(folder)
       }),
   ]
 

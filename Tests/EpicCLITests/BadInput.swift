@@ -13,7 +13,8 @@ struct BadInput: Sendable, CustomTestStringConvertible {
   let says: [String]
   let arguments: @Sendable (URL) -> [String]
   var input = Data()
-  var change: @Sendable (URL) throws -> Void = { _ in }
+  /// What is changed in a workplace; nothing where nil.
+  var change: (@Sendable (URL) throws -> Void)?
 
   var testDescription: String { name }
 

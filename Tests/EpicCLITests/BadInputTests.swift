@@ -2,11 +2,20 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import EpicCLI
+
 @Suite struct BadInputTests {
+  /// Wrong usage, which is found before anything is begun: it is asked for in this process, as starting the program takes longest.
+  private static let usages = BadInput.all.filter { $0.code == 2 && $0.change == nil && $0.input.isEmpty }
+  /// All else, and each tenth of those, through the program as it is built.
+  private static let programs =
+    BadInput.all.filter { $0.code != 2 || $0.change != nil || !$0.input.isEmpty }
+    + usages.enumerated().filter { $0.offset % 10 == 0 }.map(\.element)
+
   /// One line, the right exit code, the thing that is wrong by name, and nothing left behind.
-  @Test(arguments: BadInput.all) func oneLineThatNamesWhatIsWrong(_ bad: BadInput) async throws {
+  @Test(arguments: programs) func oneLineThatNamesWhatIsWrong(_ bad: BadInput) async throws {
     let place = try EpicCommand.workplace()
-    try bad.change(place.url)
+    try bad.change?(place.url)
     let before = try Self.listing(place.url)
     let outcome = try await EpicCommand.run(bad.arguments(place.url), input: bad.input)
     #expect(outcome.code == bad.code, "\(outcome.err)")
@@ -15,6 +24,20 @@ import Testing
     #expect(lines.count == 2 && lines.last == "" && outcome.err.hasPrefix("epic: "), "\(outcome.err)")
     for fragment in bad.says { #expect(outcome.err.contains(fragment), "\(fragment) in: \(outcome.err)") }
     #expect(try Self.listing(place.url) == before)
+  }
+
+  /// The same of wrong usage.
+  @Test func wrongUsageIsOneLineToo() async throws {
+    let place = try EpicCommand.workplace()
+    let before = try Self.listing(place.url)
+    for bad in Self.usages {
+      let ending = await Main.run(bad.arguments(place.url))
+      let line = ending.line ?? ""
+      #expect(ending.code == 2 && ending.text == nil, "\(bad.name): \(line)")
+      #expect(line.hasPrefix("epic: ") && !line.contains("\n"), "\(bad.name): \(line)")
+      for fragment in bad.says { #expect(line.contains(fragment), "\(bad.name): \(fragment) in: \(line)") }
+      #expect(try Self.listing(place.url) == before, "\(bad.name)")
+    }
   }
 
   @Test func thereAreEnoughCases() { #expect(BadInput.all.count >= 80) }
