@@ -86,7 +86,11 @@ let package = Package(
       ], path: "Sources/Media/Hub"),
     .target(name: "Compression", dependencies: ["Torch"], path: "Sources/Model/Compression"),
     .target(
-      name: "LLaVA", dependencies: ["Basics", "Torch", "HubCache", "Imaging", "Video", "Language", "Compression"],
+      name: "LLaVA",
+      dependencies: [
+        "Basics", "Torch", "HubCache", "Imaging", "Video", "Language", "Compression",
+        .product(name: "DequeModule", package: "swift-collections"),
+      ],
       path: "Sources/Model/LLaVA"),
     .target(name: "Efficiency", dependencies: ["Basics", "Torch", "Compression", "LLaVA"], path: "Sources/Model/Efficiency"),
     .target(
@@ -104,7 +108,9 @@ let package = Package(
       path: "Sources/Training/Adaptation"),
     .target(
       name: "Evaluation",
-      dependencies: ["Basics", "Imaging", "Video", "Language", .product(name: "OrderedCollections", package: "swift-collections")],
+      dependencies: [
+        "Basics", "Imaging", "Video", "Language", .product(name: "OrderedCollections", package: "swift-collections"),
+      ],
       path: "Sources/Measuring/Evaluation"),
     .target(name: "Results", dependencies: ["Basics", "Evaluation", "Report"], path: "Sources/Measuring/Results"),
     .target(
@@ -203,7 +209,8 @@ let package = Package(
     .testTarget(name: "EfficiencyTests", dependencies: ["Efficiency", "LLaVA", "TestModels", "TestSupport"]),
     .testTarget(name: "ReportTests", dependencies: ["Report", "Imaging", "Compression"]),
     .testTarget(
-      name: "LLaVATests", dependencies: ["Compression", "Imaging", "LLaVA", "MadeVideos", "TestModels", "TestSupport", "Video"],
+      name: "LLaVATests",
+      dependencies: ["Basics", "Compression", "Imaging", "LLaVA", "MadeVideos", "TestModels", "TestSupport", "Video"],
       exclude: ["Resources"]),
     .testTarget(
       name: "DistillationTests",

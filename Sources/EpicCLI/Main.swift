@@ -8,7 +8,7 @@ struct Epic: AsyncParsableCommand {
     abstract: "Run vision-language models that see with fewer visual tokens.",
     version: Version.text,
     subcommands: [
-      Generate.self, Chat.self, PullCommand.self, Inspect.self, Convert.self, Profile.self, CurriculumCommand.self,
+      Generate.self, Chat.self, Watch.self, PullCommand.self, Inspect.self, Convert.self, Profile.self, CurriculumCommand.self,
       DataCommand.self,
       Train.self, AdaptCommand.self,
       Eval.self, FitCommand.self, ReportCommand.self, Serve.self, DemoCommand.self, LabCommand.self, Bench.self, Init.self,

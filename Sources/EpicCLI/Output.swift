@@ -58,15 +58,22 @@ func printNote(_ note: String?) {
 /// On Linux `getrusage` answers with what the process that started this one held, where that is more. The kernel's own list does not;
 /// other systems have no such list.
 func peakMemoryBytes() -> Int {
-  if let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
-    let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
-    let kibibytes = line.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
-  {
-    return kibibytes * 1024
-  }
+  if let bytes = memoryBytes("VmHWM:") { return bytes }
   var usage = rusage()
   guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }
   return usage.ru_maxrss * 1024
+}
+
+/// Memory that this process holds now, in bytes; 0 where the system does not say it.
+func residentMemoryBytes() -> Int { memoryBytes("VmRSS:") ?? 0 }
+
+/// An entry of the kernel's list of this process's memory.
+private func memoryBytes(_ name: String) -> Int? {
+  guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+    let line = status.split(separator: "\n").first(where: { $0.hasPrefix(name) }),
+    let kibibytes = line.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
+  else { return nil }
+  return kibibytes * 1024
 }
 
 /// Columns of the terminal that standard output is; nil where it is none.

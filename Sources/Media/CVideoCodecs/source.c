@@ -45,6 +45,15 @@ int epic_video_failure(EpicVideoMessage *message, EpicVideoFailure kind, const c
   return 0;
 }
 
+// What a pipe has ready, a byte at least; 0 at its end.
+static int pipe_bytes(int file, uint8_t *buffer, int count) {
+  ssize_t found;
+  do {
+    found = read(file, buffer, (size_t)count);
+  } while (found < 0 && errno == EINTR);
+  return found < 0 ? AVERROR(errno) : (int)found;
+}
+
 int epic_video_bytes(const EpicVideoSource *source, int64_t position, uint8_t *buffer, int count) {
   int64_t left = source->count - position;
   if (left <= 0 || count <= 0) return 0;
@@ -62,7 +71,8 @@ int epic_video_bytes(const EpicVideoSource *source, int64_t position, uint8_t *b
 
 static int read_bytes(void *opaque, uint8_t *buffer, int count) {
   EpicVideoBytes *bytes = opaque;
-  int found = epic_video_bytes(&bytes->source, bytes->position, buffer, count);
+  int found = bytes->source.count < 0 ? pipe_bytes(bytes->source.file, buffer, count)
+                                      : epic_video_bytes(&bytes->source, bytes->position, buffer, count);
   if (found > 0) bytes->position += found;
   return found == 0 ? AVERROR_EOF : found;
 }
@@ -116,8 +126,9 @@ AVFormatContext *epic_video_container(EpicVideoBytes *bytes, EpicVideoLimits lim
   epic_video_clear_complaint();
   bytes->position = 0;
   enum { room = 1 << 16 };
+  int isPipe = bytes->source.count < 0;
   uint8_t *buffer = av_malloc(room);
-  AVIOContext *io = buffer ? avio_alloc_context(buffer, room, 0, bytes, read_bytes, NULL, seek_bytes) : NULL;
+  AVIOContext *io = buffer ? avio_alloc_context(buffer, room, 0, bytes, read_bytes, NULL, isPipe ? NULL : seek_bytes) : NULL;
   AVFormatContext *container = io ? avformat_alloc_context() : NULL;
   if (!container) {
     if (io) av_freep(&io->buffer);

@@ -21,8 +21,10 @@ struct EpicVideo {
   // The frame that was decoded last, and the one before it.
   AVFrame *frame, *before;
   struct SwsContext *scaler;
-  // Times of all frames, in the stream's units, ascending.
+  // Times of all frames, in the stream's units, ascending; null of a stream.
   int64_t *times;
+  // When the first frame is shown; AV_NOPTS_VALUE until it is known.
+  int64_t firstTime;
   int64_t lastTime;
   int isDrained;
 };
@@ -168,21 +170,41 @@ static int open_decoder(EpicVideo *video, EpicVideoMessage *message) {
   return status < 0 ? epic_video_failure(message, EPIC_VIDEO_DAMAGED, "its decoder does not open", status) : 1;
 }
 
-EpicVideo *epic_video_open(EpicVideoSource source, EpicVideoLimits limits, EpicVideoFacts *facts, EpicVideoMessage *message) {
+// Room for a video, and nothing opened yet.
+static EpicVideo *make(EpicVideoSource source, EpicVideoLimits limits, EpicVideoMessage *message) {
   EpicVideo *video = calloc(1, sizeof *video);
-  if (!video) {
-    epic_video_failure(message, EPIC_VIDEO_DAMAGED, "out of memory", 0);
+  if (video) {
+    video->bytes.source = source;
+    video->limits = limits;
+    video->packet = av_packet_alloc();
+    video->frame = av_frame_alloc();
+    video->before = av_frame_alloc();
+    if (video->packet && video->frame && video->before) return video;
+    epic_video_close(video);
+  }
+  epic_video_failure(message, EPIC_VIDEO_DAMAGED, "out of memory", 0);
+  return NULL;
+}
+
+// The video with its facts where it is open, else none.
+static EpicVideo *opened(EpicVideo *video, int isOpen, EpicVideoFacts *facts) {
+  if (!isOpen) {
+    epic_video_close(video);
     return NULL;
   }
-  video->bytes.source = source;
-  video->limits = limits;
-  video->packet = av_packet_alloc();
-  video->frame = av_frame_alloc();
-  video->before = av_frame_alloc();
+  video->facts.width = stream(video)->codecpar->width;
+  video->facts.height = stream(video)->codecpar->height;
+  video->facts.orientation = orientation(stream(video));
+  video->firstTime = video->lastTime = video->times ? video->times[0] : AV_NOPTS_VALUE;
+  *facts = video->facts;
+  return video;
+}
+
+EpicVideo *epic_video_open(EpicVideoSource source, EpicVideoLimits limits, EpicVideoFacts *facts, EpicVideoMessage *message) {
+  EpicVideo *video = make(source, limits, message);
+  if (!video) return NULL;
   int isOpen = 0;
-  if (!video->packet || !video->frame || !video->before) {
-    epic_video_failure(message, EPIC_VIDEO_DAMAGED, "out of memory", 0);
-  } else if (epic_video_is_cut(&source)) {
+  if (epic_video_is_cut(&source)) {
     epic_video_clear_complaint();
     epic_video_failure(message, EPIC_VIDEO_DAMAGED, "the file ends before its content does", 0);
   } else {
@@ -193,16 +215,12 @@ EpicVideo *epic_video_open(EpicVideoSource source, EpicVideoLimits limits, EpicV
     epic_video_release(&video->container);
     isOpen = open_container(video, message) && open_decoder(video, message);
   }
-  if (!isOpen) {
-    epic_video_close(video);
-    return NULL;
-  }
-  video->facts.width = stream(video)->codecpar->width;
-  video->facts.height = stream(video)->codecpar->height;
-  video->facts.orientation = orientation(stream(video));
-  video->lastTime = video->times[0];
-  *facts = video->facts;
-  return video;
+  return opened(video, isOpen, facts);
+}
+
+EpicVideo *epic_video_stream(EpicVideoSource source, EpicVideoLimits limits, EpicVideoFacts *facts, EpicVideoMessage *message) {
+  EpicVideo *video = make(source, limits, message);
+  return video ? opened(video, open_container(video, message) && open_decoder(video, message), facts) : NULL;
 }
 
 void epic_video_times(const EpicVideo *video, double *times) {
@@ -227,8 +245,9 @@ int epic_video_next(EpicVideo *video, double *time, EpicVideoMessage *message) {
         return -1;
       }
       int64_t found = frame->best_effort_timestamp;
+      if (video->firstTime == AV_NOPTS_VALUE) video->firstTime = video->lastTime = found == AV_NOPTS_VALUE ? 0 : found;
       if (found != AV_NOPTS_VALUE && found > video->lastTime) video->lastTime = found;
-      *time = seconds(video, video->lastTime - video->times[0]);
+      *time = seconds(video, video->lastTime - video->firstTime);
       return 1;
     }
     if (status == AVERROR_EOF) return 0;

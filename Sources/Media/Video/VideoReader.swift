@@ -1,5 +1,4 @@
 import Basics
-import CVideoCodecs
 import Foundation
 import Imaging
 
@@ -30,10 +29,7 @@ public final class VideoReader {
   /// What errors call the video.
   public let name: String
 
-  private let limits: VideoLimits
-  private let facts: EpicVideoFacts
-  private let source: Source
-  private let video: OpaquePointer
+  private let video: OpenVideo
 
   /// Opens a file.
   ///
@@ -56,27 +52,10 @@ public final class VideoReader {
   }
 
   private init(_ source: Source, name: String, _ limits: VideoLimits) throws {
-    (self.source, self.name, self.limits) = (source, name, limits)
-    var facts = EpicVideoFacts()
-    var message = EpicVideoMessage()
-    let bounds = EpicVideoLimits(
-      pixels: Int64(max(1, min(limits.maximumPixels, Int(Int32.max)))), side: Int64(max(1, limits.maximumSide)),
-      seconds: limits.maximumSeconds, frames: Int64(max(1, min(limits.maximumFrames, 1 << 28))))
-    guard let video = epic_video_open(source.bytes, bounds, &facts, &message) else {
-      throw VideoError(message, name, limits)
-    }
-    (self.video, self.facts) = (video, facts)
-    seconds = facts.seconds
-    let (columns, rows) = (Int(facts.width), Int(facts.height))
-    (width, height) = facts.orientation >= 5 ? (rows, columns) : (columns, rows)
-    let count = Int(facts.frames)
-    times = [Double](unsafeUninitializedCapacity: count) { room, initialized in
-      epic_video_times(video, room.baseAddress)
-      initialized = count
-    }
+    video = try OpenVideo(source, name: name, limits, isStream: false)
+    (self.name, width, height) = (name, video.width, video.height)
+    (seconds, times) = (video.seconds, video.times)
   }
-
-  deinit { epic_video_close(video) }
 
   /// The frames on show at some times, one after the other; for one reading of the file, so it can be asked for once.
   ///
@@ -88,13 +67,13 @@ public final class VideoReader {
     // Times are numbers of units that no double holds exactly.
     let slack = 1e-6
     var wanted = moments[...]
-    guard var shown = try decode() else { throw VideoError.noFrames(file: name) }
+    guard var shown = try video.decode() else { throw VideoError.noFrames(file: name) }
     while !wanted.isEmpty {
       // How long a frame is on show is known when the next one is there; only those that are looked at are converted.
-      let next = try decode()
+      let next = try video.decode()
       var image: RGBImage?
       while let moment = wanted.first, next.map({ moment + slack < $0 }) ?? true {
-        let picture = try image ?? convert()
+        let picture = try image ?? video.convert()
         image = picture
         try receive(VideoFrame(time: moment, shownAt: shown, image: picture))
         wanted.removeFirst()
@@ -102,28 +81,5 @@ public final class VideoReader {
       guard let next else { return }
       shown = next
     }
-  }
-
-  private func decode() throws -> Double? {
-    var (time, message) = (0.0, EpicVideoMessage())
-    switch epic_video_next(video, &time, &message) {
-    case 1: return time
-    case 0: return nil
-    default: throw VideoError(message, name, limits)
-    }
-  }
-
-  /// The frame before the one that was decoded last.
-  private func convert() throws -> RGBImage {
-    var message = EpicVideoMessage()
-    let count = 3 * Int(facts.width) * Int(facts.height)
-    var isDone = false
-    let pixels = [UInt8](unsafeUninitializedCapacity: count) { room, initialized in
-      isDone = epic_video_rgb(video, room.baseAddress, &message) == 1
-      initialized = isDone ? count : 0
-    }
-    if !isDone { throw VideoError(message, name, limits) }
-    return try RGBImage(width: Int(facts.width), height: Int(facts.height), pixels: pixels).turned(
-      orientation: Int(facts.orientation))
   }
 }

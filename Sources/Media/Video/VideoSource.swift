@@ -2,15 +2,24 @@ import Basics
 import CVideoCodecs
 import Foundation
 
-/// The bytes of a video: an open file, or memory; there as long as this is.
+/// The bytes of a video: an open file, memory, or a pipe; there as long as this is.
 final class Source {
   /// What the C side reads.
   let bytes: EpicVideoSource
   private let memory: UnsafeMutableBufferPointer<UInt8>?
+  /// A pipe, which somebody else opened and closes.
+  private let pipe: FileHandle?
 
   private init(file: Int32, count: Int) {
-    memory = nil
+    (memory, pipe) = (nil, nil)
     bytes = EpicVideoSource(data: nil, file: file, count: Int64(count))
+  }
+
+  /// A pipe of an unknown length.
+  init(pipe: FileHandle) {
+    memory = nil
+    self.pipe = pipe
+    bytes = EpicVideoSource(data: nil, file: pipe.fileDescriptor, count: -1)
   }
 
   /// A copy of bytes in memory.
@@ -18,6 +27,7 @@ final class Source {
     let room = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: data.count)
     _ = room.initialize(from: data)
     memory = room
+    pipe = nil
     bytes = EpicVideoSource(data: UnsafePointer(room.baseAddress), file: -1, count: Int64(data.count))
   }
 
@@ -51,7 +61,7 @@ final class Source {
   }
 
   deinit {
-    if bytes.file >= 0 { close(bytes.file) }
+    if bytes.file >= 0, pipe == nil { close(bytes.file) }
     memory?.deallocate()
   }
 }

@@ -1,6 +1,6 @@
 #pragma once
 // A narrow C face over FFmpeg's libraries: a video is opened once, its frames are counted by their packets, and then decoded in the order
-// in which they are shown. Only containers and codecs of a list are opened, from bytes that the caller hands over: no file that a
+// in which they are shown. A stream is decoded as it comes, and nobody knows how long it is. Only containers and codecs of a list are opened, from bytes that the caller hands over: no file that a
 // playlist or a header names is ever opened. Nothing here prints or exits.
 
 #include <stddef.h>
@@ -33,6 +33,7 @@ typedef struct {
 typedef struct {
   const uint8_t *data;
   int file;
+  // How many there are; -1 for a pipe, which is read once from its beginning to its end.
   int64_t count;
 } EpicVideoSource;
 
@@ -54,14 +55,17 @@ typedef struct {
   int32_t width, height;
   // How it is turned upright, as a number of EXIF's: 1 for not at all.
   int32_t orientation;
-  // How many frames it has.
+  // How many frames it has; 0 of a stream.
   int64_t frames;
-  // From the first frame's beginning to the last one's end, in seconds.
+  // From the first frame's beginning to the last one's end, in seconds; 0 of a stream.
   double seconds;
 } EpicVideoFacts;
 
 // Opens a video and counts its frames. Null after filling `message`.
 EpicVideo *epic_video_open(EpicVideoSource source, EpicVideoLimits limits, EpicVideoFacts *facts, EpicVideoMessage *message);
+
+// Opens a video that is read once, and whose end nobody knows; limits of seconds and frames do not count. Null after filling `message`.
+EpicVideo *epic_video_stream(EpicVideoSource source, EpicVideoLimits limits, EpicVideoFacts *facts, EpicVideoMessage *message);
 
 // When each frame is shown, ascending, in seconds from the first: room for `facts.frames`.
 void epic_video_times(const EpicVideo *video, double *times);

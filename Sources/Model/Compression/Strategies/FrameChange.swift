@@ -7,6 +7,8 @@ struct FrameChange {
   /// The frame of each token.
   let frames: [Int]
 
+  init(change: [Float], frames: [Int]) { (self.change, self.frames) = (change, frames) }
+
   /// Compares rows [tokens, width] of an image.
   ///
   /// A token whose place was dropped one frame earlier has nothing to be compared with.
@@ -30,8 +32,7 @@ struct FrameChange {
         try units.rows(Tensor(compared, on: rows.device)),
         try units.rows(Tensor(compared.compactMap { earlier[$0] }, on: rows.device))
       )
-      let changes = try ((now * before).sum(-1) * -1 + 1).array(Float.self)
-      guard changes.allSatisfy(\.isFinite) else { throw CompressionError.notFinite }
+      let changes = try Self.between(before, now)
       for (token, change) in zip(compared, changes) { found[token] = change }
     }
     change = found
@@ -53,10 +54,16 @@ struct FrameChange {
       try units.narrow(0, from: min(size, all), length: max(0, all - size)),
       try units.narrow(0, from: 0, length: max(0, all - size))
     )
-    let changes = try ((now * before).sum(-1) * -1 + 1).array(Float.self)
-    guard changes.allSatisfy(\.isFinite) else { throw CompressionError.notFinite }
+    let changes = try Self.between(before, now)
     frames = places.map { $0 / size }
     change = places.map { $0 < size ? nil : changes[$0 - size] }
+  }
+
+  /// 1 - cosine of rows of length 1, each with the other's at its place.
+  static func between(_ before: Tensor, _ now: Tensor) throws -> [Float] {
+    let changes = try ((now * before).sum(-1) * -1 + 1).array(Float.self)
+    guard changes.allSatisfy(\.isFinite) else { throw CompressionError.notFinite }
+    return changes
   }
 
   /// Tokens that have nothing earlier to be compared with, in order.

@@ -27,7 +27,7 @@ public struct KeyValueCache: Sendable {
   public func count(layer: Int) -> Int { layers[layer].count }
 
   /// The keys that a layer holds, [keyValueHeads, tokens, headDimension]; nil for none.
-  func keys(layer: Int) throws -> Tensor? { layers[layer].count == 0 ? nil : try layers[layer].keys() }
+  func keys(layer: Int) throws -> Tensor? { layers[layer].count == 0 ? nil : try layers[layer].contents().keys }
 
   /// Bytes of the tokens held, in all layers.
   public var usedByteCount: Int { layers.reduce(0) { $0 + $1.usedByteCount } }
@@ -39,6 +39,14 @@ public struct KeyValueCache: Sendable {
   /// [keyValueHeads, tokens, headDimension].
   mutating func append(_ keys: Tensor, _ values: Tensor, layer: Int) throws -> (keys: Tensor, values: Tensor) {
     try layers[layer].append(keys, values)
+  }
+
+  /// Forgets some rows of every layer, which all hold the same ones; those behind them move up.
+  ///
+  /// - Parameter change: what becomes of the keys behind them, [rows, keyValueHeads, headDimension]; nothing unless given.
+  mutating func forget(_ rows: Range<Int>, changing change: ((Tensor) throws -> Tensor)? = nil) throws {
+    for index in layers.indices { try layers[index].forget(rows, changing: change) }
+    droppedEnd = nextPosition
   }
 
   /// Says that tokens are missing from some layers, all of them before `position`.

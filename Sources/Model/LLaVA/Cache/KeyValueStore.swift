@@ -12,8 +12,8 @@ public protocol KeyValueStore: Sendable {
   /// Bytes of the memory taken.
   var byteCount: Int { get }
 
-  /// All keys that are held, [keyValueHeads, tokens, headDimension]; valid until the store is changed.
-  func keys() throws -> Tensor
+  /// All keys and values that are held, [keyValueHeads, tokens, headDimension] each; valid until the store is changed.
+  func contents() throws -> (keys: Tensor, values: Tensor)
 
   /// Adds keys and values [rows, keyValueHeads, headDimension].
   ///
@@ -28,6 +28,22 @@ public protocol KeyValueStore: Sendable {
 
   /// Keeps no more memory than its tokens need, and shares none with copies.
   mutating func compact() throws
+}
+
+extension KeyValueStore {
+  /// Forgets some tokens; those behind them move up.
+  ///
+  /// - Parameter change: what becomes of the keys behind them, [tokens, keyValueHeads, headDimension]; nothing unless given.
+  mutating func forget(_ tokens: Range<Int>, changing change: ((Tensor) throws -> Tensor)? = nil) throws {
+    let rest = count - tokens.upperBound
+    let held = try contents()
+    // Copies, as what they are copied from is written over.
+    let left = try [held.keys, held.values].map {
+      try $0.narrow(1, from: tokens.upperBound, length: rest).transposed(0, 1).copy()
+    }
+    truncate(to: tokens.lowerBound)
+    _ = try append(change?(left[0]) ?? left[0], left[1])
+  }
 }
 
 /// Keys and values one after the other in memory that doubles when it is too little.
@@ -60,8 +76,10 @@ public struct ContiguousStore: KeyValueStore {
   /// Bytes of the memory taken.
   public var byteCount: Int { capacity * tokenByteCount }
 
-  /// The keys, without a copy.
-  public func keys() throws -> Tensor { try memory.keys.narrow(1, from: 0, length: count) }
+  /// All that is held, without a copy.
+  public func contents() throws -> (keys: Tensor, values: Tensor) {
+    (try memory.keys.narrow(1, from: 0, length: count), try memory.values.narrow(1, from: 0, length: count))
+  }
 
   /// Adds tokens; memory that another copy refers to is left to it.
   public mutating func append(_ keys: Tensor, _ values: Tensor) throws -> (keys: Tensor, values: Tensor) {
@@ -74,7 +92,7 @@ public struct ContiguousStore: KeyValueStore {
     try put(keys, into: memory.keys)
     try put(values, into: memory.values)
     count += rows
-    return (try memory.keys.narrow(1, from: 0, length: count), try memory.values.narrow(1, from: 0, length: count))
+    return try contents()
   }
 
   /// Copies rows [rows, keyValueHeads, headDimension] behind the tokens that are held.

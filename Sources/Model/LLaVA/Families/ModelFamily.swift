@@ -41,8 +41,22 @@ struct VideoRules: Sendable {
   var fewestFrames = 1
   /// The number of frames is a multiple of this.
   var multiple = 1
+  /// Where frames that come one after the other begin on the first axis of positions, from where the first one did.
+  var begin: @Sendable (_ group: StreamedGroup, _ configuration: LLaVAConfiguration) -> Int = { group, _ in
+    group.number * group.tokens
+  }
   /// How frames are prepared where a checkpoint does not say it.
   let preprocessing: @Sendable (LLaVAConfiguration) -> FramePreprocessor
+}
+
+/// Frames of a stream that become tokens together: `VideoRules.multiple` of them.
+struct StreamedGroup {
+  /// How many came before.
+  var number: Int
+  /// When its first frame is shown, in seconds from the first of all.
+  var seconds: Double
+  /// Tokens of each.
+  var tokens: Int
 }
 
 /// How transformers' checkpoints name weights.

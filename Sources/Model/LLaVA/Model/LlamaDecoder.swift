@@ -107,6 +107,13 @@ public struct LlamaDecoder: Sendable {
     }
   }
 
+  /// Keys [tokens, keyValueHeads, headDimension] as they are at positions that lie so far on, by axis: turned by the difference alone, as
+  /// turns add up.
+  func moving(_ keys: Tensor, by distance: [Int]) throws -> Tensor {
+    let places = try Tensor(distance, [distance.count, 1], on: keys.device).expanded([distance.count, keys.size(0)])
+    return try rotary(keys, rotary.angles(places, length: 0, keys.dtype))
+  }
+
   private func check(_ range: Range<Int>, _ batch: PackedBatch, _ caches: [KeyValueCache]?) throws {
     if let caches, caches.count != batch.lengths.count {
       throw GenerationError.cacheCount(caches: caches.count, samples: batch.lengths.count)

@@ -35,7 +35,11 @@ extension ModelFamily {
       return try NativePictureEncoder(root, c, windowed)
     },
     // The bounds of Qwen2VLVideoProcessor.
-    video: VideoRules(fewestFrames: 4, multiple: 2) { c in
+    video: VideoRules(
+      fewestFrames: 4, multiple: 2,
+      // Times come as differences of numbers, which may lack a last bit.
+      begin: { group, c in Int(min(group.seconds * Double(c.windowed?.tokensPerSecond ?? 0) + 1e-4, Double(1 << 30))) }
+    ) { c in
       let multiple = c.windowed?.resolution.multiple ?? 28
       return FramePreprocessor(
         size: .native(NativeResolution(multiple: multiple, minimumPixels: 128 * 28 * 28, maximumPixels: 28 * 28 * 768)))
