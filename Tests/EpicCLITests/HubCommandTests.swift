@@ -2,6 +2,7 @@ import Foundation
 import HubServer
 import LLaVA
 import TestModels
+import Synchronization
 import TestSupport
 import Testing
 import Torch
@@ -158,8 +159,9 @@ import Torch
 
   /// What a killed process left is gone on with by the next.
   @Test func aKilledPullIsGoneOnWith() async throws {
-    let place = try await Place { request, count, reply in
-      guard request.uri.contains("model.safetensors?signature"), count == 0 else { return }
+    let isKilled = Mutex(false)
+    let place = try await Place { request, _, reply in
+      guard request.uri.contains("model.safetensors?signature"), !isKilled.withLock({ $0 }) else { return }
       // Half of it, and then nothing more comes until the process is killed.
       reply.stallAfter = reply.body.count / 2
     }
@@ -168,12 +170,15 @@ import Torch
     let outcome = try await EpicCommand.run(["pull", "org/tiny"], environment: variables) { running in
       try await running.send(SIGKILL) {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: blobs)) ?? []
-        let partial = names.first { $0.hasSuffix(".epic-partial") }
-        let size = try partial.flatMap { try FileManager.default.attributesOfItem(atPath: "\(blobs)/\($0)")[.size] as? Int } ?? 0
-        return size > 1000
+        // The weights are the only large file.
+        return names.contains { name in
+          let attributes = try? FileManager.default.attributesOfItem(atPath: "\(blobs)/\(name)")
+          return name.hasSuffix(".epic-partial") && attributes?[.size] as? Int ?? 0 > 100_000
+        }
       }
     }
     #expect(outcome.code == nil)
+    isKilled.withLock { $0 = true }
     let folder = try await place.output(["pull", "org/tiny"]).trimmingCharacters(in: .newlines)
     #expect(
       try Data(contentsOf: URL(filePath: folder + "/model.safetensors"))
