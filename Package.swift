@@ -8,6 +8,7 @@ let package = Package(
     .library(name: "Torch", targets: ["Torch"]),
     .library(name: "Imaging", targets: ["Imaging"]),
     .library(name: "Video", targets: ["Video"]),
+    .library(name: "Audio", targets: ["Audio"]),
     .library(name: "Language", targets: ["Language"]),
     .library(name: "Hub", targets: ["HubCache", "Hub"]),
     .library(name: "Compression", targets: ["Compression"]),
@@ -63,9 +64,11 @@ let package = Package(
       name: "CVideoCodecs",
       path: "Sources/Media/CVideoCodecs",
       linkerSettings: [
-        .linkedLibrary("avformat"), .linkedLibrary("avcodec"), .linkedLibrary("swscale"), .linkedLibrary("avutil"),
+        .linkedLibrary("avformat"), .linkedLibrary("avcodec"), .linkedLibrary("swscale"), .linkedLibrary("swresample"),
+        .linkedLibrary("avutil"),
       ]),
     .target(name: "Video", dependencies: ["Basics", "CVideoCodecs", "Imaging"], path: "Sources/Media/Video"),
+    .target(name: "Audio", dependencies: ["Basics", "CVideoCodecs", "Imaging", "Torch", "Video"], path: "Sources/Media/Audio"),
     .target(name: "CSentencePiece", path: "Sources/Media/CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
     .target(
       name: "CText", path: "Sources/Media/CText", linkerSettings: [.linkedLibrary("onig"), .linkedLibrary("utf8proc")]),
@@ -88,7 +91,7 @@ let package = Package(
     .target(
       name: "LLaVA",
       dependencies: [
-        "Basics", "Torch", "HubCache", "Imaging", "Video", "Language", "Compression",
+        "Basics", "Torch", "HubCache", "Imaging", "Video", "Audio", "Language", "Compression",
         .product(name: "DequeModule", package: "swift-collections"),
       ],
       path: "Sources/Model/LLaVA"),
@@ -99,7 +102,7 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Basics", "Torch", "Imaging", "Video", "Language", "Compression", "LLaVA", "Efficiency", "Distillation",
+        "Basics", "Torch", "Imaging", "Video", "Audio", "Language", "Compression", "LLaVA", "Efficiency", "Distillation",
         .product(name: "Yams", package: "Yams"),
       ], path: "Sources/Training/Training"),
     .target(
@@ -169,7 +172,7 @@ let package = Package(
         "Basics", "CStart",
         "Adaptation", "Answering", "ChatProtocol", "Compression", "Demo", "Distillation", "Efficiency", "Evaluation", "Fetching",
         "Hub", "HubCache", "LLaVA", "Lab", "LoadTest", "Report", "Results", "Serving", "Shapes", "TestModels", "Training",
-        "Video",
+        "Audio", "Video",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -193,6 +196,9 @@ let package = Package(
       name: "CVideoMaker", path: "Tests/CVideoMaker",
       linkerSettings: [.linkedLibrary("avformat"), .linkedLibrary("avcodec"), .linkedLibrary("avutil")]),
     .target(name: "MadeVideos", dependencies: ["CVideoMaker"], path: "Tests/MadeVideos"),
+    .testTarget(
+      name: "AudioTests", dependencies: ["Audio", "Basics", "Imaging", "MadeVideos", "TestSupport", "Torch"],
+      exclude: ["Resources"]),
     .testTarget(name: "VideoTests", dependencies: ["Imaging", "MadeVideos", "TestSupport", "Video"]),
     .testTarget(name: "JinjaTests", dependencies: ["Jinja", "Language", "TestSupport"], exclude: ["Resources"]),
     .testTarget(name: "LanguageTests", dependencies: ["Language", "TestSupport"], exclude: ["Resources"]),
@@ -210,7 +216,9 @@ let package = Package(
     .testTarget(name: "ReportTests", dependencies: ["Report", "Imaging", "Compression"]),
     .testTarget(
       name: "LLaVATests",
-      dependencies: ["Basics", "Compression", "Imaging", "LLaVA", "MadeVideos", "TestModels", "TestSupport", "Video"],
+      dependencies: [
+        "Audio", "Basics", "Compression", "Imaging", "LLaVA", "MadeVideos", "TestModels", "TestSupport", "Video",
+      ],
       exclude: ["Resources"]),
     .testTarget(
       name: "DistillationTests",
@@ -218,7 +226,7 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Basics", "Training", "Compression", "Distillation", "Efficiency", "Imaging", "Language", "LLaVA", "MadeVideos",
+        "Audio", "Basics", "Training", "Compression", "Distillation", "Efficiency", "Imaging", "Language", "LLaVA", "MadeVideos",
         "TestModels", "TestSupport", "Video",
       ],
       exclude: ["Resources"]),
@@ -253,3 +261,12 @@ let package = Package(
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20
 )
+
+// The project's own builds optimise in debug builds too: tests run models, and read pictures pixel by pixel. `unsafeFlags` would keep other
+// packages from depending on this one, so only the scripts ask for it.
+if Context.environment["EPIC_OPTIMISE"] != nil {
+  for target in package.targets where target.type == .regular && target.path?.hasPrefix("Sources/") ?? false {
+    target.swiftSettings = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+    target.cxxSettings = [.unsafeFlags(["-O2"], .when(configuration: .debug))]
+  }
+}

@@ -1,3 +1,4 @@
+import Basics
 import Compression
 import Foundation
 import Imaging
@@ -32,9 +33,13 @@ struct TransformersVariant: Sendable {
   var shardBytes = 5_000_000_000
   /// Longer than the variant's context, where its rotary embedding depends on that.
   var longPrompt = false
+  /// Asked with fewer prompts, as there are many of them.
+  var isDrawn = false
   let change: @Sendable (inout LLaVAConfiguration) -> Void
 
-  static let all = [
+  static let all = chosen + drawn
+
+  private static let chosen = [
     TransformersVariant(name: "grouped queries") { _ in },
     TransformersVariant(name: "one key head for each query head, in shards", shardBytes: 60_000) {
       $0.text.keyValueHeads = $0.text.heads
@@ -127,6 +132,24 @@ struct TransformersVariant: Sendable {
       $0.windowed?.tokensPerSecond = 7
       $0.textAfterVideo = .afterAllPositions
     },
+    TransformersVariant(name: "Qwen2-VL", preset: "tiny-qwen2-vl") { _ in },
+    TransformersVariant(name: "Qwen2-VL, tied, in shards", preset: "tiny-qwen2-vl", shardBytes: 60_000) {
+      $0.text.tiesEmbeddings = true
+      $0.text.ropeSections = [4, 2, 2]
+    },
+    TransformersVariant(name: "Qwen2-VL with a wide MLP", preset: "tiny-qwen2-vl") {
+      $0.vision.intermediateSize = 160
+      $0.text.ropeScaling = .linear(factor: 2.5)
+    },
+    TransformersVariant(name: "Qwen2-Audio", preset: "tiny-qwen2-audio") { _ in },
+    TransformersVariant(name: "Qwen2-Audio in shards", preset: "tiny-qwen2-audio", shardBytes: 60_000) {
+      $0.vision.layers = 3
+    },
+    TransformersVariant(name: "Qwen2-Audio with other bands", preset: "tiny-qwen2-audio") {
+      $0.audio?.spectrogram.bands = 11
+      $0.vision.heads = 4
+      $0.text.ropeTheta = 500_000
+    },
     TransformersVariant(name: "LLaVA-OneVision with CLIP and LLaMA", preset: "tiny-onevision") {
       $0.vision.tower = .clip
       $0.vision.featureSelection = .patch
@@ -134,6 +157,49 @@ struct TransformersVariant: Sendable {
       $0.text.attentionBias = false
     },
   ]
+
+  /// Odd sizes of each family, by seeds that their names have.
+  private static let drawn = ["tiny-next", "tiny-onevision", "tiny-qwen2-vl", "tiny-qwen2.5-vl", "tiny-qwen2-audio"].flatMap {
+    preset in
+    (1...9).map { seed in
+      var variant = TransformersVariant(
+        name: "\(preset), drawn with seed \(seed)", preset: preset, shardBytes: seed % 3 == 0 ? 60_000 : 5_000_000_000
+      ) { draw(&$0, seed: UInt64(seed)) }
+      variant.isDrawn = true
+      return variant
+    }
+  }
+
+  private static func draw(_ c: inout LLaVAConfiguration, seed: UInt64) {
+    var random = SplitMix64(seed: seed)
+    func one<T>(of values: [T]) -> T { values[Int.random(in: 0..<values.count, using: &random)] }
+    c.text.layers = one(of: [3, 4, 5])
+    c.text.keyValueHeads = one(of: [1, 2, 4])
+    c.text.intermediateSize = one(of: [40, 72, 130])
+    c.text.tiesEmbeddings = one(of: [true, false])
+    c.text.ropeTheta = one(of: [10_000, 500_000])
+    c.text.rmsNormEpsilon = one(of: [1e-6, 1e-5])
+    c.vision.heads = one(of: [1, 2, 4])
+    c.vision.layers = one(of: [2, 3, 5])
+    c.vision.intermediateSize = one(of: [24, 50])
+    if c.windowed?.block == .plain {
+      c.vision.intermediateSize = 32 * one(of: [1, 3, 4])
+      c.windowed?.fullAttentionLayers = Array(0..<c.vision.layers)
+      c.text.ropeSections = one(of: [[2, 3, 3], [4, 2, 2], [0, 4, 4], [8, 0, 0]])
+    } else if c.windowed != nil {
+      c.windowed?.windowSize = one(of: [28, 56, 90, 140])
+      c.windowed?.fullAttentionLayers = one(of: [[], [0], [1, 2], [0, 1, 2, 3, 4]])
+      c.windowed?.tokensPerSecond = one(of: [1, 2, 5])
+      c.text.ropeSections = one(of: [[2, 3, 3], [4, 2, 2], [0, 4, 4], [8, 0, 0]])
+    } else if c.audio != nil {
+      c.text.tiesEmbeddings = false
+      c.audio?.spectrogram.bands = one(of: [1, 7, 20])
+    } else {
+      c.vision.patchSize = one(of: [8, 14, 18])
+      c.vision.featureLayer = one(of: [-1, -2, 1])
+      c.projector.bias = one(of: [true, false])
+    }
+  }
 
   /// Writes the model, and what it makes of prompts with one image, several, and none.
   func write(to scratch: URL, seed: UInt64) throws -> TransformersManifest.Checkpoint {
@@ -161,7 +227,7 @@ struct TransformersVariant: Sendable {
           views: Tensor.randn(configuration.pixelShape(of: shape), generator: generator), height: height, width: width)
       }
     }
-    let videos = configuration.family.video == nil ? [] : [1, 2, 3, 7]
+    let videos = configuration.family.video == nil ? [] : isDrawn ? [3] : [1, 2, 3, 7]
     /// Of another height and another pace each.
     func video(_ frames: Int) throws -> PicturePixels {
       let height = configuration.windowed == nil ? 56 : 28 * (1 + frames % 3)
@@ -178,6 +244,8 @@ struct TransformersVariant: Sendable {
     if longPrompt {
       // No answers: the two sides differ on purpose in how they turn tokens that were cached before the stretch changed.
       prompts = [("short", try text(12), 0), ("long", try text(60), 0)]
+    } else if isDrawn {
+      prompts.remove(at: 1)
     } else if configuration.picturesVary {
       for name in ["small-image", "narrow-image"] { prompts.append((name, try text(2) + image + text(5), 1)) }
     }
@@ -207,7 +275,7 @@ struct TransformersVariant: Sendable {
       var prompt = TransformersManifest.Prompt(name: name, ids: ids, greedy: greedy)
       prompt.tokens = batch.images[0].map(\.layout.count)
       prompt.videos = request.pictures.map(\.shape.isVideo)
-      if count == 1 {
+      if count == 1, !isDrawn {
         let (drop, dropped) = try Self.drop(model, request, batch, options)
         prompt.drop = drop
         items.append(SafetensorsItem("\(name)/dropped", dropped))
@@ -224,6 +292,13 @@ struct TransformersVariant: Sendable {
   /// Pictures as transformers takes them: as many views for each, and their sizes, where they are shown in tiles.
   private static func items(_ name: String, _ all: [PicturePixels], _ c: LLaVAConfiguration) throws -> [SafetensorsItem] {
     let (pictures, videos) = (all.filter { !$0.shape.isVideo }, all.filter(\.shape.isVideo))
+    if let audio = c.audio {
+      if all.isEmpty { return [] }
+      return [
+        SafetensorsItem("\(name)/features", try concatenate(all.map { try $0.views.selected(0, 0) })),
+        SafetensorsItem("\(name)/lengths", try Tensor(all.map { min($0.shape.width, 2 * audio.positions) }, [all.count])),
+      ]
+    }
     if let windowed = c.windowed {
       let tower = try WindowedTower(ParameterScope(RandomParameters(seed: 0)) / "tower", c.vision, windowed)
       let patch = c.vision.patchSize

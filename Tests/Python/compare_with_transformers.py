@@ -7,7 +7,7 @@ The manifest is a JSON file:
                image or video in ids being a negative number, `tokens` the rows of each, `videos` which are videos; `outputs` is a safetensors file that holds PROMPT/logits [tokens, vocabulary] and,
                where there are images, PROMPT/pixels, with PROMPT/sizes where they are shown in tiles
                and PROMPT/grids where they are patches; of videos PROMPT/video-pixels, -grids and -seconds,
-               or PROMPT/video-pixels-NUMBER. `drop` {layer, rows, greedy} says
+               or PROMPT/video-pixels-NUMBER; of sound PROMPT/features and -lengths. `drop` {layer, rows, greedy} says
                which rows are left behind that many decoder layers; PROMPT/dropped are the logits then. A checkpoint is written again to
                `saved`, where that is not null.
   tokenizers:  [{name, file, texts: [{text, ids, idsWithSpecial, decoded}]}]
@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
+from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel, Qwen2AudioForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 
@@ -123,7 +123,8 @@ def compare_prompt(
     tokens = prompt.get("tokens")
     if tokens is None:
         tokens = [model.config.image_seq_length] * images
-    image_token = getattr(model.config, "image_token_index", None) or model.config.image_token_id
+    names = ("image_token_index", "image_token_id", "audio_token_index", "audio_token_id")
+    image_token = next(getattr(model.config, name) for name in names if getattr(model.config, name, None) is not None)
     video_token = getattr(model.config, "video_token_index", None) or getattr(model.config, "video_token_id", None)
     videos = prompt.get("videos") or [False] * images
     ids = expand(prompt["ids"], [video_token if video else image_token for video in videos], tokens)
@@ -131,6 +132,10 @@ def compare_prompt(
     pixels = outputs.get(f"{prompt['name']}/pixels")
     if pixels is not None:
         inputs["pixel_values"] = pixels.double()
+    if (features := outputs.get(f"{prompt['name']}/features")) is not None:
+        inputs["input_features"] = features.double()
+        places = torch.arange(features.shape[-1])[None]
+        inputs["feature_attention_mask"] = (places < outputs[f"{prompt['name']}/lengths"][:, None]).long()
     if (sizes := outputs.get(f"{prompt['name']}/sizes")) is not None:
         inputs["image_sizes"] = sizes
         if model.config.model_type == "llava_onevision":
@@ -139,7 +144,8 @@ def compare_prompt(
         inputs["image_grid_thw"] = grids
     if (grids := outputs.get(f"{prompt['name']}/video-grids")) is not None:
         inputs["video_grid_thw"] = grids
-        inputs["second_per_grid_ts"] = outputs[f"{prompt['name']}/video-seconds"]
+        if model.config.model_type == "qwen2_5_vl":
+            inputs["second_per_grid_ts"] = outputs[f"{prompt['name']}/video-seconds"]
         inputs["pixel_values_videos"] = outputs[f"{prompt['name']}/video-pixels"].double()
     if "image_grid_thw" in inputs or "video_grid_thw" in inputs:
         inputs["mm_token_type_ids"] = (ids == image_token).int() + 2 * (ids == video_token).int()
@@ -179,13 +185,15 @@ def compare_checkpoint(case: dict[str, Any]) -> dict[str, Any]:
 
     Computed in float64, so that the differences are ours: in float32 this side's own rounding is often the larger part of them.
     """
-    declared = AutoConfig.from_pretrained(case["folder"]).dtype
-    model, loading = AutoModelForImageTextToText.from_pretrained(
+    config = AutoConfig.from_pretrained(case["folder"])
+    declared = config.dtype
+    kind = Qwen2AudioForConditionalGeneration if config.model_type == "qwen2_audio" else AutoModelForImageTextToText
+    model, loading = kind.from_pretrained(
         case["folder"], dtype=torch.float32, output_loading_info=True, local_files_only=True
     )
     if case.get("saved"):
         model.save_pretrained(case["saved"])
-        if model.config.model_type == "qwen2_5_vl":
+        if model.config.model_type in ("qwen2_vl", "qwen2_5_vl"):
             # How pictures are prepared is part of what we read of such a model.
             Qwen2VLImageProcessorPil.from_pretrained(case["folder"]).save_pretrained(case["saved"])
     outputs = load_file(case["outputs"])

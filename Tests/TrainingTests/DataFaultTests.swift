@@ -1,3 +1,4 @@
+import Audio
 import Foundation
 import Imaging
 import LLaVA
@@ -15,14 +16,15 @@ import Testing
     var path: String?
     var options = TextOptions.small
     var takesVideos = false
+    var takesAudio = false
     let record: String
 
     init(
       _ code: SampleFault.Code, _ reason: String, path: String? = nil, options: TextOptions = .small, takesVideos: Bool = false,
-      _ record: String
+      takesAudio: Bool = false, _ record: String
     ) {
       (self.code, self.reason, self.path, self.options, self.record) = (code, reason, path, options, record)
-      self.takesVideos = takesVideos
+      (self.takesVideos, self.takesAudio) = (takesVideos, takesAudio)
     }
 
     var testDescription: String { "\(code.rawValue): \(record.prefix(60))" }
@@ -38,6 +40,10 @@ import Testing
 
   private static func watching(_ video: String, tags: String = "<video>") -> String {
     #"{"id": "bad", "video": \#(video), "conversations": [{"from": "human", "value": "\#(tags)q"}, {"from": "gpt", "value": "a"}]}"#
+  }
+
+  private static func hearing(_ audio: String) -> String {
+    #"{"id": "bad", "audio": "\#(audio)", "conversations": [{"from": "human", "value": "<audio>q"}, {"from": "gpt", "value": "a"}]}"#
   }
 
   private static let captions = TextOptions(template: .plain, visualTokens: 4, maximumLength: 120)
@@ -61,6 +67,10 @@ import Testing
     Case(.badVideo, "empty", path: "empty.png", takesVideos: true, watching(#""empty.png""#, tags: "<image>")),
     Case(.badVideo, "it is a folder", path: "folder", takesVideos: true, watching(#""folder""#)),
     Case(.noVideos, "the model takes none", path: "text.png", watching(#""text.png""#)),
+    Case(.missingAudio, "no such file", path: "absent.wav", takesAudio: true, hearing("absent.wav")),
+    Case(.badAudio, "is not sound", path: "text.png", takesAudio: true, hearing("text.png")),
+    Case(.badAudio, "no sound", path: "empty.png", takesAudio: true, hearing("empty.png")),
+    Case(.noAudio, "the model takes none", path: "text.png", hearing("text.png")),
     Case(.malformed, "video holds a number", takesVideos: true, watching("[7]")),
     Case(.placeholders, "0 <image> tags and 1 image", takesVideos: true, watching(#"["good.mp4"]"#, tags: "")),
     Case(.tooFewTurns, "0 turns", with()), Case(.tooFewTurns, "1 turn,", with(("human", "q"))),
@@ -101,7 +111,8 @@ import Testing
     let dataset = try folder.dataset(text: "[\(good), \(bad.record), \(good)]")
     let limits = ImageLimits(maximumPixels: 2000)
     let videos = try bad.takesVideos ? VideoReading(VideoPreparer(.preset("tiny-onevision"))) : nil
-    let preparer = try folder.preparer(dataset, bad.options, limits: limits, videos: videos)
+    let media = MediaReading(videos: videos, audio: bad.takesAudio ? AudioReading(MelSpectrogram(bands: 4, seconds: 1)) : nil)
+    let preparer = try folder.preparer(dataset, bad.options, limits: limits, media: media)
 
     let fault = try #require(throws: SampleFault.self) { try preparer.sample(at: 1) }
     #expect(fault.index == 1 && fault.code == bad.code && fault.path == bad.path && fault.reason.contains(bad.reason), "\(fault)")
@@ -111,7 +122,8 @@ import Testing
 
     let loader = try DataLoader(preparer, plan: BatchPlan(order: SampleOrder(.sequential), batch: .samples(3)), epochs: 1)
     #expect(try loader.next()?.samples.map(\.index) == [0, 2])
-    let check = try DatasetCheck(dataset, tokenizer: folder.tokenizer(), options: bad.options, limits: limits, videos: videos)
+    let check = try DatasetCheck(
+      dataset, tokenizer: folder.tokenizer(), options: bad.options, limits: limits, media: media)
     #expect(try check.run(workers: 2).bad == [fault])
   }
 
@@ -132,7 +144,17 @@ import Testing
     #expect(fault.code == .untokenizable && fault.reason == "no such piece")
   }
 
+  /// A model that listens refuses pictures before they are looked for.
+  @Test func picturesAreNoSound() throws {
+    let folder = try DataFolder()
+    let dataset = try folder.dataset(text: "[\(Self.asking(about: #""absent.png""#))]")
+    let media = MediaReading(hasPictures: false, audio: AudioReading(MelSpectrogram(bands: 4, seconds: 1)))
+    let fault = try #require(throws: SampleFault.self) { try folder.preparer(dataset, media: media).sample(at: 0) }
+    #expect(fault.code == .noPictures && fault.path == "absent.png")
+    #expect(try DatasetCheck(dataset, tokenizer: folder.tokenizer(), media: media).run(workers: 1).bad == [fault])
+  }
+
   @Test func everyKindOfFaultHasACase() {
-    #expect(Set(Self.cases.map(\.code)).union([.untokenizable]) == Set(SampleFault.Code.allCases))
+    #expect(Set(Self.cases.map(\.code)).union([.untokenizable, .noPictures]) == Set(SampleFault.Code.allCases))
   }
 }

@@ -43,11 +43,12 @@ struct DataFolder {
   /// A preparer with the byte tokenizer, pictures of 14 pixels and 4 visual tokens for each.
   func preparer(
     _ dataset: InstructionDataset, _ options: TextOptions = .small, tokenizer: (any Tokenizer)? = nil,
-    limits: ImageLimits = .standard, videos: VideoReading? = nil, layout: (@Sendable (PictureShape) -> TokenLayout)? = nil
+    limits: ImageLimits = .standard, media: MediaReading = MediaReading(),
+    layout: (@Sendable (PictureShape) -> TokenLayout)? = nil
   ) throws -> SamplePreparer {
     try SamplePreparer(
       dataset, tokenizer: try tokenizer ?? self.tokenizer(), preprocessor: ImagePreprocessor(imageSize: 14), options: options,
-      limits: limits, videos: videos, layout: layout)
+      limits: limits, media: media, layout: layout)
   }
 
   func tokenizer() throws -> any Tokenizer {

@@ -45,7 +45,8 @@ import Video
     ])
     let reading = VideoReading(VideoPreparer(configuration), sampling: FrameSampling(fps: 2, maximumFrames: 3))
     let preparer = try folder.preparer(
-      dataset, TextOptions(template: .terse, maximumLength: 400), videos: reading, layout: { configuration.layout(of: $0) })
+      dataset, TextOptions(template: .terse, maximumLength: 400), media: MediaReading(videos: reading),
+      layout: { configuration.layout(of: $0) })
     let sample = try preparer.sample(at: 0)
     #expect(sample.pictures.map(\.shape.isVideo) == [false, true])
     let video = sample.pictures[1].shape
@@ -54,8 +55,9 @@ import Video
     #expect(sample.visualTokens == sample.pictures.map { configuration.layout(of: $0.shape).count }.reduce(0, +))
     let check = try DatasetCheck(
       dataset, tokenizer: folder.tokenizer(), options: TextOptions(template: .terse, maximumLength: 400),
-      tokens: { configuration.layout(of: configuration.shape(height: $0, width: $1, isAlone: $2)).count }, videos: reading,
-      videoTokens: { configuration.layout(of: $0).count })
+      tokens: { configuration.layout(of: configuration.shape(height: $0, width: $1, isAlone: $2)).count },
+      media: MediaReading(videos: reading),
+      preparedTokens: { configuration.layout(of: $0).count })
     let report = try check.run(workers: 1)
     #expect(report.bad.isEmpty && report.samples == 1)
   }

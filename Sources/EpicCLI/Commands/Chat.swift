@@ -3,10 +3,10 @@ import Foundation
 import Language
 import LLaVA
 
-/// A conversation about pictures and videos.
+/// A conversation about pictures, videos or sound.
 struct Chat: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Talk about pictures and videos.",
+    abstract: "Talk about pictures, videos or sound.",
     discussion: """
       Each line is a turn; earlier turns are remembered. Ctrl-C ends the answer, not the program; Ctrl-D ends the program.
       /reset forgets the conversation, /history shows it, /help lists these, /exit leaves.
@@ -16,23 +16,28 @@ struct Chat: AsyncParsableCommand {
   @OptionGroup var model: ModelOptions
   @OptionGroup var images: ImageOptions
   @OptionGroup var videos: VideoOptions
+  @OptionGroup var sounds: AudioOptions
   @OptionGroup var compression: CompressionOptions
   @OptionGroup var sampling: SamplingOptions
 
   func run() async throws {
     let (pictures, films) = (try images.load(), try videos.open())
+    if !films.isEmpty, !sounds.audio.isEmpty {
+      throw ValidationError("--audio and --video exclude each other: no model takes both")
+    }
     var options = sampling.options
     let folder = try await model.model.folder()
     options.compression = try compression.plan(forCheckpoint: folder)
     let pipeline = try model.load(from: folder)
-    let order = MediaTags([], images: pictures.count, videos: films.count).media
+    let order = MediaTags([], images: pictures.count, videos: films.count, audio: sounds.audio.count).media
     var session = ChatSession(
-      pipeline, pictures: try pipeline.media(order, pictures, films, videos.frames.sampling), options)
+      pipeline, pictures: try pipeline.media(order, pictures, films, videos.frames.sampling, sounds), options)
     let isTerminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
     let interrupts = try Interrupts()
     var lines = LineReader(interrupts)
     if isTerminal {
       var media = "\(pictures.count) picture\(pictures.count == 1 ? "" : "s")"
+      if !sounds.audio.isEmpty { media += ", \(sounds.audio.count) sound\(sounds.audio.count == 1 ? "" : "s")" }
       if !films.isEmpty { media += ", \(films.count) video\(films.count == 1 ? "" : "s")" }
       try printLine("\(media). /help lists commands, Ctrl-D leaves.")
     }

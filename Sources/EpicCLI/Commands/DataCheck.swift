@@ -79,17 +79,18 @@ struct DataCheck: AsyncParsableCommand {
     let folder = try await self.tokenizer?.folder(.tokenizer)
     var tokenizer = try folder.map { try TokenizerLoader.load(from: $0) }
     var tokens: (@Sendable (Int, Int, Bool) -> Int)?
-    var videoTokens: (@Sendable (PictureShape) -> Int)?
-    var videos: VideoReading? = VideoReading(nil, sampling: frames.sampling)
+    var preparedTokens: (@Sendable (PictureShape) -> Int)?
+    var media = MediaReading(videos: VideoReading(nil, sampling: frames.sampling), audio: AudioReading(nil))
     if let model {
       let checkpoint = try await model.folder()
       let reader = try CheckpointReader(checkpoint)
       let configuration = reader.configuration
-      videos = try reader.videoPreparer().map { VideoReading($0, sampling: frames.sampling) }
+      media = MediaReading(
+        configuration, videos: try reader.videoPreparer().map { VideoReading($0, sampling: frames.sampling) })
       options.visualTokens = configuration.pictureLayout.count
       if configuration.picturesVary {
         tokens = { configuration.layout(of: configuration.shape(height: $0, width: $1, isAlone: $2)).count }
-        videoTokens = { configuration.layout(of: $0).count }
+        preparedTokens = { configuration.layout(of: $0).count }
       }
       let own = try configuration.framed(TokenizerLoader.load(from: checkpoint))
       let choice = try TemplateChoice(checkpoint, configuration, named: template, tokenizer: own)
@@ -104,7 +105,7 @@ struct DataCheck: AsyncParsableCommand {
       contentsOf: URL(fileURLWithPath: data), images: images.map { URL(fileURLWithPath: $0, isDirectory: true) }
     ) { share in progress.show { "reading \(data): \(Int(share * 100)) %" } }
     let check = try DatasetCheck(
-      dataset, tokenizer: tokenizer, options: options, tokens: tokens, videos: videos, videoTokens: videoTokens)
+      dataset, tokenizer: tokenizer, options: options, tokens: tokens, media: media, preparedTokens: preparedTokens)
     let rate = ProgressRate(total: dataset.count)
     let report = try check.run(workers: workers ?? ProcessInfo.processInfo.activeProcessorCount) { done, bad in
       progress.show { "\(rate.text(done)), \(formatCount(bad)) bad" }

@@ -7,10 +7,10 @@ import LLaVA
 /// One prompt, one answer.
 struct Generate: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Answer one prompt about pictures and videos.",
+    abstract: "Answer one prompt about pictures, videos or sound.",
     discussion: """
-      The prompt goes into the conversation template; pictures and videos stand in front of it unless it says <image> and <video> where
-      they belong.
+      The prompt goes into the conversation template; pictures, videos and sounds stand in front of it unless it says <image>, <video> or
+      <audio> where they belong.
       The answer appears as it is written; --json prints one object at the end in its place.
       With --keep or --ratio the decoder reads the pictures with fewer visual tokens; --overlay shows which.
       """)
@@ -18,6 +18,7 @@ struct Generate: AsyncParsableCommand {
   @OptionGroup var model: ModelOptions
   @OptionGroup var images: ImageOptions
   @OptionGroup var videos: VideoOptions
+  @OptionGroup var sounds: AudioOptions
   @OptionGroup var compression: CompressionOptions
   @OptionGroup var sampling: SamplingOptions
 
@@ -40,13 +41,18 @@ struct Generate: AsyncParsableCommand {
   func run() async throws {
     let question = try prompt == "-" ? readInput() : prompt
     let (pictures, films) = (try images.load(), try videos.open())
-    if question.isEmpty, pictures.isEmpty, films.isEmpty {
+    if question.isEmpty, pictures.isEmpty, films.isEmpty, sounds.audio.isEmpty {
       // Captions need no question, but something there must be.
       let message = "the prompt is empty and there is no picture"
       throw prompt == "-" ? InputError(description: "standard input: " + message) : ValidationError("--prompt: " + message)
     }
-    if overlay != nil, !films.isEmpty { throw ValidationError("--overlay draws pictures; leave it out with --video") }
-    let tags = MediaTags([question], images: pictures.count, videos: films.count)
+    if overlay != nil, !films.isEmpty || !sounds.audio.isEmpty {
+      throw ValidationError("--overlay draws pictures; leave it out with --video and --audio")
+    }
+    if !films.isEmpty, !sounds.audio.isEmpty {
+      throw ValidationError("--audio and --video exclude each other: no model takes both")
+    }
+    let tags = MediaTags([question], images: pictures.count, videos: films.count, audio: sounds.audio.count)
     let tagged = LLaVAPipeline.withImageTags(tags.texts[0], images: tags.media.count)
     try LLaVAPipeline.requireImages(tags.media.count, in: [system ?? "", tagged])
     let overlay = try overlay.map { try OverlayFile($0, pictures: pictures.count) }
@@ -57,7 +63,7 @@ struct Generate: AsyncParsableCommand {
     if let system { pipeline = pipeline.with(system: system) }
     let turns = [Turn(.user, tagged), Turn(.assistant, "")]
     let request = try pipeline.request(
-      turns, pictures: pipeline.media(tags.media, pictures, films, videos.frames.sampling))
+      turns, pictures: pipeline.media(tags.media, pictures, films, videos.frames.sampling, sounds))
     let json = json
     var failure: (any Error)?
     let answer = try pipeline.answer(request, options, stopStrings: stop) { piece in

@@ -7,10 +7,17 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char containers[] = "mov,matroska,avi,gif,mpegts,mpeg,flv,asf,ogg";
-const char epic_video_codecs[] =
-    "h264,hevc,libdav1d,vp8,vp9,mpeg1video,mpeg2video,mpeg4,h263,flv,theora,gif,mjpeg,msmpeg4,msmpeg4v2,wmv1,wmv2,wmv3,vc1,"
-    "prores,ffv1,png,rawvideo";
+static const char containers[] = "mov,matroska,avi,gif,mpegts,mpeg,flv,asf,ogg,wav,w64,mp3,flac,aac,aiff,au";
+#define VIDEO_CODECS \
+  "h264,hevc,libdav1d,vp8,vp9,mpeg1video,mpeg2video,mpeg4,h263,flv,theora,gif,mjpeg,msmpeg4,msmpeg4v2,wmv1,wmv2,wmv3,vc1,prores,ffv1," \
+  "png,rawvideo"
+#define AUDIO_CODECS \
+  "aac,mp3float,mp3,flac,alac,vorbis,opus,ac3,eac3,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be," \
+  "pcm_f64le,pcm_u8,pcm_alaw,pcm_mulaw,adpcm_ima_wav,adpcm_ms,wmav1,wmav2"
+const char epic_video_codecs[] = VIDEO_CODECS;
+const char epic_audio_codecs[] = AUDIO_CODECS;
+// Files of videos have sound too, and a stream is known by trying its decoder.
+static const char media_codecs[] = VIDEO_CODECS "," AUDIO_CODECS;
 
 static _Thread_local char complaint[160];
 
@@ -112,7 +119,7 @@ static int known_streams(AVFormatContext *container, EpicVideoLimits limits) {
   for (unsigned i = 0; i < count; i++) {
     // Frames are decoded to know a stream, under the same limits.
     av_dict_set_int(&options[i], "max_pixels", limits.pixels, 0);
-    av_dict_set(&options[i], "codec_whitelist", epic_video_codecs, 0);
+    av_dict_set(&options[i], "codec_whitelist", media_codecs, 0);
     av_dict_set(&options[i], "threads", "1", 0);
   }
   int status = container->nb_streams > 64 ? AVERROR_INVALIDDATA : avformat_find_stream_info(container, options);
@@ -142,7 +149,7 @@ AVFormatContext *epic_video_container(EpicVideoBytes *bytes, EpicVideoLimits lim
   container->io_open = open_nothing;
   AVDictionary *options = NULL;
   av_dict_set(&options, "format_whitelist", containers, 0);
-  av_dict_set(&options, "codec_whitelist", epic_video_codecs, 0);
+  av_dict_set(&options, "codec_whitelist", media_codecs, 0);
   av_dict_set(&options, "protocol_whitelist", "none", 0);
   int status = avformat_open_input(&container, NULL, NULL, &options);
   av_dict_free(&options);

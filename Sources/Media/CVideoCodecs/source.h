@@ -22,7 +22,7 @@ int epic_video_bytes(const EpicVideoSource *source, int64_t position, uint8_t *b
 int epic_video_is_cut(const EpicVideoSource *source);
 
 // Codecs that are decoded, separated by commas.
-extern const char epic_video_codecs[];
+extern const char epic_video_codecs[], epic_audio_codecs[];
 
 // Fills the message and gives 0, so that a function can write `return epic_video_failure(...)`. `error` is FFmpeg's, 0 for none.
 int epic_video_failure(EpicVideoMessage *message, EpicVideoFailure kind, const char *what, int error);

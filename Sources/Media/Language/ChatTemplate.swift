@@ -9,6 +9,8 @@ public struct ChatTemplate: Sendable {
     case text
     /// As a list of texts and pictures.
     case parts
+    /// As a list of texts and sounds.
+    case sounds
   }
 
   /// The file it was read from.
@@ -64,7 +66,7 @@ public struct ChatTemplate: Sendable {
     if !ownBeginning.isEmpty, text.utf8.starts(with: ownBeginning.utf8) {
       text = String(decoding: text.utf8.dropFirst(ownBeginning.utf8.count), as: UTF8.self)
     }
-    guard contents[.user] == .parts, imageMark != imageTag else { return text }
+    guard contents[.user] != .text, imageMark != imageTag else { return text }
     return String(decoding: replacing(Array(imageMark.utf8), in: text.utf8, with: Array(imageTag.utf8)), as: UTF8.self)
   }
 }

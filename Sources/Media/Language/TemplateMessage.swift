@@ -54,12 +54,15 @@ public struct TemplateMessage: Sendable, Equatable {
   func value(_ content: ChatTemplate.Content) -> Value {
     let value: Value
     switch content {
-    case .parts:
+    case .parts, .sounds:
+      // Templates ask sound for its address, or for its type.
+      let medium =
+        content == .parts ? Dict(["type": .string("image")]) : Dict(["type": .string("audio"), "audio_url": .string("")])
       value = .list(
         parts.map { part in
           switch part {
           case .text(let text): .dict(Dict(["type": .string("text"), "text": .string(text)]))
-          case .image: .dict(Dict(["type": .string("image")]))
+          case .image: .dict(medium)
           }
         })
     case .text:

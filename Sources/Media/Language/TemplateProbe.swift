@@ -6,7 +6,7 @@ struct TemplateProbe {
   /// What stands for a picture in the families that there are; longer ones before what they begin with.
   static let knownImageMarks = [
     imageTag, "<|image_pad|>", "<IMG_CONTEXT>", "<image_soft_token>", "<start_of_image>", "<|image|>", "<|image_1|>", "[IMG]",
-    "<img>",
+    "<img>", "<|AUDIO|>",
   ]
   /// Text that no template and nobody writes: a name between noncharacters, U+FDD0 in UTF-8.
   static func mark(_ name: String) -> String {
@@ -36,18 +36,21 @@ struct TemplateProbe {
 
   /// How each role's messages hold content, and what stands for a picture.
   ///
-  /// A list of parts is tried first. It will not do where the template ends with an error, where the words do not appear, where they
-  /// appear as Python writes a list, or where the user's picture leaves no mark; then content is a string. An error of the template
+  /// A list of parts is tried first, with a picture and then with sound. It will not do where the template ends with an error, where the words do not appear, where they
+  /// appear as Python writes a list, or where the user's picture or sound leaves no mark; then content is a string. An error of the template
   /// itself comes again when the user's content is a string, and is thrown then.
   func contents(_ marks: [String]) throws -> (contents: [TemplateMessage.Role: ChatTemplate.Content], imageMark: String) {
     var found: [TemplateMessage.Role: ChatTemplate.Content] = [:]
     var imageMark = imageTag
     let question = TemplateMessage(.user, [.image, .text(Self.words)])
-    let shown = try? render([question.value(.parts)], asks: true)
-    if let shown, isShown(in: shown), let mark = marks.first(where: { has($0, shown) }) {
-      found[.user] = .parts
-      imageMark = mark
-    } else {
+    for content in [ChatTemplate.Content.parts, .sounds] where found[.user] == nil {
+      let shown = try? render([question.value(content)], asks: true)
+      if let shown, isShown(in: shown), let mark = marks.first(where: { has($0, shown) }) {
+        found[.user] = content
+        imageMark = mark
+      }
+    }
+    if found[.user] == nil {
       found[.user] = .text
       let plain = try render([question.value(.text)], asks: true)
       if !isShown(in: plain) {

@@ -3,9 +3,9 @@ import CVideoCodecs
 import Foundation
 
 /// The bytes of a video: an open file, memory, or a pipe; there as long as this is.
-final class Source {
+package final class Source {
   /// What the C side reads.
-  let bytes: EpicVideoSource
+  package let bytes: EpicVideoSource
   private let memory: UnsafeMutableBufferPointer<UInt8>?
   /// A pipe, which somebody else opened and closes.
   private let pipe: FileHandle?
@@ -32,7 +32,7 @@ final class Source {
   }
 
   /// A regular file; the size is checked on the open file, and a pipe or device never makes the call wait.
-  static func file(_ url: URL, _ limits: VideoLimits) throws -> Source {
+  package static func file(_ url: URL, _ limits: VideoLimits) throws -> Source {
     let name = url.relativePath
     func failure(_ reason: String = systemReason()) -> VideoError { .unreadable(file: name, reason: reason) }
     guard url.isFileURL else { throw failure("not a file URL") }

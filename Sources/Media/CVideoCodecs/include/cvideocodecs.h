@@ -78,6 +78,12 @@ int epic_video_rgb(EpicVideo *video, uint8_t *rgb, EpicVideoMessage *message);
 
 void epic_video_close(EpicVideo *video);
 
+// The sound of a file, of one channel at a rate, no more samples than are wanted: to be freed by `epic_audio_free`. Null after filling
+// `message`.
+float *epic_audio_read(EpicVideoSource source, EpicVideoLimits limits, int rate, int64_t wanted, int64_t *count,
+                       EpicVideoMessage *message);
+void epic_audio_free(float *samples);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,6 +1,6 @@
 /// Translates between the names that weights have in files and the model's own names.
 ///
-/// The own names are `tower.<x>`, `projector.<i>.<x>` and `decoder.<x>`, with x as in CLIP's and LLaMA's own files, and
+/// Encoders of sound are called towers too. The own names are `tower.<x>`, `projector.<i>.<x>` and `decoder.<x>`, with x as in CLIP's and LLaMA's own files, and
 /// `decoder.image_newline`. Files come with three generations of Hugging Face names, the original LLaVA's, and plain CLIP's; some writers
 /// nest prefixes twice.
 enum KeyNames {
@@ -17,7 +17,9 @@ enum KeyNames {
   static func own(_ name: String) -> String? {
     if name.hasSuffix("inv_freq") || name.hasSuffix("position_ids") { return nil }
     var rest = Substring(name)
-    for part in ["vision_tower.", "multi_modal_projector.", "mm_projector.", "language_model.", "visual.", newline]
+    for part in [
+      "vision_tower.", "audio_tower.", "multi_modal_projector.", "mm_projector.", "language_model.", "visual.", newline,
+    ]
     where rest.hasPrefix("model." + part) {
       rest = rest.dropFirst("model.".count)
     }
@@ -29,6 +31,8 @@ enum KeyNames {
       if let stripped = drop("vision_model.", rest) { rest = stripped }
       return "tower." + rest
     }
+    if let tower = drop("audio_tower.", rest) { return "tower." + tower }
+    if let leaf = drop("multi_modal_projector.linear.", rest) { return "projector.0." + leaf }
     if let layer = drop("multi_modal_projector.linear_", rest) {
       let parts = layer.split(separator: ".", maxSplits: 1)
       guard parts.count == 2, let number = Int(parts[0]), (1...9).contains(number) else { return nil }
@@ -62,12 +66,13 @@ enum KeyNames {
     guard parts.count == 2 else { return name }
     let rest = String(parts[1])
     switch (parts[0], layout) {
-    case ("tower", .huggingFace): return "vision_tower.vision_model." + rest
+    case ("tower", .huggingFace): return (style == .audioTower ? "audio_tower." : "vision_tower.vision_model.") + rest
     case ("tower", .original): return "model.vision_tower.vision_tower.vision_model." + rest
     case ("projector", _):
       let pieces = rest.split(separator: ".", maxSplits: 1)
       let number = pieces.first.flatMap { Int($0) } ?? 0
       let leaf = pieces.last.map(String.init) ?? rest
+      if style == .audioTower { return "multi_modal_projector.linear." + leaf }
       return layout == .huggingFace
         ? "multi_modal_projector.linear_\(number + 1).\(leaf)" : "model.mm_projector.\(2 * number).\(leaf)"
     default:
@@ -88,7 +93,7 @@ enum KeyNames {
       return drop("model.", file[...]).map { "model.language_model." + $0 } ?? file
     }
     if let head = drop("language_model.lm_head.", file[...]) { return "lm_head." + head }
-    let inner = ["language_model.", "vision_tower."].first { file.hasPrefix($0) } ?? ""
+    let inner = ["language_model.", "vision_tower.", "audio_tower."].first { file.hasPrefix($0) } ?? ""
     let rest = file.dropFirst(inner.count)
     return "model." + inner + (drop("model.", rest) ?? drop("vision_model.", rest) ?? rest)
   }

@@ -14,7 +14,7 @@ extension LLaVAConfiguration {
   }
 
   private func huggingFaceJSON(_ dtype: String) throws -> [String: JSONValue] {
-    guard projector.layers == 2 || windowed != nil else {
+    guard projector.layers == 2 || windowed != nil || audio != nil else {
       throw ConfigurationError.unsupported(
         file: "config.json", field: "projector", found: projector.name, known: ["mlp2x_gelu in layout hf; use layout original"])
     }

@@ -1,11 +1,14 @@
+import Audio
 import Imaging
 
 extension LLaVAConfiguration {
   /// Names of the presets, small to large.
   public static let presetNames = [
-    "tiny", "tiny-next", "tiny-onevision", "tiny-qwen2.5-vl", "small", "base", "medium", "llava-1.5-7b", "llava-1.5-13b",
+    "tiny", "tiny-next", "tiny-onevision", "tiny-qwen2-vl", "tiny-qwen2.5-vl", "tiny-qwen2-audio", "small", "base", "medium",
+    "llava-1.5-7b",
+    "llava-1.5-13b",
     "llava-next-7b",
-    "llava-onevision-0.5b", "llava-onevision-7b", "qwen2.5-vl-3b", "qwen2.5-vl-7b",
+    "llava-onevision-0.5b", "llava-onevision-7b", "qwen2-vl-2b", "qwen2.5-vl-3b", "qwen2.5-vl-7b", "qwen2-audio-7b",
   ]
 
   /// A configuration by name: the sizes that benchmarks and examples use.
@@ -55,6 +58,17 @@ extension LLaVAConfiguration {
       found.imageTokenID = first + 3
       return found
     }
+    func qwen2Audio(_ made: LLaVAConfiguration, positions: Int, _ mel: MelSpectrogram, audioTokenID: Int) -> LLaVAConfiguration {
+      var found = made
+      found.family = .qwen2Audio
+      (found.vision.imageSize, found.vision.patchSize, found.vision.channels) = (1, 1, 1)
+      (found.vision.tower, found.vision.featureLayer, found.vision.featureSelection) = (.siglip, -1, .full)
+      found.projector = Projector(layers: 1, bias: true)
+      (found.text.family, found.text.attentionBias, found.text.maximumPositions) = (.qwen2, true, 8192)
+      found.audio = AudioConfiguration(positions: positions, spectrogram: mel)
+      found.imageTokenID = audioTokenID
+      return found
+    }
     switch name {
     case "tiny": return make((32, 3, 2, 64), (64, 4, 4, 2, 128, 512), image: 56)
     case "small": return make((256, 6, 4, 1024), (512, 8, 8, 8, 1408, 32_000))
@@ -76,6 +90,24 @@ extension LLaVAConfiguration {
     case "tiny-qwen2.5-vl":
       return qwen25VL(
         make((32, 4, 2, 48), (64, 4, 4, 2, 128, 512)), full: [2], window: 56, sections: [2, 3, 3], tokens: 4...40, first: 500)
+    case "tiny-qwen2-vl", "qwen2-vl-2b":
+      let isTiny = name.hasPrefix("tiny")
+      var found = qwen25VL(
+        isTiny ? make((32, 3, 2, 64), (64, 4, 4, 2, 128, 512)) : make((1280, 32, 16, 5120), (1536, 28, 12, 2, 8960, 151_936)),
+        full: Array(0..<(isTiny ? 3 : 32)), window: 112, sections: isTiny ? [2, 3, 3] : [16, 24, 24],
+        tokens: isTiny ? 4...40 : 4...16_384, first: isTiny ? 500 : 151_652)
+      found.family = .qwen2VL
+      found.windowed?.block = .plain
+      found.windowed?.tokensPerSecond = nil
+      if !isTiny { (found.text.tiesEmbeddings, found.text.rmsNormEpsilon) = (true, 1e-6) }
+      return found
+    case "tiny-qwen2-audio":
+      return qwen2Audio(
+        make((32, 2, 2, 64), (64, 4, 4, 2, 128, 512)), positions: 50, MelSpectrogram(bands: 16, seconds: 1), audioTokenID: 503)
+    case "qwen2-audio-7b":
+      return qwen2Audio(
+        make((1280, 32, 20, 5120), (4096, 32, 32, 32, 11_008, 156_032)), positions: 1500, MelSpectrogram(),
+        audioTokenID: 151_646)
     case "qwen2.5-vl-3b", "qwen2.5-vl-7b":
       let text = name.hasSuffix("3b") ? (2048, 36, 16, 2, 11_008, 151_936) : (3584, 28, 28, 4, 18_944, 152_064)
       var found = qwen25VL(

@@ -46,6 +46,9 @@ public struct LLaVAConfiguration: Sendable, Equatable {
   /// What a tower for pictures of any size has; nil for towers of one size.
   public var windowed: WindowedVision?
 
+  /// What an encoder of sound has; nil for models that see.
+  public var audio: AudioConfiguration?
+
   /// Where text goes on behind a video whose tokens have positions of time.
   public var textAfterVideo = TextAfterVideo.afterAllPositions
 
@@ -73,6 +76,7 @@ public struct LLaVAConfiguration: Sendable, Equatable {
   func validate(_ file: String, textPrefix: String = "text_config.") throws {
     try text.validate(file, textPrefix)
     try windowed?.validate(self, file)
+    try audio?.validate(self, file)
     try vision.validate(file)
     try requirePositive(["projector.layers": projector.layers], file, "", limit: 9)
     guard let tiling else { return }
@@ -91,7 +95,7 @@ public struct LLaVAConfiguration: Sendable, Equatable {
 extension LLaVAConfiguration: Encodable {
   enum CodingKeys: CodingKey, CaseIterable {
     case family, vision, projector, text, imageTokenID, bosTokenID, eosTokenIDs, padTokenID, imageAspect, tiling, tileLimit,
-      windowed, textAfterVideo
+      windowed, audio, textAfterVideo
   }
 
   /// Encodes all fields, a set in order, so that equal configurations have equal bytes (``ModelFingerprint``).
@@ -109,6 +113,7 @@ extension LLaVAConfiguration: Encodable {
     try fields.encodeIfPresent(tiling, forKey: .tiling)
     try fields.encodeIfPresent(tileLimit, forKey: .tileLimit)
     try fields.encodeIfPresent(windowed, forKey: .windowed)
+    try fields.encodeIfPresent(audio, forKey: .audio)
     if textAfterVideo != .afterAllPositions { try fields.encode(textAfterVideo, forKey: .textAfterVideo) }
   }
 }
@@ -123,9 +128,11 @@ extension LLaVAConfiguration {
   public func layout(of picture: PictureShape) -> TokenLayout { family.layout(self, picture) }
 
   /// True where pictures have tokens by their sizes.
-  public var picturesVary: Bool { tiling != nil || windowed != nil }
+  public var picturesVary: Bool { tiling != nil || windowed != nil || audio != nil }
 
   /// The picture that tables and estimates speak of where pictures vary: the only one of its sample, square, of a megapixel.
+  ///
+  /// Of sound its thousand columns are frames, 10 seconds as a rule.
   public var usualPicture: PictureShape { shape(height: 1000, width: 1000) }
 
   /// The shape of a picture as the encoder is given it.
@@ -137,6 +144,7 @@ extension LLaVAConfiguration {
       let size = windowed.resolution.size(height: height, width: width)
       (shape.viewHeight, shape.viewWidth) = (size.height, size.width)
     }
+    if let audio { (shape.viewHeight, shape.viewWidth) = (audio.spectrogram.bands, 2 * audio.positions) }
     if let tiling { shape.views = tiling.views(height: height, width: width, isAlone: isAlone) }
     return shape
   }
@@ -156,6 +164,7 @@ extension LLaVAConfiguration {
   /// - Parameter isAlone: false where its sample has further pictures.
   public func mostTokens(isAlone: Bool) -> Int {
     if let windowed { return windowed.resolution.mostCells }
+    if let audio { return audio.tokens(frames: 2 * audio.positions) }
     guard let tiling, isAlone || !tiling.onlyAlone else { return layout(of: shape(height: 1, width: 1, isAlone: false)).count }
     return TiledLayout.most(self, tiling)
   }
@@ -171,6 +180,10 @@ extension LLaVAConfiguration {
     if let windowed {
       let area = windowed.mergeSize * windowed.mergeSize
       planned.patches *= area
+      planned.tower = planned.tower.map { _ in planned.patches }
+    }
+    if audio != nil {
+      planned.patches *= 2
       planned.tower = planned.tower.map { _ in planned.patches }
     }
     if tiling != nil {

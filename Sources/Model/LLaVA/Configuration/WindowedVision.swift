@@ -1,6 +1,6 @@
 import Imaging
 
-/// What a vision tower for pictures of any size has beside the usual numbers (Qwen2.5-VL).
+/// What a vision tower for pictures of any size has beside the usual numbers (Qwen2-VL and Qwen2.5-VL).
 public struct WindowedVision: Sendable, Equatable, Encodable {
   /// Patches along a side of the cell that becomes one token.
   public var mergeSize: Int
@@ -10,8 +10,8 @@ public struct WindowedVision: Sendable, Equatable, Encodable {
   public var windowSize: Int
   /// Layers that attend to the whole picture, by index; as in transformers, indices of no layer have no effect.
   public var fullAttentionLayers: [Int]
-  /// Positions of a second of a film.
-  public var tokensPerSecond: Int
+  /// Positions of a second of a film; nil where each of its grids takes one, whatever its time.
+  public var tokensPerSecond: Int?
   /// What size a picture gets.
   public var resolution: NativeResolution
   /// The token before a picture.
@@ -20,6 +20,16 @@ public struct WindowedVision: Sendable, Equatable, Encodable {
   public var endTokenID: Int
   /// Stands for a film in prompts.
   public var videoTokenID: Int
+  /// How layers are made.
+  public var block = Block.gated
+
+  /// How the tower's layers are made.
+  public enum Block: String, Sendable, Encodable {
+    /// Root-mean-square norms and a gated MLP: Qwen2.5-VL.
+    case gated
+    /// Layer norms and an MLP of two layers: Qwen2-VL.
+    case plain
+  }
 
   /// Throws unless the numbers fit a tower and its decoder.
   ///
@@ -34,7 +44,7 @@ public struct WindowedVision: Sendable, Equatable, Encodable {
         "intermediate_size": c.vision.intermediateSize, "patch_size": c.vision.patchSize,
       ], file, prefix)
     try requirePositive(["spatial_merge_size": mergeSize, "temporal_patch_size": temporalPatchSize], file, prefix, limit: 64)
-    try requirePositive(["window_size": windowSize, "tokens_per_second": tokensPerSecond], file, prefix)
+    try requirePositive(["window_size": windowSize, "tokens_per_second": tokensPerSecond ?? 1], file, prefix)
     if let fault = resolution.fault { throw wrong("size of the image processor", fault) }
     if resolution.multiple != c.vision.patchSize * mergeSize {
       throw wrong(prefix + "spatial_merge_size", "\(mergeSize) does not fit cells of \(resolution.multiple) pixels")

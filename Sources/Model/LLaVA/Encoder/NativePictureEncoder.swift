@@ -2,11 +2,11 @@ import Compression
 import Imaging
 import Torch
 
-/// Qwen2.5-VL's way from a picture or a video to the decoder: the tower at the picture's own resolution, then a merger that makes one token
+/// The way of Qwen2-VL and Qwen2.5-VL from a picture or a video to the decoder: the tower at the picture's own resolution, then a merger that makes one token
 /// of each cell of patches, at positions of two dimensions, and of time.
 struct NativePictureEncoder: VisualEncoder {
   private let tower: WindowedTower
-  private let norm: RMSNorm
+  private let norm: Norm
   private let first, second: Linear
   private let configuration: LLaVAConfiguration
   private let windowed: WindowedVision
@@ -15,7 +15,10 @@ struct NativePictureEncoder: VisualEncoder {
     (configuration, windowed) = (c, w)
     tower = try WindowedTower(root / "tower", c.vision, w)
     let (merger, width) = (root / "projector", c.vision.hiddenSize * w.mergeSize * w.mergeSize)
-    norm = try RMSNorm(merger / "ln_q", c.vision.hiddenSize, epsilon: 1e-6)
+    norm =
+      try w.block == .gated
+      ? .rms(RMSNorm(merger / "ln_q", c.vision.hiddenSize, epsilon: 1e-6))
+      : .layer(LayerNorm(merger / "ln_q", c.vision.hiddenSize, epsilon: 1e-6))
     first = try Linear(merger / "mlp" / "0", width, width, bias: true)
     second = try Linear(merger / "mlp" / "2", width, c.text.hiddenSize, bias: true)
   }
@@ -70,9 +73,11 @@ struct NativePictureEncoder: VisualEncoder {
     }
   }
 
-  /// When each grid begins, in positions: ⌊i · tokensPerSecond · seconds of a grid⌋, in the single precision of transformers.
+  /// When each grid begins, in positions: ⌊i · tokensPerSecond · seconds of a grid⌋, in the single precision of transformers; its number
+  /// where time does not count.
   private func moments(_ shape: PictureShape, grids: Int) -> [Int] {
-    let interval = Float(windowed.tokensPerSecond) * Float((shape.secondsPerFrame ?? 0) * Double(windowed.temporalPatchSize))
+    guard let perSecond = windowed.tokensPerSecond else { return Array(0..<grids) }
+    let interval = Float(perSecond) * Float((shape.secondsPerFrame ?? 0) * Double(windowed.temporalPatchSize))
     // Positions beyond any context are refused where the prompt's length is.
     return (0..<grids).map { Int(min(Float($0) * interval, Float(1 << 30))) }
   }

@@ -32,7 +32,7 @@ public struct VisionTower: Sendable {
       let (queries, keys) = try queriesAndKeys(normed, c)
       let mixed = try attendToAll(queries, keys, split(value(normed), c), bias: keyBias)
       let x = try x + output(mixed.transposed(1, 2).reshaped([images, tokens, c.hiddenSize]))
-      return (try x + down(activate(up(norm2(x)), c.activation)), queries, keys)
+      return (try x + down(c.activation(up(norm2(x)))), queries, keys)
     }
 
     /// Queries and keys of normalised rows.
@@ -42,14 +42,6 @@ public struct VisionTower: Sendable {
 
     private func split(_ t: Tensor, _ c: VisionConfiguration) throws -> Tensor {
       try t.reshaped([t.size(0), t.size(1), c.heads, c.hiddenSize / c.heads]).transposed(1, 2)
-    }
-
-    private func activate(_ x: Tensor, _ activation: VisionConfiguration.Activation) throws -> Tensor {
-      switch activation {
-      case .quickGELU: try x * (x * 1.702).sigmoid()
-      case .gelu: try x.gelu()
-      case .tanhGELU: try x.tanhGELU()
-      }
     }
   }
 
@@ -158,5 +150,16 @@ public struct VisionTower: Sendable {
     let cropped = try pixels.narrow(2, from: 0, length: rows * c.patchSize).narrow(3, from: 0, length: columns * c.patchSize)
     return try cropped.reshaped([pixels.size(0), c.channels, rows, c.patchSize, columns, c.patchSize])
       .permuted([0, 2, 4, 1, 3, 5]).reshaped([pixels.size(0), rows * columns, c.channels * c.patchSize * c.patchSize])
+  }
+}
+
+extension VisionConfiguration.Activation {
+  /// Element by element.
+  func callAsFunction(_ x: Tensor) throws -> Tensor {
+    switch self {
+    case .quickGELU: try x * (x * 1.702).sigmoid()
+    case .gelu: try x.gelu()
+    case .tanhGELU: try x.tanhGELU()
+    }
   }
 }

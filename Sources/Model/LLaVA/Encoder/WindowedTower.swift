@@ -2,23 +2,32 @@ import Compression
 import Foundation
 import Torch
 
-/// Qwen2.5-VL's vision tower: patches of a picture of any size, most layers within windows, some over all of it.
+/// The vision tower of Qwen2-VL and Qwen2.5-VL: patches of a picture of any size, layers within windows or over all of it.
 ///
 /// Rows come in cells of mergeSize² patches that become one token, cell after cell. Windows are runs of cells, those of one size together,
 /// so that each size attends in one call; a token's place among the rows has no meaning for the tower.
 struct WindowedTower: Sendable {
   private struct Layer: Sendable {
-    let norm1, norm2: RMSNorm
-    let input, output, gate, up, down: Linear
+    let norm1, norm2: Norm
+    let input, output, up, down: Linear
+    /// The gate; nil where the MLP has none, and is activated as the configuration says.
+    let gate: Linear?
+    let activation: VisionConfiguration.Activation
 
-    init(_ p: ParameterScope, _ c: VisionConfiguration) throws {
-      norm1 = try RMSNorm(p / "norm1", c.hiddenSize, epsilon: 1e-6)
+    init(_ p: ParameterScope, _ c: VisionConfiguration, _ block: WindowedVision.Block) throws {
+      func norm(_ name: String) throws -> Norm {
+        try block == .gated
+          ? .rms(RMSNorm(p / name, c.hiddenSize, epsilon: 1e-6)) : .layer(LayerNorm(p / name, c.hiddenSize, epsilon: 1e-6))
+      }
+      let (mlp, isGated) = (p / "mlp", block == .gated)
+      activation = c.activation
+      norm1 = try norm("norm1")
       input = try Linear(p / "attn" / "qkv", c.hiddenSize, 3 * c.hiddenSize, bias: true)
       output = try Linear(p / "attn" / "proj", c.hiddenSize, c.hiddenSize, bias: true)
-      norm2 = try RMSNorm(p / "norm2", c.hiddenSize, epsilon: 1e-6)
-      gate = try Linear(p / "mlp" / "gate_proj", c.hiddenSize, c.intermediateSize, bias: true)
-      up = try Linear(p / "mlp" / "up_proj", c.hiddenSize, c.intermediateSize, bias: true)
-      down = try Linear(p / "mlp" / "down_proj", c.intermediateSize, c.hiddenSize, bias: true)
+      norm2 = try norm("norm2")
+      gate = isGated ? try Linear(mlp / "gate_proj", c.hiddenSize, c.intermediateSize, bias: true) : nil
+      up = try Linear(mlp / (isGated ? "up_proj" : "fc1"), c.hiddenSize, c.intermediateSize, bias: true)
+      down = try Linear(mlp / (isGated ? "down_proj" : "fc2"), c.intermediateSize, c.hiddenSize, bias: true)
     }
 
     /// x [grids · rows, hiddenSize], grid after grid; of each the windows of equal sizes lie together: how many there are of each size,
@@ -44,7 +53,7 @@ struct WindowedTower: Sendable {
       }
       let y = try x + output(concatenate(mixed, 1).reshaped([rows, width]))
       let inner = try norm2(y)
-      return try y + down(gate(inner).gating(up(inner)))
+      return try y + down(gate.map { try $0(inner).gating(up(inner)) } ?? activation(up(inner)))
     }
   }
 
@@ -58,7 +67,7 @@ struct WindowedTower: Sendable {
     (vision, windowed) = (c, w)
     patchEmbedding = try (p / "patch_embed" / "proj")(
       "weight", [c.hiddenSize, c.channels, w.temporalPatchSize, c.patchSize, c.patchSize])
-    layers = try (0..<c.layers).map { try Layer(p / "blocks" / "\($0)", c) }
+    layers = try (0..<c.layers).map { try Layer(p / "blocks" / "\($0)", c, w.block) }
   }
 
   /// Frames [frames, channels, height, width], both sides multiples of a cell's, to [grids · cells, mergeSize², hiddenSize] in raster

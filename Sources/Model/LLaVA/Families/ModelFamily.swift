@@ -26,7 +26,7 @@ public struct ModelFamily: Sendable {
   var video: VideoRules?
 
   /// All families that are read.
-  public static let all: [ModelFamily] = [.llava, .llavaNeXT, .llavaOnevision, .qwen25VL]
+  public static let all: [ModelFamily] = [.llava, .llavaNeXT, .llavaOnevision, .qwen2VL, .qwen25VL, .qwen2Audio]
 
   /// The family that a config.json names; nil for none of these.
   static func of(_ root: JSONObject) throws -> ModelFamily? {
@@ -65,6 +65,8 @@ enum WeightNames: Sendable {
   case towers
   /// `visual` inside of a language model.
   case visual
+  /// `audio_tower` in place of a tower for pictures, and a projector of one layer.
+  case audioTower
 }
 
 extension ModelFamily: Equatable, Encodable {

@@ -17,6 +17,20 @@ public struct LayerNorm: Sendable {
   public func callAsFunction(_ x: Tensor) throws -> Tensor { try x.layerNorm(weight, bias, epsilon: epsilon) }
 }
 
+/// One of the two normalisations, where a model's version decides.
+enum Norm: Sendable {
+  case layer(LayerNorm)
+  case rms(RMSNorm)
+
+  /// x [..., width] to the same shape.
+  func callAsFunction(_ x: Tensor) throws -> Tensor {
+    switch self {
+    case .layer(let norm): try norm(x)
+    case .rms(let norm): try norm(x)
+    }
+  }
+}
+
 /// Root-mean-square normalisation (LLaMA): x / √(mean(x²) + ε) · weight, computed in float32.
 public struct RMSNorm: Sendable {
   let weight: Tensor

@@ -1,3 +1,4 @@
+import Audio
 import Compression
 import Foundation
 import Imaging
@@ -59,6 +60,8 @@ public struct LLaVAPipeline: Sendable {
   /// - Throws: `ImagingError`, `ConfigurationError`.
   public static func preprocessor(_ reader: CheckpointReader) throws -> ImagePreprocessor {
     let configuration = reader.configuration
+    // Pictures are refused before anybody asks it.
+    if configuration.audio != nil { return ImagePreprocessor(imageSize: 1, aspect: .square) }
     let (size, vision) = (configuration.vision.imageSize, configuration.vision)
     if let url = try ConfigurationReader(reader.folder).preprocessingFile() {
       let preprocessor = try ImagePreprocessor(
@@ -101,7 +104,17 @@ public struct LLaVAPipeline: Sendable {
   ///
   /// - Throws: `ImagingError`, `TorchError`.
   public func pictures(_ images: [RGBImage]) throws -> [PicturePixels] {
-    try images.map { try preprocessor.views($0, isAlone: images.count == 1) }
+    if !images.isEmpty, model.configuration.audio != nil { throw PromptError.noPictures(type: model.configuration.family.type) }
+    return try images.map { try preprocessor.views($0, isAlone: images.count == 1) }
+  }
+
+  /// Sound as the encoder wants it, one medium of a sample.
+  ///
+  /// - Parameter name: what errors call it.
+  /// - Throws: `PromptError.noAudio` for a model that takes none; `AudioError`, `TorchError`.
+  public func audio(_ clip: AudioClip, name: String = "the sound") throws -> PicturePixels {
+    guard let audio = model.configuration.audio else { throw PromptError.noAudio(type: model.configuration.family.type) }
+    return try audio.spectrogram(clip, name: name)
   }
 
   /// The frames of a video as the encoder wants them, one medium of a sample.
@@ -137,9 +150,12 @@ public struct LLaVAPipeline: Sendable {
 }
 
 extension LLaVAConfiguration {
-  /// A tokenizer that puts around pictures what the model wants there.
+  /// A tokenizer that puts around pictures or sound what the model wants there.
   public func framed(_ tokenizer: any Tokenizer) -> any Tokenizer {
-    windowed.map { FramedTokenizer(tokenizer, before: [$0.startTokenID], after: [$0.endTokenID]) } ?? tokenizer
+    if audio != nil, let start = tokenizer.tokenID(of: "<|audio_bos|>"), let end = tokenizer.tokenID(of: "<|audio_eos|>") {
+      return FramedTokenizer(tokenizer, before: [start], after: [end])
+    }
+    return windowed.map { FramedTokenizer(tokenizer, before: [$0.startTokenID], after: [$0.endTokenID]) } ?? tokenizer
   }
 }
 

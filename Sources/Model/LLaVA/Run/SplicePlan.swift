@@ -15,6 +15,10 @@ public enum PromptError: Error, Equatable, CustomStringConvertible {
   case labelCount(labels: Int, ids: Int)
   /// A video was given to a model that takes none.
   case noVideos(type: String)
+  /// A picture was given to a model that listens.
+  case noPictures(type: String)
+  /// Sound was given to a model that sees.
+  case noAudio(type: String)
   /// The prompt and the answer do not fit into the context.
   case tooLong(tokens: Int, maximum: Int)
 
@@ -31,6 +35,9 @@ public enum PromptError: Error, Equatable, CustomStringConvertible {
     case .labelCount(let labels, let ids): "\(labels) labels were given for \(ids) ids or samples; they must be equal in number"
     case .noVideos(let type):
       "models of the type \(type) take no videos; \(ModelFamily.all.filter { $0.video != nil }.map(\.type).joined(separator: " and ")) do"
+    case .noPictures(let type): "models of the type \(type) take no pictures but sound; give --audio, or another model"
+    case .noAudio(let type):
+      "models of the type \(type) take no sound; \(ModelFamily.all.filter { $0.weights == .audioTower }.map(\.type).joined(separator: " and ")) do"
     case .tooLong(let tokens, let maximum):
       "the prompt takes \(tokens) tokens, images included, of a context of \(maximum) tokens; shorten it or use fewer images"
     }

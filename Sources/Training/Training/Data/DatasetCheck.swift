@@ -9,23 +9,23 @@ public struct DatasetCheck: Sendable {
   private let images: ImageReader
   /// The tokens of a picture by height, width and whether it is the only one of its sample, where pictures vary.
   private let tokens: (@Sendable (Int, Int, Bool) -> Int)?
-  private let videos: VideoReading?
-  /// The tokens of a video.
-  private let videoTokens: (@Sendable (PictureShape) -> Int)?
+  private let media: MediaReading
+  /// The tokens of a video, or of sound.
+  private let preparedTokens: (@Sendable (PictureShape) -> Int)?
 
   /// - Parameters:
   ///   - tokenizer: without one, tokens are neither counted nor checked, and lengths are in words.
   ///   - tokens: the visual tokens of a picture by height, width and whether it is the only one of its sample; nil where all have as many.
-  ///   - videos: how videos are read; nil for a model that takes none.
-  ///   - videoTokens: the visual tokens of a video that was prepared.
+  ///   - media: which media the model takes.
+  ///   - preparedTokens: the tokens of a video or of sound that was prepared.
   /// - Throws: `DatasetError.setting`, `LanguageError.noReferenceLabels`.
   public init(
     _ dataset: InstructionDataset, tokenizer: (any Tokenizer)? = nil, options: TextOptions = TextOptions(),
-    limits: ImageLimits = .standard, tokens: (@Sendable (Int, Int, Bool) -> Int)? = nil, videos: VideoReading? = nil,
-    videoTokens: (@Sendable (PictureShape) -> Int)? = nil
+    limits: ImageLimits = .standard, tokens: (@Sendable (Int, Int, Bool) -> Int)? = nil, media: MediaReading = MediaReading(),
+    preparedTokens: (@Sendable (PictureShape) -> Int)? = nil
   ) throws {
-    self.videos = videos
-    self.videoTokens = videoTokens
+    self.media = media
+    self.preparedTokens = preparedTokens
     self.dataset = dataset
     self.tokens = tokens
     self.options = options
@@ -61,10 +61,14 @@ public struct DatasetCheck: Sendable {
     var supervised = 0
   }
 
-  /// Reads all media of a record, and tells of each medium its kind, a picture's height and width, and a video's shape.
+  /// Reads all media of a record, and tells of each medium its kind, a picture's height and width, and the shape of what is none.
   private func look(_ record: InstructionRecord, _ count: (Medium, Int, Int, PictureShape?) -> Int) throws -> [Int] {
     try zip(record.images, record.media).map { path, medium in
-      if medium == .video { return count(.video, 0, 0, try videos.video(path, in: dataset)?.shape) }
+      switch medium {
+      case .video: return count(.video, 0, 0, try media.video(path, in: dataset)?.shape)
+      case .audio: return count(.audio, 0, 0, try media.audio(path, in: dataset)?.shape)
+      case .image: try media.requirePictures(path)
+      }
       let image = try images.image(path)
       return count(.image, image.height, image.width, nil)
     }
@@ -88,7 +92,7 @@ public struct DatasetCheck: Sendable {
           encoded = encoded.counting(
             try look(record) { medium, height, width, shape in
               if medium == .image { return tokens(height, width, record.pictures.count == 1) }
-              return shape.flatMap { shape in videoTokens?(shape) } ?? options.visualTokens
+              return shape.flatMap { shape in preparedTokens?(shape) } ?? options.visualTokens
             })
         }
         finding.length = encoded.rows

@@ -1,7 +1,7 @@
 import Basics
 import Language
 
-/// One record of LLaVA's instruction format: pictures or videos and a conversation about them.
+/// One record of LLaVA's instruction format: pictures, videos or sound, and a conversation about them.
 ///
 /// ```json
 /// {"id": "000000033471", "image": "coco/train2017/000000033471.jpg",
@@ -10,12 +10,12 @@ import Language
 public struct InstructionRecord: Sendable, Equatable {
   /// The record's name; numbers are taken for text.
   public var id: String?
-  /// Paths of its pictures and videos as written, in the order of their tags: none, one (`image` or `video` is a string) or several (a
-  /// list).
+  /// Paths of its pictures, videos and sounds as written, in the order of their tags: none, one (`image`, `video` or `audio` is a string)
+  /// or several (a list).
   public var images: [String]
-  /// Which of them are videos; as many as there are paths.
+  /// What each of them is; as many as there are paths.
   public var media: [Medium]
-  /// The conversation, not yet checked for order; a video's tag is `<image>` too.
+  /// The conversation, not yet checked for order; the tag of videos and sounds is `<image>` too.
   public var turns: [Turn]
 
   /// A record.
@@ -36,6 +36,10 @@ public struct InstructionRecord: Sendable, Equatable {
     id = Self.id(value)
     var pictures = try Self.paths(value, "image")[...]
     var videos = try Self.paths(value, "video")[...]
+    var sounds = try Self.paths(value, "audio")[...]
+    if !videos.isEmpty, !sounds.isEmpty {
+      throw RecordProblem(.malformed, "it has both video and audio, which no model takes together")
+    }
     guard let conversations = value["conversations"] else { throw RecordProblem(.malformed, "it has no field conversations") }
     guard case .array(let elements) = conversations else {
       throw RecordProblem(.malformed, "conversations is \(conversations.kind) where a list belongs")
@@ -49,10 +53,16 @@ public struct InstructionRecord: Sendable, Equatable {
       }
       turns.append(Turn(role, try element.text("value", in: place)))
     }
-    let tags = MediaTags(turns.map(\.text), images: pictures.count, videos: videos.count)
+    let tags = MediaTags(turns.map(\.text), images: pictures.count, videos: videos.count, audio: sounds.count)
     self.turns = zip(turns, tags.texts).map { Turn($0.role, $1) }
     media = tags.media
-    images = tags.media.compactMap { $0 == .image ? pictures.popFirst() : videos.popFirst() }
+    images = tags.media.compactMap { medium in
+      switch medium {
+      case .image: pictures.popFirst()
+      case .video: videos.popFirst()
+      case .audio: sounds.popFirst()
+      }
+    }
   }
 
   /// The name of a record, whatever else is wrong with it.

@@ -22,6 +22,14 @@ public struct SampleFault: Error, Sendable, Equatable, Codable, CustomStringConv
     case badVideo = "bad-video"
     /// The record has a video, and the model takes none.
     case noVideos = "no-videos"
+    /// There is no file at a sound's path.
+    case missingAudio = "missing-audio"
+    /// A sound's file holds none, is cut short, corrupt, or too short.
+    case badAudio = "bad-audio"
+    /// The record has sound, and the model takes none.
+    case noAudio = "no-audio"
+    /// The record has a picture, and the model takes none.
+    case noPictures = "no-pictures"
     /// There is no question with an answer.
     case tooFewTurns = "too-few-turns"
     /// An unknown role, or two turns in a row of the same one.

@@ -14,24 +14,25 @@ public struct SamplePreparer: Sendable {
   private let text: TextEncoder
   private let images: ImageReader
   private let preprocessor: ImagePreprocessor
-  private let videos: VideoReading?
+  private let media: MediaReading
   /// The tokens of a picture, where pictures vary.
   private let layout: (@Sendable (PictureShape) -> TokenLayout)?
 
   /// Puts the parts together.
   ///
   /// - Parameters:
-  ///   - videos: how videos are read; nil for a model that takes none.
+  ///   - media: which media the model takes.
   ///   - layout: the tokens of a picture, for models that see pictures with tokens by their sizes; nil where all have as many.
   /// - Throws: `DatasetError.setting`, `LanguageError.noReferenceLabels`, `ImagingError.configuration`.
   public init(
     _ dataset: InstructionDataset, tokenizer: any Tokenizer, preprocessor: ImagePreprocessor,
     options: TextOptions = TextOptions(),
-    limits: ImageLimits = .standard, videos: VideoReading? = nil, layout: (@Sendable (PictureShape) -> TokenLayout)? = nil
+    limits: ImageLimits = .standard, media: MediaReading = MediaReading(),
+    layout: (@Sendable (PictureShape) -> TokenLayout)? = nil
   ) throws {
     self.dataset = dataset
     self.layout = layout
-    self.videos = videos
+    self.media = media
     self.preprocessor = preprocessor
     text = try TextEncoder(tokenizer: tokenizer, options)
     images = ImageReader(dataset: dataset, limits: limits)
@@ -61,7 +62,11 @@ public struct SamplePreparer: Sendable {
   private func pictures(_ record: InstructionRecord, _ count: Int) throws -> [PicturePixels] {
     let isAlone = record.pictures.count == 1
     return try zip(record.images, record.media).prefix(count).compactMap { path, medium -> PicturePixels? in
-      if medium == .video { return try videos.video(path, in: dataset) }
+      switch medium {
+      case .video: return try media.video(path, in: dataset)
+      case .audio: return try media.audio(path, in: dataset)
+      case .image: try media.requirePictures(path)
+      }
       let image = try images.image(path)
       do {
         return try preprocessor.views(image, isAlone: isAlone)

@@ -39,15 +39,3 @@ public struct VideoReading: Sendable {
     }
   }
 }
-
-extension VideoReading? {
-  /// A video, or why there is none.
-  ///
-  /// - Throws: `RecordProblem`.
-  func video(_ path: String, in dataset: InstructionDataset) throws -> PicturePixels? {
-    guard let reading = self else {
-      throw RecordProblem(.noVideos, "it is a video, and the model takes none", path: path)
-    }
-    return try reading.video(path, at: dataset.url(ofImage: path))
-  }
-}

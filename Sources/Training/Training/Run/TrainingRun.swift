@@ -131,9 +131,12 @@ public final class TrainingRun {
       visualTokens: model.pictureLayout.count, maximumLength: configuration.data.maximumLength)
     let preparer = try SamplePreparer(
       dataset, tokenizer: pipeline.tokenizer, preprocessor: pipeline.preprocessor, options: options,
-      videos: pipeline.videos.map {
-        VideoReading($0, sampling: FrameSampling(fps: configuration.data.fps, maximumFrames: configuration.data.maximumFrames))
-      },
+      media: MediaReading(
+        model.configuration,
+        videos: pipeline.videos.map {
+          VideoReading(
+            $0, sampling: FrameSampling(fps: configuration.data.fps, maximumFrames: configuration.data.maximumFrames))
+        }),
       layout: Self.varyingLayout(model.configuration))
     steps = configuration.steps ?? Self.steps(of: configuration, samples: dataset.count)
     try folder.prepare()
