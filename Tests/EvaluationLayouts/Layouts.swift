@@ -67,6 +67,7 @@ extension DataFolder {
     case "mvbench": try mvBench()
     case "mlvu": try mlvu()
     case "videomme": try videoMME()
+    case "clevrer": try clevrer()
     default: try ocrBench()
     }
   }

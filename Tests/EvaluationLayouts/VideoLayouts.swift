@@ -100,4 +100,30 @@ extension DataFolder {
     try write(lines: lines, "videomme/videomme.jsonl")
     return answers
   }
+
+  /// Two descriptive questions about each of three videos, one of which lies in the folder of its thousand, among questions with choices.
+  package func clevrer() throws -> Answers {
+    var answers: Answers = [:]
+    let scenes = try (0..<3).map { place -> [String: Any] in
+      let name = "video_\(10_000 + place).mp4"
+      try film("clevrer/video_validation/\(place == 2 ? "video_10000-11000/" : "")\(name)")
+      let questions = (0..<3).map { index -> [String: Any] in
+        if index == 1 {
+          return [
+            "question_id": index, "question": "Which is responsible?", "question_type": "explanatory",
+            "choices": [["choice_id": 0, "choice": "The cube", "answer": "wrong"]],
+          ]
+        }
+        let gold = Self.colours[(place + index) % 3]
+        answers["video_\(10_000 + place)/\(index)"] = gold
+        return [
+          "question_id": index, "question": "What color is \(index)?", "question_type": "descriptive",
+          "question_subtype": "query_color", "program": ["scene"], "answer": gold,
+        ]
+      }
+      return ["scene_index": 10_000 + place, "video_filename": name, "questions": questions]
+    }
+    try write(json: scenes, "clevrer/validation.json")
+    return answers
+  }
 }

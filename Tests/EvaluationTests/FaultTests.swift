@@ -24,6 +24,7 @@ import Testing
     ("mvbench", "mvbench/json/moving_count.json", "OpenGVLab/MVBench"), ("mvbench", "mvbench/video/nturgbd", "OpenGVLab/MVBench"),
     ("mlvu", "mlvu/json/4_count.json", "MLVU/MVLU"), ("mlvu", "mlvu/video/4_count", "MLVU/MVLU"),
     ("videomme", "videomme/videomme.jsonl", "load_dataset"), ("videomme", "videomme/data", "videos_chunked"),
+    ("clevrer", "clevrer/validation.json", "csail.mit.edu"), ("clevrer", "clevrer/video_validation", "video_validation.zip"),
   ]
 
   @Test(arguments: required)
@@ -125,7 +126,7 @@ import Testing
   /// Questions about a part of a video say which, and options are a list.
   @Test func brokenQuestionsAboutVideos() throws {
     let folder = try DataFolder()
-    for name in ["mvbench", "mlvu", "videomme"] { try folder.make(name) }
+    for name in ["mvbench", "mlvu", "videomme", "clevrer"] { try folder.make(name) }
     func fault(_ name: String, _ path: String, _ old: String, _ new: String) throws -> RecordFault {
       let text = try folder.read(path)
       let place = try #require(text.range(of: old))
@@ -142,6 +143,8 @@ import Testing
       ("mvbench", clips, #""start":"#, #""begin":"#, "no field start"),
       ("mlvu", "mlvu/json/3_ego.json", #"["red","blue","green"]"#, "[]", "0 candidates"),
       ("videomme", lines, #""answer":"A""#, #""answer":"E""#, "a letter A to D"),
+      ("clevrer", "clevrer/validation.json", #""answer":"red""#, #""answer":3"#, "answer is a number"),
+      ("clevrer", "clevrer/validation.json", #""question_type":"descriptive""#, #""type":"x""#, "no field question_type"),
       ("videomme", lines, #""duration":"short""#, #""duration":"tiny""#, "short, medium or long"),
     ] { #expect(try fault(name, path, old, new).reason.contains(reason)) }
   }

@@ -34,6 +34,20 @@ import Testing
     ] as [(String, String?)] { #expect(VideoMME.letter(answer) == letter, "\(answer)") }
   }
 
+  @Test func answersToCLEVRER() throws {
+    for (answer, isRight) in [("blue", true), (" Blue.\n", true), ("blue cube", false), ("", false), ("b", false)] {
+      #expect(CLEVRER.isRight(answer, "blue") == isRight, "\(answer)")
+    }
+    let folder = try DataFolder()
+    let answers = try folder.make("clevrer")
+    let benchmark = try BenchmarkRegistry.load("clevrer", from: folder.url)
+    let score = try benchmark.score(answers.mapValues { $0 == "red" ? "blue" : $0 })
+    let right = answers.values.count { $0 != "red" }
+    #expect(abs(score.value - 100 * Double(right) / 6) < 1e-9 && score.figures.map(\.name) == ["query_color"])
+    let paths = benchmark.questions.compactMap { $0.image?.video?.url.path }
+    #expect(paths.count == 6 && paths[5].hasSuffix("video_10000-11000/video_10002.mp4"))
+  }
+
   private func load(_ name: String, _ split: String? = nil) throws -> Benchmark {
     let folder = try DataFolder()
     try folder.make(name)

@@ -3,7 +3,7 @@ import Foundation
 /// The benchmarks by the names that flags and reports use; a new one is one file and one line here.
 public enum BenchmarkRegistry {
   /// All benchmarks: the paper's, then those of videos.
-  public static let all = paper + [MVBench.definition, MLVU.definition, VideoMME.definition]
+  public static let all = paper + [MVBench.definition, MLVU.definition, VideoMME.definition, CLEVRER.definition]
 
   /// The ten of the paper, all about pictures, in the order of its tables.
   public static let paper: [BenchmarkDefinition] = [
