@@ -10,8 +10,17 @@ struct WatchReport: Encodable {
     let text: String
     let tokens: [Int]
     let timings: GenerationTimings
+    /// What is right, where it is known.
+    let right: String?
 
-    init(_ question: StreamRun.Question, _ answer: Answer) {
+    /// Whether it is right, whatever the case; nil where nobody knows.
+    var isRight: Bool? {
+      func plain(_ text: String) -> String { text.lowercased().trimmingCharacters(in: .whitespacesAndNewlines) }
+      return right.map { plain($0) == plain(text) }
+    }
+
+    init(_ question: StreamRun.Question, _ answer: Answer, right: String?) {
+      self.right = right
       (self.question, seconds, text) = (question.text, question.seconds, answer.text)
       (tokens, timings) = (answer.result.tokens, answer.timings)
     }
@@ -46,12 +55,18 @@ struct WatchReport: Encodable {
   /// A line for each kind of figure.
   var text: String {
     let share = stream.tokens > 0 ? 100 * Double(stream.keptTokens) / Double(stream.tokens) : 0
-    return [
-      "frames      \(stream.frames) in \(String(format: "%.1f", stream.seconds)) s, \(pace.droppedFrames) dropped as they were late",
-      String(
-        format: "tokens      %.1f read a second, %d of %d (%.1f %%)", keptPerSecond, stream.keptTokens, stream.tokens, share),
-      String(format: "lag         %.2f s on average, %.2f s at most", pace.meanLag, pace.maximumLag),
-      "cache       \(stream.cachedTokens) tokens, \(formatBytes(stream.cacheBytes)); \(stream.forgottenTokens) forgotten",
-    ].joined(separator: "\n")
+    let known = answers.compactMap(\.isRight)
+    let rights = known.isEmpty ? [] : ["right       \(known.count { $0 }) of \(known.count) answers"]
+    let minutes = memory.dropFirst().map { "\(formatBytes($0.residentBytes)) after \(Int($0.seconds / 60)) min" }
+    let memories =
+      minutes.isEmpty ? [] : ["memory      " + ([minutes[0]] + minutes.dropFirst().suffix(1)).joined(separator: ", ")]
+    return
+      (rights + [
+        "frames      \(stream.frames) in \(String(format: "%.1f", stream.seconds)) s, \(pace.droppedFrames) dropped as they were late",
+        String(
+          format: "tokens      %.1f read a second, %d of %d (%.1f %%)", keptPerSecond, stream.keptTokens, stream.tokens, share),
+        String(format: "lag         %.2f s on average, %.2f s at most", pace.meanLag, pace.maximumLag),
+        "cache       \(stream.cachedTokens) tokens, \(formatBytes(stream.cacheBytes)); \(stream.forgottenTokens) forgotten",
+      ] + memories).joined(separator: "\n")
   }
 }

@@ -54,7 +54,13 @@ struct Watch: AsyncParsableCommand {
     parsing: .singleValue,
     help: ArgumentHelp(
       "A question, and at which second of the video it is asked; may be given several times.", valueName: "text@time"))
-  var ask: [TimedQuestion]
+  var ask: [TimedQuestion] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Questions in place of --ask, a JSON object in each line: question, seconds, and answer where it is known.",
+      valueName: "file"))
+  var questions: String?
 
   @OptionGroup var sampling: SamplingOptions
 
@@ -62,7 +68,10 @@ struct Watch: AsyncParsableCommand {
   var json = false
 
   func validate() throws {
-    if ask.isEmpty { throw ValidationError("--ask is missing: a question and its time, as \"What moves?@12.5\"") }
+    if ask.isEmpty, questions == nil {
+      throw ValidationError("--ask is missing: a question and its time, as \"What moves?@12.5\"")
+    }
+    if !ask.isEmpty, questions != nil { throw ValidationError("--ask and --questions exclude each other; give one of them") }
     if let fault = FrameSampling(fps: fps).fault { throw ValidationError("--fps: \(fault)") }
     do {
       try settings.validate()
@@ -80,6 +89,7 @@ struct Watch: AsyncParsableCommand {
   }
 
   func run() async throws {
+    let known = try questions.map { try WatchQuestions(contentsOf: URL(fileURLWithPath: $0)) }
     let folder = try await model.model.folder()
     let stream =
       try video == "-"
@@ -88,7 +98,7 @@ struct Watch: AsyncParsableCommand {
     let pipeline = try model.load(from: folder)
     var session = try VideoSession(pipeline, settings)
     let signals = StopSignals()
-    let run = StreamRun(ask.map(\.question), pace: pace == .clock ? .clock(most: maxLag.value) : .free)
+    let run = StreamRun(known?.questions ?? ask.map(\.question), pace: pace == .clock ? .clock(most: maxLag.value) : .free)
     var report = WatchReport()
     let counts = try run.run(stream, &session, shouldStop: { signals.haveCome }) { event in
       switch event {
@@ -97,7 +107,7 @@ struct Watch: AsyncParsableCommand {
         if !json { try printLine(String(format: "%.1f s  ", question.seconds) + question.text) }
       case .text(let piece): if !json { try printNow(piece) }
       case .answer(let question, let answer):
-        report.answers.append(.init(question, answer))
+        report.answers.append(.init(question, answer, right: known?.answer(to: question)))
         if !json { try printLine("\n") }
       }
     }
