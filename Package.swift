@@ -158,12 +158,12 @@ let package = Package(
     .target(
       name: "Lab", dependencies: ["Basics", "Programs", "Results", .product(name: "Yams", package: "Yams")],
       path: "Sources/Examples/Lab"),
-    .target(name: "Shapes", dependencies: ["Basics", "Imaging", "Language"], path: "Sources/Examples/Shapes"),
+    .target(name: "Shapes", dependencies: ["Basics", "Imaging", "Language", "Video"], path: "Sources/Examples/Shapes"),
     .target(
       name: "Demo",
       dependencies: [
         "Basics", "Programs", "Torch", "Imaging", "Language", "Compression", "LLaVA", "Distillation", "Training", "Report",
-        "Evaluation", "Results", "Shapes",
+        "Evaluation", "Results", "Shapes", "Video",
       ], path: "Sources/Examples/Demo",
       resources: [.copy("Checkpoints")]),
     .executableTarget(
@@ -210,8 +210,10 @@ let package = Package(
       ]),
     .testTarget(name: "LabTests", dependencies: ["Lab", "LLaVA", "Training", "TestSupport"]),
     .testTarget(
-      name: "ShapesTests", dependencies: ["Shapes", "Evaluation", "Imaging", "Language", "Training", "TestSupport"]),
-    .testTarget(name: "DemoTests", dependencies: ["Demo", "Imaging", "Language", "LLaVA", "Shapes", "TestSupport", "Torch"]),
+      name: "ShapesTests", dependencies: ["Shapes", "Evaluation", "Imaging", "Language", "Training", "TestSupport", "Video"]),
+    .testTarget(
+      name: "DemoTests",
+      dependencies: ["Compression", "Demo", "Imaging", "Language", "LLaVA", "Shapes", "TestSupport", "Torch", "Video"]),
     .testTarget(name: "EfficiencyTests", dependencies: ["Efficiency", "LLaVA", "TestModels", "TestSupport"]),
     .testTarget(name: "ReportTests", dependencies: ["Report", "Imaging", "Compression"]),
     .testTarget(

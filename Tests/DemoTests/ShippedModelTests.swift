@@ -74,10 +74,10 @@ import Torch
     for name in ["start", "finished"] {
       let url = folder.appending(path: name)
       let reader = try CheckpointReader(url)
-      #expect(reader.configuration == BaseModel.configuration)
+      #expect(reader.configuration == Course.shapes.configuration)
       #expect(reader.entries.allSatisfy { $0.entry.dtype == .bfloat16 })
       let scratch = try Scratch()
-      try ShapesTokenizer.write(to: scratch.url)
+      try ShapesTokenizer.scenes.write(to: scratch.url)
       for file in try FileManager.default.contentsOfDirectory(atPath: scratch.url.path) {
         let (own, made) = (
           try Data(contentsOf: url.appending(path: file)), try Data(contentsOf: scratch.url.appending(path: file))

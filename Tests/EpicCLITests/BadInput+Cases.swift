@@ -236,6 +236,9 @@ extension BadInput {
     usage(
       "data make of nothing", ["data", "make", "shapes", "--output", "x", "--train", "0", "--tune", "0", "--test", "0"], "--train"
     ),
+    usage("data make of minutes of pictures", ["data", "make", "shapes", "--output", "x", "--minutes", "1"], "--minutes"),
+    usage(
+      "data make of too long clips", ["data", "make", "moving-shapes", "--output", "x", "--frames", "17"], "--frames is 17"),
     usage("data make of less than nothing", ["data", "make", "shapes", "--output", "x", "--test", "-1"], "--test"),
     usage("data make with no workers", ["data", "make", "shapes", "--output", "x", "--workers", "0"], "--workers is 0"),
     BadInput(

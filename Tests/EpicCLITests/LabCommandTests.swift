@@ -45,7 +45,7 @@ import Testing
     for command in ["data make shapes", "align", "train --config", "convert"] { #expect(made.out.contains("$ epic \(command)")) }
     for name in ["start", "finished"] {
       let reader = try CheckpointReader(scratch.url.appending(path: "base/\(name)"))
-      #expect(reader.configuration == BaseModel.configuration)
+      #expect(reader.configuration == Course.shapes.configuration)
       #expect(reader.entries.allSatisfy { $0.entry.dtype == .bfloat16 })
     }
     let again = try await Self.base(scratch, "base")

@@ -47,7 +47,7 @@ import Training
     let scratch = try Scratch()
     let folder = scratch.url.appending(path: "data")
     let summary = try #require(try set.write(to: folder, workers: 2) { _ in })
-    try ShapesTokenizer.write(to: scratch.url)
+    try ShapesTokenizer.scenes.write(to: scratch.url)
     let dataset = try InstructionDataset(contentsOf: folder.appending(path: "train.json"), images: nil)
     #expect(dataset.count == 40)
     var options = TextOptions(maximumLength: 512)
@@ -108,7 +108,7 @@ import Training
     #expect(try set.write(to: folder, workers: 1) { _ in } == nil)
     var other = set
     other.seed = 5
-    #expect(throws: ShapesError.differs(folder: folder.relativePath, found: set)) {
+    #expect(throws: ShapesError.differs(folder: folder.relativePath, found: set.flags)) {
       try other.write(to: folder, workers: 1) { _ in }
     }
     #expect(throws: ShapesError.exists(folder: scratch.url.relativePath)) { try set.write(to: scratch.url, workers: 1) { _ in } }

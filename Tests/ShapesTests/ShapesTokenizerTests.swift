@@ -8,7 +8,7 @@ import Testing
 @Suite struct ShapesTokenizerTests {
   private func tokenizer() throws -> any Tokenizer {
     let scratch = try Scratch()
-    try ShapesTokenizer.write(to: scratch.url)
+    try ShapesTokenizer.scenes.write(to: scratch.url)
     return try TokenizerLoader.load(from: scratch.url)
   }
 
@@ -26,20 +26,22 @@ import Testing
   @Test func specialTokensAreWhereTheyShouldBe() throws {
     let tokenizer = try tokenizer()
     #expect(tokenizer.bosTokenID == 1 && tokenizer.eosTokenID == 2 && tokenizer.padTokenID == 4)
-    #expect(tokenizer.vocabularySize == ShapesTokenizer.vocabularySize)
-    #expect(ShapesTokenizer.pieces[ShapesTokenizer.imageTokenID].text == "<image>")
-    #expect(Set(ShapesTokenizer.pieces.map(\.text)).count == ShapesTokenizer.pieces.count)
+    #expect(tokenizer.vocabularySize == ShapesTokenizer.scenes.vocabularySize)
+    #expect(ShapesTokenizer.scenes.pieces[ShapesTokenizer.imageTokenID].text == "<image>")
+    #expect(Set(ShapesTokenizer.scenes.pieces.map(\.text)).count == ShapesTokenizer.scenes.pieces.count)
     for group in PatchLabels.Group.allCases {
-      for word in PatchLabels.words(group) { #expect(ShapesTokenizer.tokenID(ofWord: word) != nil, "\(word)") }
+      for word in PatchLabels.words(group) { #expect(ShapesTokenizer.scenes.tokenID(ofWord: word) != nil, "\(word)") }
     }
-    #expect(ShapesTokenizer.endings.count == 11 && ShapesTokenizer.plurals.count == 5 && ShapesTokenizer.beginnings.count == 9)
+    #expect(
+      ShapesTokenizer.scenes.endings.count == 11 && ShapesTokenizer.scenes.plurals.count == 5
+        && ShapesTokenizer.scenes.beginnings.count == 9)
   }
 
   /// An answer is predicted at the question's last word, and what is supervised is the answer and its end, nothing else.
   @Test func answersFollowTheLastWord() throws {
     let tokenizer = try tokenizer()
     let encoder = try SampleEncoder(template: .vicunaV1, tokenizer: tokenizer)
-    let endings = Dictionary(uniqueKeysWithValues: ShapesTokenizer.endings.map { ($0.id, $0.word) })
+    let endings = Dictionary(uniqueKeysWithValues: ShapesTokenizer.scenes.endings.map { ($0.id, $0.word) })
     for turns in conversations(300) {
       let sample = try encoder.encode(turns, hasImage: true)
       var answers: [[Int]] = []
@@ -66,8 +68,8 @@ import Testing
   @Test func conversationsNeedNoLetters() throws {
     let tokenizer = try tokenizer()
     let letters = Set(
-      ShapesTokenizer.pieces.indices.filter { index in
-        let piece = ShapesTokenizer.pieces[index]
+      ShapesTokenizer.scenes.pieces.indices.filter { index in
+        let piece = ShapesTokenizer.scenes.pieces[index]
         return piece.text.count == 1 && piece.text.first?.isLetter == true && !Glyph.characters.contains(Character(piece.text))
       })
     let encoder = try SampleEncoder(template: .vicunaV1, tokenizer: tokenizer)
@@ -91,7 +93,7 @@ import Testing
   /// Python's sentencepiece reads `tokenizer.model`, transformers `tokenizer.json`; both give our ids.
   @Test func othersGiveTheSameTokens() async throws {
     let scratch = try Scratch()
-    try ShapesTokenizer.write(to: scratch.url)
+    try ShapesTokenizer.scenes.write(to: scratch.url)
     let tokenizer = try TokenizerLoader.load(from: scratch.url)
     let texts =
       try conversations(60).map {

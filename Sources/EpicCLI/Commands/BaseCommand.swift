@@ -8,26 +8,40 @@ import Torch
 struct BaseCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "base",
-    abstract: "Make the embedded model from nothing: half trained (start) and trained (finished), as they come with the program.",
+    abstract: "Make an embedded model from nothing, as it comes with the program.",
     discussion: """
       Draws pictures, aligns a tower with words (epic align), and trains the decoder to answer (epic train); every step is printed as you \
       could type it. The same command goes on where it was interrupted. Other seeds make other models for epic lab.
+      A model of pictures is left half trained (start) and trained (finished); one of videos trained with all visual tokens (base) and then \
+      with few (finished).
       """)
 
   @Option(help: ArgumentHelp("Folder for everything.", valueName: "dir"))
   var output: String
 
-  @Option(help: "Pictures to train on.")
-  var pictures = 24_000
+  @Option(help: "What the model is for: \(Course.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var course = Course.shapes
 
-  @Option(help: "Optimizer steps of the alignment.")
-  var alignSteps = 700
+  @Option(help: "Pictures to train on, or videos; \(Course.shapes.examples), or \(Course.movingShapes.examples), unless given.")
+  var pictures: Int?
 
-  @Option(help: "Optimizer steps of the training, 32 samples each.")
-  var steps = BaseTraining().steps
+  @Option(
+    help:
+      "Optimizer steps of the alignment; \(Course.shapes.alignmentSteps), or \(Course.movingShapes.alignmentSteps) of videos, unless given."
+  )
+  var alignSteps: Int?
 
-  @Option(help: "The step after which the half trained model is taken.")
+  @Option(
+    help:
+      "Optimizer steps of the training, 32 samples each; \(BaseTraining(.shapes).steps), or \(BaseTraining(.movingShapes).steps) of videos, unless given."
+  )
+  var steps: Int?
+
+  @Option(help: "Of pictures, the step after which the half trained model is taken.")
   var startSteps = BaseTraining().startSteps
+
+  @Option(help: "Of videos, steps of the training with few tokens.")
+  var fewSteps = BaseTraining().fewSteps
 
   @Option(help: "Where random numbers start.")
   var seed: UInt64 = 0
@@ -40,24 +54,31 @@ struct BaseCommand: AsyncParsableCommand {
 
   func validate() throws {
     for (name, value) in [
-      ("pictures", pictures), ("align-steps", alignSteps), ("steps", steps), ("start-steps", startSteps),
-      ("threads", threads ?? 1),
+      ("pictures", pictures ?? 1), ("align-steps", alignSteps ?? 1), ("steps", steps ?? 1), ("start-steps", startSteps),
+      ("few-steps", fewSteps), ("threads", threads ?? 1),
     ] where !(1...10_000_000).contains(value) {
       throw ValidationError("--\(name) is \(value), expected 1...10000000")
     }
-    if startSteps > steps { throw ValidationError("--start-steps is \(startSteps), expected at most --steps, \(steps)") }
+    let all = steps ?? BaseTraining(course).steps
+    if course == .shapes, startSteps > all {
+      throw ValidationError("--start-steps is \(startSteps), expected at most --steps, \(all)")
+    }
     _ = try checkOption("--device") { try Device(name: device) }
   }
 
   func run() async throws {
-    var training = BaseTraining()
-    (training.steps, training.startSteps, training.seed) = (steps, startSteps, seed)
+    var training = BaseTraining(course)
+    (training.steps, training.startSteps, training.fewSteps) = (steps ?? training.steps, startSteps, fewSteps)
+    training.seed = seed
     (training.threads, training.device) = (threads, device)
     let folder = URL(fileURLWithPath: output, isDirectory: true)
     let work = try await BaseWork(
-      pictures: pictures, alignSteps: alignSteps, training, in: folder, console: TerminalConsole())
+      pictures: pictures ?? course.examples, alignSteps: alignSteps ?? course.alignmentSteps, training, in: folder,
+      console: TerminalConsole())
     guard let times = try await work.run() else { return }
-    let (start, finished) = (folder.appending(path: "start"), folder.appending(path: "finished"))
+    let (start, finished) = (
+      folder.appending(path: course == .shapes ? "start" : "base"), folder.appending(path: "finished")
+    )
     let total = times.reduce(0) { $0 + $1.seconds }
     try printLine("\nmade \(start.relativePath) and \(finished.relativePath) in \(formatDuration(total))")
   }

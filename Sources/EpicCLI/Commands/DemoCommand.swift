@@ -14,10 +14,14 @@ struct DemoCommand: AsyncParsableCommand {
     discussion: """
       Every step is a command that is printed as you could type it, on files that stay in the output folder. The same command goes on \
       where it was interrupted. Nothing is fetched from the network.
+      With --video a model that knows shapes that move is asked about videos, with fewer and fewer visual tokens of each second.
       """)
 
   @Option(help: ArgumentHelp("Folder for everything.", valueName: "dir"))
   var output = "demo"
+
+  @Flag(name: .customLong("video"), help: "Ask about videos; of the options --test, --seed and --threads count.")
+  var isAboutVideos = false
 
   @Option(help: "Pictures to train on; as many as the steps need unless given.")
   var train: Int?
@@ -25,7 +29,7 @@ struct DemoCommand: AsyncParsableCommand {
   @Option(help: "Pictures to make choices with; the demonstration makes none.")
   var tune = DemoOptions().tune
 
-  @Option(help: "Pictures to report on, with twelve questions each.")
+  @Option(help: "Pictures to report on, with twelve questions each, or videos, with up to seven.")
   var test = DemoOptions().test
 
   @Option(help: "Optimizer steps of 16 samples.")
@@ -55,8 +59,8 @@ struct DemoCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("More arguments of epic base, with spaces between them.", visibility: .hidden))
   var baseOptions: String?
 
-  @Option(help: ArgumentHelp("Visual tokens to keep: a list.", visibility: .hidden))
-  var keep = CommaList(DemoOptions().keep)
+  @Option(help: ArgumentHelp("Visual tokens to keep, of videos percent: a list.", visibility: .hidden))
+  var keep: CommaList<Int>?
 
   func validate() throws {
     for (name, value, low) in [
@@ -68,23 +72,30 @@ struct DemoCommand: AsyncParsableCommand {
       throw ValidationError("--divergence-weight is \(divergenceWeight), expected 0...1")
     }
     _ = try checkOption("--curriculum") { try CurriculumDefinition.named(curriculum) }
-    if (start == nil) != (finished == nil) { throw ValidationError("--start and --finished go together") }
+    if isAboutVideos {
+      if isFromScratch || start != nil || baseOptions != nil || train != nil {
+        throw ValidationError("--video trains nothing: leave out --from-scratch, --start, --base-options and --train")
+      }
+      if let bad = keep?.values.first(where: { !(1...99).contains($0) }) {
+        throw ValidationError("--keep is \(bad), expected 1...99 percent")
+      }
+    } else if (start == nil) != (finished == nil) {
+      throw ValidationError("--start and --finished go together")
+    }
     if isFromScratch, start != nil { throw ValidationError("--from-scratch and --start exclude each other; give one of them") }
   }
 
   func run() async throws {
+    let folder = URL(fileURLWithPath: output, isDirectory: true)
+    if isAboutVideos { return try await runVideos(in: folder) }
     var options = DemoOptions()
     (options.train, options.tune, options.test, options.steps) = (train, tune, test, steps)
     (options.seed, options.curriculum, options.divergenceWeight) = (seed, curriculum, divergenceWeight)
     (options.threads, options.isFromScratch, options.baseOptions) = (threads, isFromScratch, baseOptions)
-    (options.start, options.finished, options.keep) = (start, finished, keep.values)
-    let folder = URL(fileURLWithPath: output, isDirectory: true)
+    (options.start, options.finished, options.keep) = (start, finished, keep?.values ?? options.keep)
     let demo = try await Demonstration(options, in: folder, console: TerminalConsole())
     guard let times = try await demo.run() else { return }
-    try printLine()
-    for (title, seconds) in times + [("in all", times.reduce(0) { $0 + $1.seconds })] {
-      try printLine("\(formatDuration(seconds).rightAligned(8))  \(title)")
-    }
+    try printTimes(times)
     try printLine(
       """
 
@@ -93,5 +104,29 @@ struct DemoCommand: AsyncParsableCommand {
 
       report      \(folder.appending(path: ResultsPage.fileName).relativePath)
       """)
+  }
+
+  private func runVideos(in folder: URL) async throws {
+    var options = VideoDemoOptions()
+    (options.test, options.seed, options.threads, options.model) = (test, seed, threads, finished)
+    options.keep = keep?.values ?? options.keep
+    let demo = try await VideoDemonstration(options, in: folder, console: TerminalConsole())
+    guard let times = try await demo.run() else { return }
+    try printTimes(times)
+    try printLine(
+      """
+
+      A video has \(VideoDemonstration.frames) frames, two of them a second. This is one small model and drawn videos: it shows what \
+      the strategies did here, not what they do elsewhere.
+
+      report      \(folder.appending(path: ResultsPage.fileName).relativePath)
+      """)
+  }
+
+  private func printTimes(_ times: [(title: String, seconds: Double)]) throws {
+    try printLine()
+    for (title, seconds) in times + [("in all", times.reduce(0) { $0 + $1.seconds })] {
+      try printLine("\(formatDuration(seconds).rightAligned(8))  \(title)")
+    }
   }
 }

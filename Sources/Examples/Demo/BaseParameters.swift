@@ -2,7 +2,7 @@ import LLaVA
 import Shapes
 import Torch
 
-/// The weights that the embedded model begins with.
+/// The weights that an embedded model begins with.
 ///
 /// Matrices are normal with variance 1/inputs, those that write into the residual stream half as large. In the decoder keys begin equal
 /// to queries and output projections as half the transposed values, so that from the first step on a token attends to what is like it
@@ -15,10 +15,14 @@ public final class BaseParameters: ParameterSource {
   private static let embeddingDeviation = 0.6
 
   private let generator: Generator
+  private let tokenizer: ShapesTokenizer
   private var query, value: Tensor?
 
-  /// Weights that follow from `seed` alone, float32 on the CPU.
-  public init(seed: UInt64) throws { generator = try Generator(seed: seed) }
+  /// Weights of a course's model that follow from `seed` alone, float32 on the CPU.
+  public init(_ course: Course, seed: UInt64) throws {
+    tokenizer = course.tokenizer
+    generator = try Generator(seed: seed)
+  }
 
   /// False for the normalisation that the features do not pass.
   public func contains(_ name: String) -> Bool { !name.contains("post_layernorm") }
@@ -51,14 +55,14 @@ public final class BaseParameters: ParameterSource {
     let plural = try normal([shape[1]], Self.embeddingDeviation / 2)
     func relate(_ pieces: [ShapesTokenizer.Related], _ added: (String) throws -> Tensor?) throws {
       for piece in pieces {
-        guard let id = ShapesTokenizer.tokenID(ofWord: piece.word) else { continue }
+        guard let id = tokenizer.tokenID(ofWord: piece.word) else { continue }
         let own = try table.selected(0, id)
         try table.selected(0, piece.id).copyInPlace(from: try added(piece.word).map { try own + $0 } ?? own)
       }
     }
-    try relate(ShapesTokenizer.plurals) { _ in plural }
-    try relate(ShapesTokenizer.beginnings) { _ in nil }
-    try relate(ShapesTokenizer.endings) { _ in ending }
+    try relate(tokenizer.plurals) { _ in plural }
+    try relate(tokenizer.beginnings) { _ in nil }
+    try relate(tokenizer.endings) { _ in ending }
     return table
   }
 }

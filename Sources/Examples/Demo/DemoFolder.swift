@@ -52,17 +52,33 @@ struct DemoFolder: Sendable {
     }
   }
 
+  /// Copies a checkpoint into the folder, in place of what an earlier run put there.
+  ///
+  /// - Throws: `DemoError.unusable`.
+  func copy(checkpoint source: URL, to name: String) throws {
+    try console.line("$ \(shellLine(["cp", "-rL", source.relativePath, path(name)]))")
+    try demoFile(url.appending(path: name)) { target in
+      let files = FileManager.default
+      let partial = url.appending(path: ".\(name).partial")
+      for old in [partial, target] where files.fileExists(atPath: old.path) { try files.removeItem(at: old) }
+      try files.copyItem(at: source.resolvingSymlinksInPath(), to: partial)
+      try files.moveItem(at: partial, to: target)
+    }
+  }
+
   /// Trains with a configuration that is printed, or goes on with a run that has begun.
-  func train(_ yaml: String) async throws -> Bool {
-    let file = url.appending(path: "train.yaml")
+  ///
+  /// - Parameter run: the folder that the configuration writes to.
+  func train(_ yaml: String, run: String = "run") async throws -> Bool {
+    let file = url.appending(path: run == "run" ? "train.yaml" : "\(run).yaml")
     try demoFile(file) { try Data(yaml.utf8).write(to: $0, options: .atomic) }
     try console.line(yaml)
-    let isBegun = FileManager.default.fileExists(atPath: url.appending(path: "run/metrics.jsonl").path)
+    let isBegun = FileManager.default.fileExists(atPath: url.appending(path: "\(run)/metrics.jsonl").path)
     return try await epic(["train", "--config", file.relativePath] + (isBegun ? ["--resume"] : []))
   }
 
   /// The place of the run's checkpoint after a number of steps, seen from the folder.
-  static func checkpoint(after step: Int) -> String { "run/" + RunFolder.checkpointName(after: step) }
+  static func checkpoint(after step: Int, of run: String = "run") -> String { "\(run)/" + RunFolder.checkpointName(after: step) }
 }
 
 /// Does something with a file, whose errors become one line.

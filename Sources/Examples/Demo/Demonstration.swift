@@ -146,15 +146,7 @@ public struct Demonstration {
       return true
     }
     for (name, source) in [("start", checkpoints.start), ("finished", checkpoints.finished)] {
-      try folder.console.line("$ \(shellLine(["cp", "-rL", source.relativePath, path(name)]))")
-      let target = folder.url.appending(path: name)
-      try demoFile(target) { target in
-        let files = FileManager.default
-        let partial = folder.url.appending(path: ".\(name).partial")
-        for old in [partial, target] where files.fileExists(atPath: old.path) { try files.removeItem(at: old) }
-        try files.copyItem(at: source.resolvingSymlinksInPath(), to: partial)
-        try files.moveItem(at: partial, to: target)
-      }
+      try folder.copy(checkpoint: source, to: name)
     }
     return try await folder.epic(["inspect", path("start")])
   }

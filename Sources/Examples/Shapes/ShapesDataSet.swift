@@ -55,20 +55,9 @@ public struct ShapesDataSet: Sendable, Equatable, Codable {
   /// - Returns: what was made; nil where the folder holds just this data set already.
   /// - Throws: `ShapesError`; the system's error.
   public func write(to folder: URL, workers: Int, progress: (Int) -> Void) throws -> Summary? {
-    let files = FileManager.default
-    if files.fileExists(atPath: folder.path) {
-      guard files.fileExists(atPath: folder.appending(path: Self.descriptionName).path) else {
-        throw ShapesError.exists(folder: folder.relativePath)
-      }
-      let found: Summary
-      do {
-        found = try Self.summary(of: folder)
-      } catch is DecodingError {
-        throw ShapesError.exists(folder: folder.relativePath)
-      }
-      if found.options == self { return nil }
-      throw ShapesError.differs(folder: folder.relativePath, found: found.options)
-    }
+    let found = try DataSetFolder.options(of: folder) { try Self.summary(of: $0).options }
+    if found == self { return nil }
+    if let found { throw ShapesError.differs(folder: folder.relativePath, found: found.flags) }
     var summary = Summary(options: self)
     // Thousands of small files, which can be made again, are not brought to the disk one by one.
     try WholeFolder.write(to: folder, syncs: false) { partial in
@@ -89,14 +78,16 @@ public struct ShapesDataSet: Sendable, Equatable, Codable {
     try JSONDecoder().decode(Summary.self, from: Data(contentsOf: folder.appending(path: descriptionName)))
   }
 
+  /// What it was asked for, as one types it.
+  var flags: String {
+    "--train \(train) --tune \(tune) --test \(test) --seed \(seed)\(wrong.map { " --wrong \($0)" } ?? "")"
+  }
+
   // MARK: - Training
 
   private struct Record: Encodable {
-    struct Turn: Encodable {
-      let from, value: String
-    }
     let id, image: String
-    let conversations: [Turn]
+    let conversations: [RecordTurn]
   }
 
   private func writeTraining(_ folder: URL, _ workers: Int, _ progress: (Int) -> Void) throws -> Int {
@@ -111,47 +102,15 @@ public struct ShapesDataSet: Sendable, Equatable, Codable {
       let questions = scene.questions(Self.turns, using: &generator).map { question in
         doubt.chance(self.wrong ?? 0) ? question.answeredWrongly(using: &doubt) : question
       }
-      let turns = questions.enumerated().flatMap { place, question in
-        [
-          Record.Turn(from: "human", value: (place == 0 ? "<image>\n" : "") + question.prompt),
-          Record.Turn(from: "gpt", value: question.answer),
-        ]
-      }
+      let turns = RecordTurn.turns(questions.map { ($0.prompt, $0.answer) }, tag: "<image>")
       let line = try Record(id: Self.padded(index, 6), image: "images/\(name)", conversations: turns).jsonData()
       return (line, questions.count)
     }
-    var (file, count, done) = (Data("[".utf8), 0, 0)
-    while let (line, questions) = try reader.next() {
-      file += Data((done == 0 ? "\n" : ",\n").utf8) + line
-      count += questions
-      done += 1
-      progress(done)
-    }
-    file += Data("\n]\n".utf8)
-    try WholeFile.write(file, to: folder.appending(path: "train.json"))
-    return count
+    return try DataSetFolder.write(records: reader, to: folder.appending(path: "train.json"), progress)
   }
 
   static func padded(_ number: Int, _ digits: Int) -> String {
     let text = String(number)
     return String(repeating: "0", count: max(0, digits - text.count)) + text
-  }
-}
-
-/// Why a data set was not made.
-public enum ShapesError: Error, Equatable, CustomStringConvertible {
-  /// Something else is in its place.
-  case exists(folder: String)
-  /// Another data set is in its place.
-  case differs(folder: String, found: ShapesDataSet)
-
-  /// What is wrong and what to do, in one line.
-  public var description: String {
-    switch self {
-    case .exists(let folder): "\(folder): is there already and is no data set of shapes; choose another folder"
-    case .differs(let folder, let found):
-      "\(folder): holds another data set (--train \(found.train) --tune \(found.tune) --test \(found.test) --seed \(found.seed)\(found.wrong.map { " --wrong \($0)" } ?? "")); "
-        + "choose another folder, or remove it"
-    }
   }
 }

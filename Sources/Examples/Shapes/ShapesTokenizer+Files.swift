@@ -3,19 +3,22 @@ import Foundation
 
 extension ShapesTokenizer {
   /// Writes `tokenizer.model` (SentencePiece), and for programs that read it as data, transformers among them, `tokenizer.json`,
-  /// `tokenizer_config.json` and `special_tokens_map.json`.
+  /// `tokenizer_config.json`, `special_tokens_map.json`, and where the words have one a `chat_template.jinja`.
   ///
   /// - Throws: `FileError.failed`.
-  public static func write(to folder: URL) throws {
+  public func write(to folder: URL) throws {
     try WholeFile.write(model, to: folder.appending(path: "tokenizer.model"))
-    try WholeFile.write(json: TokenizerFile(), to: folder.appending(path: "tokenizer.json"))
+    try WholeFile.write(json: TokenizerFile(self), to: folder.appending(path: "tokenizer.json"))
     try WholeFile.write(json: Settings(), to: folder.appending(path: "tokenizer_config.json"))
     let special = ["bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"]
     try WholeFile.write(json: special, to: folder.appending(path: "special_tokens_map.json"))
+    if let template = words.chatTemplate {
+      try WholeFile.write(Data(template.utf8), to: folder.appending(path: "chat_template.jinja"))
+    }
   }
 
   /// SentencePiece's `ModelProto`: pieces (field 1), trainer_spec (2) and normalizer_spec (3).
-  private static var model: Data {
+  private var model: Data {
     var file = Message()
     for piece in pieces {
       var entry = Message()
@@ -27,7 +30,7 @@ extension ShapesTokenizer {
     var trainer = Message()
     trainer.append(3, integer: 1)  // model_type: UNIGRAM
     trainer.append(4, integer: pieces.count)
-    for (field, id) in [(40, unknownTokenID), (41, bosTokenID), (42, eosTokenID), (43, padTokenID)] {
+    for (field, id) in [(40, Self.unknownTokenID), (41, Self.bosTokenID), (42, Self.eosTokenID), (43, padTokenID)] {
       trainer.append(field, integer: id)
     }
     file.append(2, bytes: trainer.bytes)
@@ -104,6 +107,8 @@ private struct TokenizerFile: Encodable {
   }
 
   struct Model: Encodable {
+    let pieces: [ShapesTokenizer.Piece]
+
     enum CodingKeys: CodingKey { case type, unk_id, vocab, byte_fallback }
 
     func encode(to encoder: any Encoder) throws {
@@ -112,7 +117,7 @@ private struct TokenizerFile: Encodable {
       try container.encode(ShapesTokenizer.unknownTokenID, forKey: .unk_id)
       try container.encode(false, forKey: .byte_fallback)
       var entries = container.nestedUnkeyedContainer(forKey: .vocab)
-      for piece in ShapesTokenizer.pieces {
+      for piece in pieces {
         var entry = entries.nestedUnkeyedContainer()
         try entry.encode(piece.text)
         try entry.encode(piece.score)
@@ -139,7 +144,7 @@ private struct TokenizerFile: Encodable {
   }
 
   let version = "1.0"
-  let added_tokens = ShapesTokenizer.pieces.prefix(5).enumerated().map { Added(id: $0, content: $1.text) }
+  let added_tokens: [Added]
   let normalizer = Step(
     type: "Sequence",
     normalizers: [
@@ -153,5 +158,10 @@ private struct TokenizerFile: Encodable {
       Step(type: "Replace", pattern: .init(string: ShapesTokenizer.space), content: " "), Step(type: "Fuse"),
       Step(type: "Strip", content: " ", start: 1, stop: 0),
     ])
-  let model = Model()
+  let model: Model
+
+  init(_ tokenizer: ShapesTokenizer) {
+    added_tokens = tokenizer.pieces.prefix(tokenizer.specialCount).enumerated().map { Added(id: $0, content: $1.text) }
+    model = Model(pieces: tokenizer.pieces)
+  }
 }

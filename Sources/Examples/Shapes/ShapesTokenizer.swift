@@ -1,17 +1,28 @@
 import Foundation
 import Language
 
-/// The tokenizer of the embedded model: a SentencePiece model of few, long pieces.
+/// The tokenizer of an embedded model: a SentencePiece model of few, long pieces.
 ///
 /// Like a unigram model that was trained across spaces, it has a piece for every phrase that its text repeats: how a question begins, what
 /// closes it. What closes a question is one piece with the question's last word, so that the answer is predicted at that word. Every
 /// printable ASCII character is a piece as well, so anything can be asked. Of all ways to cut a text the one with the fewest pieces wins,
 /// as pieces weigh the same, characters ten times as much.
-public enum ShapesTokenizer {
-  /// Ids of the special tokens.
-  public static let unknownTokenID = 0, bosTokenID = 1, eosTokenID = 2, imageTokenID = 3, padTokenID = 4
-  /// Number of pieces, special ones included.
-  public static var vocabularySize: Int { pieces.count }
+public struct ShapesTokenizer: Sendable {
+  /// The words that a tokenizer is made of.
+  struct Words: Sendable {
+    /// Special tokens from the fourth on, behind those for the unknown, the beginning and the end.
+    let special: [String]
+    /// How questions begin.
+    let openers: [String]
+    /// Words that end a question.
+    let endings: [String]
+    /// Words for several, with the word for one.
+    let singulars: [String: String]
+    /// Words of questions, of answers and of what patches are taught.
+    let words: [String]
+    /// The chat template, where the family has another one than Vicuna's by itself.
+    var chatTemplate: String?
+  }
 
   /// A piece that means what a word does.
   public struct Related: Sendable, Equatable {
@@ -21,42 +32,56 @@ public enum ShapesTokenizer {
     public let word: String
   }
 
+  /// Ids of the special tokens that all have.
+  public static let unknownTokenID = 0, bosTokenID = 1, eosTokenID = 2, imageTokenID = 3
+
+  let words: Words
+  /// All pieces by id.
+  let pieces: [Piece]
+  private let ids: [String: Int]
   /// Pieces that close a question, with the word that they begin with.
-  public static let endings: [Related] = endingWords.compactMap { word in
-    ids["\(space)\(word)\(closing)"].map { Related(id: $0, word: word) }
-  }
-
+  public let endings: [Related]
   /// Words for several, with the word for one.
-  public static let plurals: [Related] = singulars.compactMap { plural, word in
-    ids[space + plural].map { Related(id: $0, word: word) }
-  }.sorted { $0.id < $1.id }
-
+  public let plurals: [Related]
   /// Words that may also stand at the beginning of a line, without a space in front, with the word that has one.
-  public static let beginnings: [Related] = openers.compactMap { opener in
-    ids[spaced(opener)].map { Related(id: $0, word: opener) }
-  }
+  public let beginnings: [Related]
+
+  /// Number of pieces, special ones included.
+  public var vocabularySize: Int { pieces.count }
+  /// Id of the padding, the last of the special tokens.
+  public var padTokenID: Int { specialCount - 1 }
+  /// How many special tokens there are; they are the first ids.
+  var specialCount: Int { 3 + words.special.count }
 
   /// The id of the piece for a word of questions and answers, or for a character of a sign.
-  public static func tokenID(ofWord word: String) -> Int? {
-    word.count == 1 ? ids[word] : ids[space + spaced(word)]
+  public func tokenID(ofWord word: String) -> Int? {
+    word.count == 1 ? ids[word] : ids[Self.space + Self.spaced(word)]
   }
 
   // MARK: - Pieces
 
   static let space = "\u{2581}"
 
-  struct Piece: Equatable {
+  struct Piece: Equatable, Sendable {
     enum Kind: Int { case normal = 1, unknown, control }
     let text: String
     let kind: Kind
     let score: Float
   }
 
-  /// All pieces by id.
-  static let pieces: [Piece] = {
-    let special = [
-      ("<unk>", Piece.Kind.unknown), ("<s>", .control), ("</s>", .control), ("<image>", .control), ("<pad>", .control),
-    ]
+  init(_ words: Words) {
+    let (pieces, space) = (Self.pieces(words), Self.space)
+    let ids = Dictionary(uniqueKeysWithValues: pieces.enumerated().map { ($1.text, $0) })
+    (self.words, self.pieces, self.ids) = (words, pieces, ids)
+    endings = words.endings.compactMap { word in ids["\(space)\(word)\(Self.closing)"].map { Related(id: $0, word: word) } }
+    plurals = words.singulars.compactMap { plural, word in
+      ids[space + plural].map { Related(id: $0, word: word) }
+    }.sorted { $0.id < $1.id }
+    beginnings = words.openers.compactMap { opener in ids[Self.spaced(opener)].map { Related(id: $0, word: opener) } }
+  }
+
+  private static func pieces(_ words: Words) -> [Piece] {
+    let special = [("<unk>", Piece.Kind.unknown), ("<s>", .control), ("</s>", .control)] + words.special.map { ($0, .control) }
     var pieces = special.map { Piece(text: $0, kind: $1, score: 0) }
     var known = Set(pieces.map(\.text))
     func add(_ text: String, _ score: Float) {
@@ -64,9 +89,9 @@ public enum ShapesTokenizer {
     }
     for phrase in phrases { add(phrase, -1) }
     add(space, -2)
-    for word in words + openers { add(space + spaced(word), -1) }
-    for opener in openers { add(spaced(opener), -1) }
-    for word in endingWords { add("\(space)\(word)\(closing)", -1) }
+    for word in words.words + words.openers { add(space + spaced(word), -1) }
+    for opener in words.openers { add(spaced(opener), -1) }
+    for word in words.endings { add("\(space)\(word)\(closing)", -1) }
     for character in Glyph.characters { add(String(character), -10) }
     add("\n", -10)
     for scalar in Unicode.Scalar(0x21 as UInt8).value...0x7e {
@@ -74,11 +99,9 @@ public enum ShapesTokenizer {
     }
     // transformers' rules of decoding look a text's first piece up without its leading space, and leave inner ones as they are
     // where it is no piece.
-    for word in words where word.contains(" ") { add(spaced(word), -1) }
+    for word in words.words where word.contains(" ") { add(spaced(word), -1) }
     return pieces
-  }()
-
-  private static let ids = Dictionary(uniqueKeysWithValues: pieces.enumerated().map { ($1.text, $0) })
+  }
 
   static func spaced(_ text: String) -> String { text.replacingOccurrences(of: " ", with: space) }
 
@@ -94,25 +117,25 @@ public enum ShapesTokenizer {
       spaced(" \(template.assistantHeader)"), space + "\n",
     ]
   }
+}
 
-  /// How questions begin.
-  private static let openers = [
-    "is there a", "what color is the", "what shape is the", "what size is the", "what pattern is on the", "where is the",
-    "is the",
-    "what is the number of", "what does the sign",
-  ]
+extension ShapesTokenizer {
+  /// The tokenizer of questions about pictures.
+  public static let scenes = ShapesTokenizer(sceneWords)
 
-  private static let singulars = Dictionary(
-    uniqueKeysWithValues: ShapeKind.allCases.map { ($0.plural, $0.rawValue) } + [("objects", "object")])
-
-  /// Words that end a question.
-  private static let endingWords =
-    ShapeKind.allCases.map(\.rawValue) + ["object"] + ShapeKind.allCases.map(\.plural) + ["objects", "say"]
-
-  /// Words of questions and answers.
-  private static let words: [String] = {
+  private static let sceneWords: Words = {
+    let singulars = Dictionary(
+      uniqueKeysWithValues: ShapeKind.allCases.map { ($0.plural, $0.rawValue) } + [("objects", "object")])
     let labels = PatchLabels.Group.allCases.filter { $0 != .glyph }.flatMap(PatchLabels.words)
     let relations = Relation.allCases.map { "\($0.rawValue) the" }
-    return labels + singulars.keys.sorted() + ["yes", "no", "say"] + Scene.numbers + relations
+    return Words(
+      special: ["<image>", "<pad>"],
+      openers: [
+        "is there a", "what color is the", "what shape is the", "what size is the", "what pattern is on the", "where is the",
+        "is the", "what is the number of", "what does the sign",
+      ],
+      endings: ShapeKind.allCases.map(\.rawValue) + ["object"] + ShapeKind.allCases.map(\.plural) + ["objects", "say"],
+      singulars: singulars,
+      words: labels + singulars.keys.sorted() + ["yes", "no", "say"] + Scene.numbers + relations)
   }()
 }

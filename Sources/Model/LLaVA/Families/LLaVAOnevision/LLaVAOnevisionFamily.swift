@@ -4,7 +4,7 @@ import Imaging
 extension ModelFamily {
   /// LLaVA-OneVision: a picture that is alone is shown whole and in tiles, whose patches are resampled where they are too many; of several
   /// pictures each is shown whole.
-  static let llavaOnevision: ModelFamily = .init(
+  public static let llavaOnevision: ModelFamily = .init(
     type: "llava_onevision", architecture: "LlavaOnevisionForConditionalGeneration",
     read: { reader in
       let steps = (1...6).map { 384 * $0 }
