@@ -181,6 +181,11 @@ import Torch
     for name in LLaVAConfiguration.presetNames {
       let configuration = try LLaVAConfiguration.preset(name)
       if configuration.windowed != nil { continue }
+      if configuration.audio != nil {
+        // As long as 30 seconds, or one.
+        #expect(configuration.mostTokens(isAlone: true) == (name.hasPrefix("tiny") ? 25 : 750), "\(name)")
+        continue
+      }
       let tokens = name.hasPrefix("tiny") ? 16 : name.hasPrefix("llava-onevision") ? 729 : 576
       #expect(configuration.vision.tokens == tokens, "\(name)")
     }
