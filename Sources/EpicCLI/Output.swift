@@ -67,7 +67,7 @@ func peakMemoryBytes() -> Int {
 /// Memory that this process holds now, in bytes; 0 where the system does not say it.
 func residentMemoryBytes() -> Int { memoryBytes("VmRSS:") ?? 0 }
 
-/// An entry of the kernel's list of this process's memory.
+/// An entry of the kernel's list of this process's memory; nil where the system has no such list, which is no failure.
 private func memoryBytes(_ name: String) -> Int? {
   guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
     let line = status.split(separator: "\n").first(where: { $0.hasPrefix(name) }),

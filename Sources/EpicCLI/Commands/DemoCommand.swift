@@ -17,8 +17,8 @@ struct DemoCommand: AsyncParsableCommand {
       With --video a model that knows shapes that move is asked about videos, with fewer and fewer visual tokens of each second.
       """)
 
-  @Option(help: ArgumentHelp("Folder for everything.", valueName: "dir"))
-  var output = "demo"
+  @Option(help: ArgumentHelp("Folder for everything; demo, or demo-video with --video, unless given.", valueName: "dir"))
+  var output: String?
 
   @Flag(name: .customLong("video"), help: "Ask about videos; of the options --test, --seed and --threads count.")
   var isAboutVideos = false
@@ -86,7 +86,7 @@ struct DemoCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let folder = URL(fileURLWithPath: output, isDirectory: true)
+    let folder = URL(fileURLWithPath: output ?? (isAboutVideos ? "demo-video" : "demo"), isDirectory: true)
     if isAboutVideos { return try await runVideos(in: folder) }
     var options = DemoOptions()
     (options.train, options.tune, options.test, options.steps) = (train, tune, test, steps)
