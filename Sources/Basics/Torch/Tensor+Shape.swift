@@ -50,7 +50,9 @@ extension Tensor {
   }
   /// Rows (entries of `dimension`) in the order of an int64 vector.
   public func rows(_ indices: Tensor, _ dimension: Int = 0) throws -> Tensor {
-    try Op.indexSelect(.tensor(self), .int(dimension), .tensor(indices))
+    // Nothing of nothing, which libtorch refuses.
+    if indices.count == 0, size(dimension) == 0 { return self }
+    return try Op.indexSelect(.tensor(self), .int(dimension), .tensor(indices))
   }
   /// For each element of `indices`, the element of this tensor with that index along `dimension`.
   public func gathered(_ dimension: Int, _ indices: Tensor) throws -> Tensor {

@@ -25,7 +25,7 @@ struct StepCase {
     var configuration = try LLaVAConfiguration.preset(preset)
     let size = 14 * Int.random(in: 3...5, using: &random)
     if configuration.tiling == nil { configuration.vision.imageSize = size }
-    configuration.text.tiesEmbeddings = Int.random(in: 0..<4, using: &random) == 0
+    configuration.text.tiesEmbeddings = Int.random(in: 0..<4, using: &random) == 0 && configuration.audio == nil
     let layers = configuration.text.layers
     model = try LLaVAModel(configuration, from: RandomParameters(seed: UInt64(seed), dtype: dtype, deviation: 0.1))
     let trainsTower = Bool.random(using: &random)

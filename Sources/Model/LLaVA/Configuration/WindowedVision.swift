@@ -66,8 +66,9 @@ public struct WindowedVision: Sendable, Equatable, Encodable {
     where !(0..<c.text.vocabularySize).contains(id) {
       throw wrong(name, "\(id) is outside of the vocabulary of \(c.text.vocabularySize) entries")
     }
-    guard let sections = c.text.ropeSections, sections.count == 3, sections.allSatisfy({ $0 >= 0 }),
-      sections.reduce(0, { $0 &+ $1 }) == c.text.headDimension / 2
+    let half = c.text.headDimension / 2
+    guard let sections = c.text.ropeSections, sections.count == 3, sections.allSatisfy({ (0...max(0, half)).contains($0) }),
+      sections.reduce(0, +) == half
     else {
       throw wrong(
         "rope_scaling.mrope_section",

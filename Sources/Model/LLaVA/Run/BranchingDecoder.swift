@@ -49,7 +49,7 @@ public struct BranchingDecoder {
   /// - Throws: `CompressionError` for choices that break a strategy's promise, `TorchError`.
   public static func run(
     _ decoder: LlamaDecoder, _ trunk: PackedBatch, caches: inout [KeyValueCache]?, _ branches: [Branch], recomputes: Bool = false,
-    isolatesFailures: Bool = false, asking: Asking = { _, _, length in [length - 1..<length] }
+    isolatesFailures: Bool = false, asking: Asking = { _, _, length in [max(0, length - 1)..<length] }
   ) throws -> BranchedRows {
     guard Set(branches.map(\.sample)) == Set(trunk.lengths.indices) else {
       throw GenerationError.branchSamples(Set(branches.map(\.sample)).sorted(), samples: trunk.lengths.count)

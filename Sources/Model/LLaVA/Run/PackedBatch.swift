@@ -35,8 +35,8 @@ public struct PackedBatch: Sendable {
   /// Where each image's rows lie within its sample now.
   public var visual: [[Range<Int>]] { images.map { $0.map(\.span) } }
 
-  /// Each sample's last row, as `LlamaDecoder.run` wants it.
-  public var lastRows: [[Range<Int>]] { lengths.map { [$0 - 1..<$0] } }
+  /// Each sample's last row, as `LlamaDecoder.run` wants it; none of a sample without rows.
+  public var lastRows: [[Range<Int>]] { lengths.map { [max(0, $0 - 1)..<$0] } }
 
   /// Some rows of each sample alone, and no image; `indices` says where they lie in the batch.
   func keeping(_ rows: AskedRows) throws -> PackedBatch {

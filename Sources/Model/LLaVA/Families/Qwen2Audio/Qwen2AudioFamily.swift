@@ -51,6 +51,12 @@ extension ModelFamily {
       hiddenSize: try object.int("d_model") ?? 1280, layers: try object.int("encoder_layers") ?? 32,
       heads: try object.int("encoder_attention_heads") ?? 20, intermediateSize: try object.int("encoder_ffn_dim") ?? 5120,
       imageSize: 1, patchSize: 1)
+    // The tower's own check would call it by the names of towers for pictures.
+    if vision.heads > 0, vision.hiddenSize % vision.heads != 0 {
+      throw ConfigurationError.invalid(
+        file: object.file, field: object.prefix + "encoder_attention_heads",
+        reason: "\(vision.heads) does not divide d_model \(vision.hiddenSize)")
+    }
     (vision.channels, vision.tower) = (1, .siglip)
     (vision.featureLayer, vision.featureSelection) = (-1, .full)
     if let name = try object.string("activation_function"), name != "gelu" {
