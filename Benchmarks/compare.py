@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import table
-from sides import Epic, Side, Transformers, Unavailable, Workload
+from sides import Epic, Side, Transformers, Unavailable, Workload, run_json
 
 # What epic must reach against transformers in bf16, by medians.
 REQUIRED = {"first_token": ("vision + prefill", 1.3), "per_token": ("decode", 2.0)}
@@ -52,6 +52,11 @@ def other_sides(quick: bool) -> list[Side]:
         Transformers("bf16", preload=tcmalloc, compiled=True),
         Transformers("f32", preload=tcmalloc, compiled=True),
     ]
+
+
+def visual_tokens(binary: Path, preset: str) -> int:
+    """Tokens of a usual picture."""
+    return run_json([binary, "profile", "--preset", preset, "--json"])["visualTokens"]
 
 
 def measure(sides: list[Side], work: Workload, rounds: int) -> tuple[table.Rounds, dict[str, str]]:
@@ -96,7 +101,9 @@ def main() -> int:
         model = Path(scratch) / "model"
         command = [binary, "init", "--preset", options.preset, "--dtype", "bf16", "--output", model]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        work = Workload(model, options.text, options.new_tokens, options.threads, options.repeats)
+        work = Workload(
+            model, options.text, options.new_tokens, options.threads, options.repeats, visual_tokens(binary, options.preset)
+        )
         ours: list[Side] = [Epic(binary, "bf16"), Epic(binary, "f32")]
         theirs = other_sides(options.quick)
         # The pair that counts stands next to one another.

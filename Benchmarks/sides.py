@@ -20,6 +20,9 @@ class Workload:
     new_tokens: int
     threads: int
     repeats: int
+    # Tokens of the image, or of the video of so many frames in its place.
+    visual_tokens: int
+    frames: int | None = None
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Measurement:
     per_token: float
     peak_bytes: int
     prompt_tokens: int
+    # What reading the prompt is counted to cost; epic alone counts.
+    prefill_flops: float | None = None
 
 
 class Unavailable(Exception):
@@ -53,10 +58,12 @@ class Epic:
 
     binary: Path
     dtype: str
+    # More options, such as a budget.
+    options: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        return f"epic, {self.dtype}"
+        return " ".join([f"epic, {self.dtype}", *self.options])
 
     def start(self, work: Workload) -> None:
         """Nothing stays between rounds."""
@@ -64,6 +71,7 @@ class Epic:
     def measure(self, work: Workload) -> Measurement:
         command = [self.binary, "bench", "generate", "--model", work.model, "--dtype", self.dtype, "--json"]
         command += ["--text", work.text, "--new-tokens", work.new_tokens, "--threads", work.threads, "--repeats", work.repeats]
+        command += [*self.options] + (["--frames", work.frames] if work.frames else [])
         report = run_json(command)
         timings = report["timings"]
         if len(report["tokens"]) != work.new_tokens:
@@ -73,6 +81,7 @@ class Epic:
             per_token=timings["decode"] / (work.new_tokens - 1),
             peak_bytes=report["peakMemoryBytes"],
             prompt_tokens=report["promptTokens"],
+            prefill_flops=report.get("prefillFLOPs"),
         )
 
     def stop(self) -> None:
@@ -127,7 +136,7 @@ def run_json(command: list) -> dict:
 
 @dataclass
 class Transformers(LineProcess):
-    """`LlavaForConditionalGeneration.generate` in one process for all rounds, which sleeps while others are measured."""
+    """`generate` of the model's class in one process for all rounds, which sleeps while others are measured."""
 
     dtype: str
     attention: str = "sdpa"
@@ -148,6 +157,7 @@ class Transformers(LineProcess):
         command = [Path(__file__).parent / "transformers_side.py", work.model, "--text", work.text]
         command += ["--dtype", {"bf16": "bfloat16", "f32": "float32"}[self.dtype], "--attention", self.attention]
         command += ["--threads", work.threads, "--new-tokens", work.new_tokens] + (["--compile"] if self.compiled else [])
+        command += ["--visual-tokens", work.visual_tokens] + (["--frames", work.frames] if work.frames else [])
         ready = self.launch(command, self.preload, self.start_limit)["ready"]
         self._prompt_tokens = ready.pop("promptTokens")
         self.versions = ready

@@ -17,6 +17,8 @@ struct GenerationReport: Encodable {
   let timings: GenerationTimings
   let tokensPerSecond: Double
   let peakMemoryBytes: Int
+  /// What reading the prompt is counted to cost, tower and projector included; absent where it has not one picture or video.
+  var prefillFLOPs: Double?
 
   /// Of one answer, or of several equal ones that were computed together.
   ///

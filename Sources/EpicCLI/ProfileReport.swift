@@ -32,19 +32,21 @@ struct ProfileReport: Encodable {
   }
 
   struct Measured: Encodable {
-    /// Seconds of the decoder's prefill: median of the rounds, and the fastest.
+    /// Seconds of the prefill: median of the rounds, and the fastest; with tower and projector where `includesVision`.
     let prefillSeconds, fastestSeconds: Double
     let speedup: Double
-    /// How many times fewer FLOPs the decoder has by the true accounting.
-    let decoderFLOPRatio: Double
+    /// How many times fewer FLOPs what was timed has, by the true accounting.
+    let flopRatio: Double
     let selectionShare: Double
+    let includesVision: Bool
 
     init(_ timing: PrefillTiming, ratio: Double) {
       prefillSeconds = timing.seconds
       fastestSeconds = timing.fastest
       speedup = timing.speedup
-      decoderFLOPRatio = ratio
+      flopRatio = ratio
       selectionShare = timing.selectionShare
+      includesVision = timing.includesVision
     }
   }
 
@@ -91,12 +93,13 @@ struct ProfileReport: Encodable {
         true: True(try costs.trueCost(text: text.true, plan)), paper: Paper(try costs.paperCost(text: text.paper, plan))))
   }
 
-  mutating func add(_ full: PrefillTiming, _ timings: [PrefillTiming], dtype: DType, device: Device) {
-    fullPrefillSeconds = full.seconds
+  mutating func add(_ whole: PrefillTiming, _ timings: [PrefillTiming], dtype: DType, device: Device) {
+    fullPrefillSeconds = whole.seconds
     self.dtype = "\(dtype)"
     self.device = "\(device)"
     for (index, timing) in timings.enumerated() {
-      rows[index].measured = Measured(timing, ratio: self.full.decoderTFLOPs / rows[index].true.decoderTFLOPs)
+      func flops(_ cost: True) -> Double { timing.includesVision ? cost.prefillTFLOPs : cost.decoderTFLOPs }
+      rows[index].measured = Measured(timing, ratio: flops(full) / flops(rows[index].true))
     }
   }
 
@@ -123,7 +126,7 @@ struct ProfileReport: Encodable {
       if let measured = row.measured {
         line += [
           String(format: "%.1f", measured.prefillSeconds * 1e3), String(format: "%.2f", measured.speedup),
-          String(format: "%.2f", measured.decoderFLOPRatio), percent(measured.selectionShare),
+          String(format: "%.2f", measured.flopRatio), percent(measured.selectionShare),
         ]
       }
       cells.append(line)
@@ -133,8 +136,10 @@ struct ProfileReport: Encodable {
       lines.append(
         String(
           format:
-            "\nThe decoder's prefill takes %.1f ms with all visual tokens, %d text tokens, %@ on %@; medians of rounds in turns.",
-          fullPrefillSeconds * 1e3, Int(text.true), dtype, device))
+            "\nThe decoder's prefill takes %.1f ms with all visual tokens, %d text tokens, %@ on %@; medians of rounds in turns.%@",
+          fullPrefillSeconds * 1e3, Int(text.true), dtype, device,
+          rows.contains { $0.measured?.includesVision ?? false }
+            ? " Where tokens are chosen before the decoder, tower and projector count too." : ""))
     }
     return lines.joined(separator: "\n")
   }

@@ -57,7 +57,8 @@ struct GoldenDecoder {
     (batch, layer) = (after, last + 1)
     #expect(try distance(batch.hidden, data.stored(stage.layerOut).selected(0, 0)) < 5e-4)
     let rows = SiteRows(
-      hidden: batch.hidden, lengths: batch.lengths, traces: [last: try #require(trace)], lastLayer: last)
+      hidden: batch.hidden, lengths: batch.lengths, traces: [last: try #require(trace)], lastLayer: last,
+      turns: decoder.turns(batch))
     let span = batch.images[0][0].span
     return VisualTokens(
       site: .decoder(layer: layer), rows: rows, span: span, layout: TokenLayout(TokenGrid(rows: 1, columns: span.count)),

@@ -22,7 +22,7 @@ struct GoldenReducers {
     let layer: Int?
     let keptCount, clusters: Int?
     let kept: String
-    let layerOut, relation, firstScore, recycled, random, merged, centres, assignment, positions: String?
+    let layerOut, relation, firstScore, recycled, random, merged, centres, assignment, positions, heads: String?
 
     enum CodingKeys: String, CodingKey {
       case layer, clusters, kept, relation, recycled, merged, centres, assignment
@@ -30,6 +30,7 @@ struct GoldenReducers {
       case layerOut = "layer_out"
       case firstScore = "layer0_score"
       case random = "rand"
+      case heads = "heads_selected"
       case positions = "position_ids"
     }
   }

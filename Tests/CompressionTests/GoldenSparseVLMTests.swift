@@ -56,6 +56,39 @@ import Torch
     #expect(try distance(model.finished(), data.output("last_hidden_state").selected(0, 0)) < 5e-4)
   }
 
+  /// The second version: distance and weak heads left out, nothing merged, positions kept.
+  @Test(arguments: GoldenReducers.cases("sparsevlm") { $0.layers != nil && $0.version == "2.0" })
+  func aWholeModelOfTheSecondVersion(_ golden: GoldenCase<GoldenReducers.Case>) throws {
+    let data = try Golden("sparsevlm", golden)
+    var model = try GoldenDecoder(data)
+    let reducer = SparseVLMPlus(semantics: .reference)
+    for stage in try #require(data.own.stages) {
+      let tokens = try model.tokens(behind: stage)
+      let expected = try data.stored(stage.relation)
+      // Where what distance does is near zero, rounding is large: relative to the score, not to the largest of all.
+      let errors = try ((reducer.scores(tokens) - expected).abs() / expected.abs().clamped(1e-3)).max().item()
+      #expect(errors < 1e-3, "\(errors)")
+      let kept = try data.storedIndices(stage.kept)
+      let found = try Golden.reduce(reducer, kept.count, [tokens])[0]
+      #expect(try found.kept?.array(Int.self) == kept)
+      // At its own positions, which are the recorded ones.
+      try model.goOn(with: found, at: nil)
+      #expect(try model.batch.positions.rotary.reshaped([-1]).array(Int.self) == data.storedIndices(stage.positions))
+    }
+    #expect(try distance(model.finished(), data.output("last_hidden_state").selected(0, 0)) < 5e-4)
+  }
+
+  @Test(arguments: GoldenReducers.cases("sparsevlm") { $0.kept == nil && $0.heads == 16 && $0.layers == nil })
+  func headsAreChosenByWhatTheirRatersPay(_ golden: GoldenCase<GoldenReducers.Case>) throws {
+    let data = try Golden("sparsevlm", golden)
+    let attention = try data.input("attn_full_heads")
+    let raters = try data.input("raters").to(.int64)
+    let weights = try raters.oneHot(attention.size(1)).sum(0) / Tensor.full([1], Double(raters.count))
+    #expect(
+      try SparseVLMPlus(semantics: .reference).heads(attention, weights).array(Int.self) == data.indices("heads_selected"))
+    #expect(try SparseVLMPlus().heads(attention, weights).count == 7)
+  }
+
   private func raters(_ weights: Tensor) throws -> [Int] {
     try weights.array(Float.self).enumerated().filter { $1 > 0 }.map(\.offset)
   }
@@ -82,6 +115,7 @@ import Torch
   @Test func theAuthorsNumbersAreTheirSchedules() throws {
     #expect(try CompressionPlan("sparsevlm:64").description == "sparsevlm:82@3,sparsevlm:32@7,sparsevlm:18@16")
     #expect(try CompressionPlan("sparsevlm:50").description == "sparsevlm:50@2")
+    #expect(try CompressionPlan("sparsevlm+:64").description == "sparsevlm+:66@3,sparsevlm+:34@7,sparsevlm+:20@16")
     // Means of what the layers see, as published with the records.
     for (keep, mean) in [(192, 206.5), (128, 145.40625), (64, 82.25)] {
       let tokens = try LLaVAConfiguration.preset("llava-1.5-7b").tokens(of: CompressionPlan("sparsevlm:\(keep)")).decoder

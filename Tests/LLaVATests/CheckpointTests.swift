@@ -186,7 +186,7 @@ import Torch
         #expect(configuration.mostTokens(isAlone: true) == (name.hasPrefix("tiny") ? 25 : 750), "\(name)")
         continue
       }
-      let tokens = name.hasPrefix("tiny") ? 16 : name.hasPrefix("llava-onevision") ? 729 : 576
+      let tokens = name.hasPrefix("tiny") ? 16 : name.contains("onevision") ? 729 : 576
       #expect(configuration.vision.tokens == tokens, "\(name)")
     }
     #expect(throws: ConfigurationError.self) { try LLaVAConfiguration.preset("huge") }

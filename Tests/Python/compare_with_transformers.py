@@ -4,10 +4,8 @@ Usage: compare_with_transformers.py MANIFEST
 
 The manifest is a JSON file:
   checkpoints: [{name, folder, dtype, outputs, saved, textIsBehindTimes, prompts: [{name, ids, greedy, tokens, videos, drop}]}], an
-               image or video in ids being a negative number, `tokens` the rows of each, `videos` which are videos; `outputs` is a safetensors file that holds PROMPT/logits [tokens, vocabulary] and,
-               where there are images, PROMPT/pixels, with PROMPT/sizes where they are shown in tiles
-               and PROMPT/grids where they are patches; of videos PROMPT/video-pixels, -grids and -seconds,
-               or PROMPT/video-pixels-NUMBER; of sound PROMPT/features and -lengths. `drop` {layer, rows, greedy} says
+               image or video in ids being a negative number; `outputs` is a safetensors file that holds PROMPT/logits [tokens, vocabulary]
+               and what `model_inputs.py` says of pictures, videos and sound. `drop` {layer, rows, greedy} says
                which rows are left behind that many decoder layers; PROMPT/dropped are the logits then. A checkpoint is written again to
                `saved`, where that is not null.
   tokenizers:  [{name, file, texts: [{text, ids, idsWithSpecial, decoded}]}]
@@ -20,23 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from model_inputs import forward_arguments, model_class
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel, Qwen2AudioForConditionalGeneration
+from transformers import AutoConfig, PreTrainedModel
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
-
-
-def expand(ids: list[int], marks: list[int], tokens: list[int]) -> torch.Tensor:
-    """Token ids [1, length] with each image or video (a negative number) as so many tokens of its own."""
-    expanded: list[int] = []
-    rest = zip(marks, tokens)
-    for token in ids:
-        if token < 0:
-            mark, count = next(rest)
-            expanded += [mark] * count
-        else:
-            expanded.append(token)
-    return torch.tensor([expanded])
 
 
 def authors_rope_index(config: Any) -> Any:
@@ -119,39 +105,8 @@ def compare_prompt(
     model: PreTrainedModel, prompt: dict[str, Any], outputs: dict[str, torch.Tensor]
 ) -> dict[str, Any]:
     """Largest difference of the logits, their largest value, and whether the greedy tokens, where given, are the same."""
-    images = sum(token < 0 for token in prompt["ids"])
-    tokens = prompt.get("tokens")
-    if tokens is None:
-        tokens = [model.config.image_seq_length] * images
-    names = ("image_token_index", "image_token_id", "audio_token_index", "audio_token_id")
-    image_token = next(getattr(model.config, name) for name in names if getattr(model.config, name, None) is not None)
-    video_token = getattr(model.config, "video_token_index", None) or getattr(model.config, "video_token_id", None)
-    videos = prompt.get("videos") or [False] * images
-    ids = expand(prompt["ids"], [video_token if video else image_token for video in videos], tokens)
-    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    pixels = outputs.get(f"{prompt['name']}/pixels")
-    if pixels is not None:
-        inputs["pixel_values"] = pixels.double()
-    if (features := outputs.get(f"{prompt['name']}/features")) is not None:
-        inputs["input_features"] = features.double()
-        places = torch.arange(features.shape[-1])[None]
-        inputs["feature_attention_mask"] = (places < outputs[f"{prompt['name']}/lengths"][:, None]).long()
-    if (sizes := outputs.get(f"{prompt['name']}/sizes")) is not None:
-        inputs["image_sizes"] = sizes
-        if model.config.model_type == "llava_onevision":
-            inputs["batch_num_images"] = torch.tensor([images - sum(videos)])
-    if (grids := outputs.get(f"{prompt['name']}/grids")) is not None:
-        inputs["image_grid_thw"] = grids
-    if (grids := outputs.get(f"{prompt['name']}/video-grids")) is not None:
-        inputs["video_grid_thw"] = grids
-        if model.config.model_type == "qwen2_5_vl":
-            inputs["second_per_grid_ts"] = outputs[f"{prompt['name']}/video-seconds"]
-        inputs["pixel_values_videos"] = outputs[f"{prompt['name']}/video-pixels"].double()
-    if "image_grid_thw" in inputs or "video_grid_thw" in inputs:
-        inputs["mm_token_type_ids"] = (ids == image_token).int() + 2 * (ids == video_token).int()
-    clips = [outputs[key].double() for key in sorted(outputs) if key.startswith(f"{prompt['name']}/video-pixels-")]
-    if clips:
-        inputs["pixel_values_videos"] = torch.cat(clips)
+    inputs, ids = forward_arguments(model.config, prompt, outputs)
+    inputs = {name: value.double() if value.is_floating_point() else value for name, value in inputs.items()}
     if hasattr(model.model, "rope_deltas"):
         model.model.rope_deltas = None
     wanted = outputs[f"{prompt['name']}/logits"]
@@ -187,8 +142,7 @@ def compare_checkpoint(case: dict[str, Any]) -> dict[str, Any]:
     """
     config = AutoConfig.from_pretrained(case["folder"])
     declared = config.dtype
-    kind = Qwen2AudioForConditionalGeneration if config.model_type == "qwen2_audio" else AutoModelForImageTextToText
-    model, loading = kind.from_pretrained(
+    model, loading = model_class(config).from_pretrained(
         case["folder"], dtype=torch.float32, output_loading_info=True, local_files_only=True
     )
     if case.get("saved"):

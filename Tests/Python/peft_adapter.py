@@ -1,9 +1,10 @@
 """Loads adapters that epic wrote with PEFT, and writes some of PEFT's own.
 
-    peft_adapter.py BASE MERGED ADAPTER OUT INPUTS.safetensors
+    peft_adapter.py BASE MERGED ADAPTER OUT INPUTS.safetensors PROMPT
 
 BASE is a checkpoint, ADAPTER a folder of adapters for it, with parts that were trained whole, and MERGED the checkpoint that both make; OUT is
-made: adapters with the same targets and parts, and random weights. INPUTS holds `ids` [1, tokens] and `pixels`. Prints {complaints, modules,
+made: adapters with the same targets and parts, and random weights. PROMPT is the prompt and INPUTS its tensors, both as
+`model_inputs.py` says. Prints {complaints, modules,
 saved, logits, mergedLogits, ownLogits}: what PEFT warned of, the names of the layers with adapters and of the parts trained whole, and the
 logits [tokens, vocabulary] with ADAPTER, of MERGED, and with OUT, in float32.
 """
@@ -13,24 +14,27 @@ import sys
 import warnings
 
 import torch
+from model_inputs import forward_arguments, model_class
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.utils import ModulesToSaveWrapper
 from safetensors.torch import load_file
-from transformers import LlavaForConditionalGeneration
+from transformers import AutoConfig, PreTrainedModel
 
 
-def load(folder: str) -> LlavaForConditionalGeneration:
-    return LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+def load(folder: str) -> PreTrainedModel:
+    kind = model_class(AutoConfig.from_pretrained(folder))
+    return kind.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+
+
+base, merged, adapter, out, path, prompt = sys.argv[1:]
+inputs, _ = forward_arguments(AutoConfig.from_pretrained(base), json.loads(prompt), load_file(path))
 
 
 @torch.inference_mode()
-def logits(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> list[list[float]]:
-    ids = inputs["ids"]
-    return model(input_ids=ids, pixel_values=inputs["pixels"], attention_mask=torch.ones_like(ids)).logits[0].tolist()
+def logits(model: torch.nn.Module) -> list[list[float]]:
+    return model(**inputs).logits[0].tolist()
 
 
-base, merged, adapter, out, path = sys.argv[1:]
-inputs = load_file(path)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     adapted = PeftModel.from_pretrained(load(base), adapter).eval()
@@ -56,9 +60,9 @@ print(
             "complaints": [str(warning.message) for warning in caught if "adapter" in str(warning.message).lower()],
             "modules": [name for name, module in named if hasattr(module, "lora_A")],
             "saved": [name for name, module in named if isinstance(module, ModulesToSaveWrapper)],
-            "logits": logits(adapted, inputs),
-            "mergedLogits": logits(load(merged), inputs),
-            "ownLogits": logits(own, inputs),
+            "logits": logits(adapted),
+            "mergedLogits": logits(load(merged)),
+            "ownLogits": logits(own),
         }
     )
 )

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Basics
+import Compression
+import Efficiency
 import Foundation
 import Imaging
 import Language
@@ -33,6 +35,9 @@ struct BenchGenerate: AsyncParsableCommand {
   @Option(help: "Images in the prompt.")
   var images = 1
 
+  @Option(help: "Show a video of so many frames, in place of images.")
+  var frames: Int?
+
   @Option(help: "Samples answered together.")
   var batch = 1
 
@@ -51,7 +56,8 @@ struct BenchGenerate: AsyncParsableCommand {
   func validate() throws {
     _ = try checkOption("--preset") { try LLaVAConfiguration.preset(preset) }
     for (name, value, low) in [
-      ("new-tokens", newTokens, 1), ("text", text, 1), ("images", images, 0), ("batch", batch, 1), ("repeats", repeats, 1),
+      ("new-tokens", newTokens, 1), ("text", text, 1), ("images", images, 0), ("frames", frames ?? 1, 1), ("batch", batch, 1),
+      ("repeats", repeats, 1),
     ] where value < low || value > 1 << 20 {
       throw ValidationError("--\(name) is \(value), expected \(low)...\(1 << 20)")
     }
@@ -66,7 +72,8 @@ struct BenchGenerate: AsyncParsableCommand {
     let llava =
       try folder.map { try LLaVAModel.load(from: $0, dtype: dtype, device: device) }
       ?? LLaVAModel.random(configuration, seed: seed, dtype: dtype, device: device)
-    let requests = try (0..<batch).map { _ in try GenerationRequest.random(configuration, text: text, images: images, seed: seed)
+    let requests = try (0..<batch).map { _ in
+      try GenerationRequest.random(configuration, text: text, images: images, frames: frames, seed: seed)
     }
     var options = GenerationOptions()
     options.maximumNewTokens = newTokens
@@ -82,8 +89,13 @@ struct BenchGenerate: AsyncParsableCommand {
       timings.decode = min(timings.decode, run.decode)
     }
     // The first sample's tokens stand for all; the rate is that of all samples together.
-    let report = GenerationReport(
+    var report = GenerationReport(
       Answer(text: "", result: results[0], timings: timings), samples: batch, plan: plan)
+    if let shown = requests.first?.pictures, shown.count == 1 {
+      var costs = CostModel(configuration)
+      costs.picture = shown[0].shape
+      report.prefillFLOPs = try Double(batch) * costs.trueCost(text: Double(text), plan).flops
+    }
     if json { return try printJSON(report) }
     try printLine(
       String(
@@ -94,19 +106,34 @@ struct BenchGenerate: AsyncParsableCommand {
 }
 
 extension GenerationRequest {
-  /// A prompt of random text after images of noise, for timings.
-  static func random(_ configuration: LLaVAConfiguration, text: Int, images: Int, seed: UInt64) throws -> GenerationRequest {
+  /// A prompt of random text after images, or a video, of noise, for timings.
+  static func random(
+    _ configuration: LLaVAConfiguration, text: Int, images: Int, frames: Int? = nil, seed: UInt64
+  ) throws -> GenerationRequest {
     let generator = try Generator(seed: seed)
     let vocabulary = min(configuration.text.vocabularySize, 32_000)
     let first = min(3, vocabulary - 1)
     let ids = try Tensor.randint(first..<vocabulary, [text], generator: generator).array(Int.self)
-    let pictures = try (0..<images).map { _ in try PicturePixels.random(configuration, isAlone: images == 1, generator) }
+    let pictures =
+      try frames.map { [try PicturePixels.random(configuration, frames: $0, generator)] }
+      ?? (0..<images).map { _ in try PicturePixels.random(configuration, isAlone: images == 1, generator) }
     return GenerationRequest(
-      ids: [ids[0]] + Array(repeating: imagePlaceholderID, count: images) + ids.dropFirst(), pictures: pictures)
+      ids: [ids[0]] + pictures.map { _ in imagePlaceholderID } + ids.dropFirst(), pictures: pictures)
   }
 }
 
 extension PicturePixels {
+  /// A video of noise: frames of a tower's own size, or of 336 by 336 pixels, two each second.
+  fileprivate static func random(
+    _ configuration: LLaVAConfiguration, frames: Int, _ generator: Generator
+  ) throws -> PicturePixels {
+    if VideoPreparer(configuration) == nil { throw PromptError.noVideos(type: configuration.family.type) }
+    let frame = configuration.shape(height: 336, width: 336, isAlone: false)
+    return try PicturePixels(
+      views: Tensor.randn([frames, configuration.vision.channels, frame.viewHeight, frame.viewWidth], generator: generator),
+      height: frame.height, width: frame.width, secondsPerFrame: 0.5)
+  }
+
   /// Noise in the shape of a usual picture of a model.
   static func random(_ configuration: LLaVAConfiguration, isAlone: Bool, _ generator: Generator) throws -> PicturePixels {
     let usual = configuration.usualPicture

@@ -59,6 +59,9 @@ public struct ReducerRegistry: Sendable {
     registry["sparsevlm"] = Entry([.semantics], preset: { amount, _ in SparseVLM.schedule(amount) }) {
       SparseVLM(semantics: try $0.choice(.semantics))
     }
+    registry["sparsevlm+"] = Entry([.semantics], preset: { amount, _ in SparseVLMPlus.schedule(amount) }) {
+      SparseVLMPlus(semantics: try $0.choice(.semantics))
+    }
     registry["autoprune"] = Entry(
       [.layers, .semantics], preset: { AutoPrune.schedule($0, layers: try $1.count(.layers)) },
       make: { try AutoPrune(layers: $0.count(.layers), semantics: $0.choice(.semantics)) })

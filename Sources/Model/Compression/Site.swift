@@ -36,6 +36,9 @@ public enum Site: Sendable, Hashable {
     }
   }
 
+  /// True between two layers of the tower, false at its end.
+  package var isInTower: Bool { if case .tower(.some) = self { true } else { false } }
+
   /// Decoder layers before the site; nil for sites before the decoder.
   public var decoderLayer: Int? { if case .decoder(let layer) = self { layer } else { nil } }
 }

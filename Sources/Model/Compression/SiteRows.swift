@@ -13,6 +13,7 @@ public final class SiteRows {
   private let lastLayer: Int?
   private let norm: (Tensor) throws -> Tensor
   private let next: NextLayer?
+  private let turns: ((Tensor) throws -> (cosine: Tensor, sine: Tensor))?
   private var scores: [[Int]: Tensor] = [:]
   private var nextKeys: [Tensor]?
   private var norms: Tensor?
@@ -26,9 +27,12 @@ public final class SiteRows {
   ///   - lastLayer: the layer before the site among them; nil before the decoder.
   ///   - norm: the model's final normalisation; the rows themselves where the site has none.
   ///   - next: the decoder layer behind the site; nil where there is none.
+  ///   - turns: cosines and sines by which the rotary embedding turns rows of some numbers, [rows, headDimension] float32 each; nil before
+  ///     the decoder.
   public init(
     hidden: Tensor, lengths: [Int], traces: [Int: AttentionTrace] = [:], lastLayer: Int? = nil,
-    norm: @escaping (Tensor) throws -> Tensor = { $0 }, next: NextLayer? = nil
+    norm: @escaping (Tensor) throws -> Tensor = { $0 }, next: NextLayer? = nil,
+    turns: ((Tensor) throws -> (cosine: Tensor, sine: Tensor))? = nil
   ) {
     self.hidden = hidden
     starts = lengths.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1) }
@@ -36,6 +40,7 @@ public final class SiteRows {
     self.lastLayer = lastLayer
     self.norm = norm
     self.next = next
+    self.turns = turns
   }
 
   /// Rows of a sample.
@@ -105,6 +110,26 @@ public final class SiteRows {
         .narrow(2, from: span.lowerBound, length: span.count)
     }
     return parts.count == 1 ? parts[0] : try concatenate(parts, 1)
+  }
+
+  /// What queries and keys of ones alone would score after the rotary embedding: what distance does to attention by itself.
+  ///
+  /// R(i, j) = Σ cos(turn of i − turn of j) / √headDimension over all dimensions; [rows, span] float32.
+  ///
+  /// - Parameters:
+  ///   - rows: numbers in the sample.
+  ///   - span: the sample's rows that are looked at.
+  /// - Throws: `CompressionError.unavailable` before the decoder.
+  public func distanceScores(of rows: [Int], to span: Range<Int>, in sample: Int) throws -> Tensor {
+    guard let turns else {
+      throw CompressionError.unavailable("rotary positions", hint: "cut in the decoder")
+    }
+    func numbers(_ rows: some Collection<Int>) throws -> Tensor {
+      try Tensor(rows.map { starts[sample] + $0 }, on: hidden.device)
+    }
+    let (own, others) = (try turns(numbers(rows)), try turns(numbers(span)))
+    let sums = try own.cosine.matmul(others.cosine.transposed(0, 1)) + own.sine.matmul(others.sine.transposed(0, 1))
+    return try sums * (1 / Double(own.cosine.size(1)).squareRoot())
   }
 
   /// True where a layer follows that can be asked ahead of time.

@@ -113,6 +113,14 @@ public struct VisualTokens {
     try selected(rows.attention(of: asking, to: span, in: sample, layer: layer), 2)
   }
 
+  /// What the distance between rows of the sample and each token does to attention by itself, [rows, count] float32; see
+  /// `SiteRows.distanceScores`.
+  ///
+  /// - Throws: `CompressionError.unavailable` before the decoder.
+  public func distanceScores(of asking: [Int]) throws -> Tensor {
+    try selected(rows.distanceScores(of: asking, to: span, in: sample), 1)
+  }
+
   /// What a row of the sample would pay to each token in the decoder layer behind the site: [count] float32, softmax over all that it
   /// sees, mean over heads.
   ///
@@ -145,7 +153,7 @@ public struct VisualTokens {
         "queries and keys of the tower's \(which)",
         hint: "name them in the strategy's needs, and put it behind that layer: @tower, @features or a decoder layer")
     }
-    return trace
+    return try selection.map { try trace.keeping(Tensor($0, on: device)) } ?? trace
   }
 
   /// What the tower pays to each token in its last layer that is computed, [count] float32: softmax over all rows, mean over heads; its

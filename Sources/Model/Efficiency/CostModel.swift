@@ -1,4 +1,5 @@
 import Compression
+import Imaging
 import LLaVA
 
 /// Counts what a prefill costs from a model's configuration alone.
@@ -12,6 +13,8 @@ import LLaVA
 public struct CostModel: Sendable {
   /// What the model is.
   public let configuration: LLaVAConfiguration
+  /// The picture or video that is counted; nil for a usual picture.
+  public var picture: PictureShape?
   /// Bytes of an element of the cache; 2 for bfloat16 and float16.
   public var elementBytes = 2.0
 
@@ -59,7 +62,7 @@ public struct CostModel: Sendable {
   ///
   /// - Throws: as `trueCost`.
   public func paperCost(text: Double = paperText, _ plan: CompressionPlan?) throws -> PrefillCost {
-    let total = Double(configuration.pictureLayout.count)
+    let total = Double(configuration.layout(of: counted).count)
     let visual = try visualTokensOfLayers(plan).map(Double.init)
     let tokens = visual.map { (text + total) * $0 / total }
     let last = tokens.last ?? 0
@@ -75,14 +78,18 @@ public struct CostModel: Sendable {
   public func visualTokensOfLayers(_ plan: CompressionPlan?) throws -> [Int] { try tokens(plan).decoder }
 
   /// Visual tokens wherever they cost something.
-  private func tokens(_ plan: CompressionPlan?) throws -> PlannedTokens { try configuration.tokens(of: plan) }
+  private func tokens(_ plan: CompressionPlan?) throws -> PlannedTokens {
+    try configuration.tokens(of: plan, picture: picture)
+  }
+
+  private var counted: PictureShape { picture ?? configuration.usualPicture }
 
   /// FLOPs of the layers of the tower that are computed, and of its patch embedding; a class token goes through all layers, and each view
   /// of a picture attends to itself alone.
   private func tower(_ planned: PlannedTokens) -> Double {
     if let windowed = configuration.windowed { return windowedTower(planned, windowed) }
     let vision = configuration.vision
-    let (width, views) = (Double(vision.hiddenSize), Double(configuration.usualPicture.views))
+    let (width, views) = (Double(vision.hiddenSize), Double(counted.views))
     let others = Double((vision.hasClassToken ? 1 : 0) + vision.patches - vision.tokens)
     let layers = planned.tower.reduce(0.0) { sum, visual in
       let tokens = Double(visual) / views + others
@@ -98,9 +105,11 @@ public struct CostModel: Sendable {
     let vision = configuration.vision
     let (width, tokens) = (Double(vision.hiddenSize), Double(planned.patches))
     let side = Double(windowed.windowSize / (vision.patchSize * windowed.mergeSize) * windowed.mergeSize)
+    // No picture of a video looks at another one.
+    let own = tokens / Double(max(1, configuration.layout(of: counted).grids.count))
     let products = 2 * tokens * (4 * width * width + 3 * width * Double(vision.intermediateSize))
     let layers = (0..<vision.layers).reduce(0.0) { sum, layer in
-      let seen = windowed.fullAttentionLayers.contains(layer) ? tokens : min(tokens, side * side)
+      let seen = windowed.fullAttentionLayers.contains(layer) ? own : min(own, side * side)
       return sum + products + 4 * tokens * seen * width
     }
     let patch = Double(vision.channels * vision.patchSize * vision.patchSize * windowed.temporalPatchSize)

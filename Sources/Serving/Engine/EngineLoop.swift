@@ -282,6 +282,7 @@ struct EngineLoop {
 extension VisualSegment {
   /// Bytes that it holds.
   fileprivate var byteCount: Int {
-    tower.values.reduce(rows.count * rows.dtype.size) { $0 + ($1.queries.count + $1.keys.count) * $1.queries.dtype.size }
+    let traces = tower.values.flatMap { [$0.queries, $0.keys, $0.paid].compactMap(\.self) }
+    return ([rows] + traces).reduce(0) { $0 + $1.count * $1.dtype.size }
   }
 }

@@ -19,7 +19,7 @@ import Torch
 ///
 /// Unlike the released code, in both: positions are kept, where the released code numbers anew behind each cut; any layers, any number of
 /// tokens, any batch, and a picture may keep all that a list asks for; where no word is above the mean all of them rate. One layer's scores
-/// of the words' rows are computed, attention stays fused. The authors' second version, which drops without merging, is not offered.
+/// of the words' rows are computed, attention stays fused. `SparseVLMPlus` is the authors' second version, which drops without merging.
 public struct SparseVLM: TokenReducer {
   /// Which words rate, and in which order tokens stand.
   public let semantics: CompressionSemantics

@@ -38,7 +38,7 @@ public enum AdapterFolder {
     ]
     if !saved.isEmpty {
       fields["modules_to_save"] = .array(
-        saved.flatMap { modules($0, layout, model.configuration.family.weights) }.sorted().map(JSONValue.string))
+        saved.flatMap { modules($0, layout, model.configuration) }.sorted().map(JSONValue.string))
     }
     try writingFolder(folder) { temporary in
       try writeJSON(fields, to: temporary.appendingPathComponent("adapter_config.json"))
@@ -47,11 +47,16 @@ public enum AdapterFolder {
   }
 
   /// The modules that PEFT saves for a part, by the ends of their names.
-  private static func modules(_ part: ParameterGroup, _ layout: CheckpointLayout, _ style: WeightNames) -> [String] {
-    // Qwen's merger is inside of what would be its tower.
-    if style == .visual { return part == .tower ? ["visual.patch_embed", "visual.blocks"] : ["visual.merger"] }
+  private static func modules(_ part: ParameterGroup, _ layout: CheckpointLayout, _ c: LLaVAConfiguration) -> [String] {
+    let style = c.family.weights
+    // Qwen's merger is inside of what would be its tower, and PEFT wraps no list of blocks as a whole.
+    if style == .visual {
+      let blocks = (0..<c.vision.layers).map { "visual.blocks.\($0)" }
+      return part == .tower ? ["visual.patch_embed"] + blocks : ["visual.merger"]
+    }
     // The original's tower holds another module of the name, which must not match.
-    return [part == .tower ? "model.vision_tower" : layout == .huggingFace ? "multi_modal_projector" : "mm_projector"]
+    let tower = style == .audioTower ? "model.audio_tower" : "model.vision_tower"
+    return [part == .tower ? tower : layout == .huggingFace ? "multi_modal_projector" : "mm_projector"]
   }
 
   /// The model with the adapters of a folder, written here or by PEFT, and with what was trained whole beside them.

@@ -4,10 +4,8 @@ import Imaging
 extension LLaVAConfiguration {
   /// Names of the presets, small to large.
   public static let presetNames = [
-    "tiny", "tiny-next", "tiny-onevision", "tiny-qwen2-vl", "tiny-qwen2.5-vl", "tiny-qwen2-audio", "small", "base", "medium",
-    "llava-1.5-7b",
-    "llava-1.5-13b",
-    "llava-next-7b",
+    "tiny", "tiny-next", "tiny-onevision", "tiny-qwen2-vl", "tiny-qwen2.5-vl", "tiny-qwen2-audio", "small", "base",
+    "base-next", "base-onevision", "base-qwen2.5-vl", "medium", "llava-1.5-7b", "llava-1.5-13b", "llava-next-7b",
     "llava-onevision-0.5b", "llava-onevision-7b", "qwen2-vl-2b", "qwen2.5-vl-3b", "qwen2.5-vl-7b", "qwen2-audio-7b",
   ]
 
@@ -82,14 +80,23 @@ extension LLaVAConfiguration {
       return found
     case "tiny-onevision":
       return onevision(make((32, 3, 2, 64), (64, 4, 4, 2, 128, 512), image: 56), steps: 4, limit: 3)
-    case "llava-next-7b":
-      var found = make((1024, 24, 16, 4096), (4096, 32, 32, 32, 11_008, 32_064))
+    case "base-next", "llava-next-7b":
+      var found =
+        name == "base-next"
+        ? make((512, 8, 8, 2048), (768, 12, 12, 12, 2048, 32_000))
+        : make((1024, 24, 16, 4096), (4096, 32, 32, 32, 11_008, 32_064))
       found.family = .llavaNeXT
       found.tiling = tiling(found, [(1, 2), (2, 1), (2, 2), (3, 1), (1, 3)], onlyAlone: false)
       return found
     case "tiny-qwen2.5-vl":
       return qwen25VL(
         make((32, 4, 2, 48), (64, 4, 4, 2, 128, 512)), full: [2], window: 56, sections: [2, 3, 3], tokens: 4...40, first: 500)
+    case "base-onevision":
+      return onevision(make((512, 8, 8, 2048), (768, 12, 12, 12, 2048, 32_000), image: 384), steps: 6, limit: 9)
+    case "base-qwen2.5-vl":
+      return qwen25VL(
+        make((512, 8, 8, 1376), (768, 12, 12, 12, 2048, 32_000)), full: [3, 7], window: 112, sections: [8, 12, 12],
+        tokens: 4...16_384, first: 31_990)
     case "tiny-qwen2-vl", "qwen2-vl-2b":
       let isTiny = name.hasPrefix("tiny")
       var found = qwen25VL(

@@ -179,6 +179,8 @@ extension LLaVAConfiguration {
       plan, layout: layout(of: picture), towerLayers: vision.computedLayers, layers: text.layers, clamped: picturesVary)
     if let windowed {
       let area = windowed.mergeSize * windowed.mergeSize
+      // Nothing is chosen before the merger, which makes the tokens.
+      planned.projector = planned.patches
       planned.patches *= area
       planned.tower = planned.tower.map { _ in planned.patches }
     }

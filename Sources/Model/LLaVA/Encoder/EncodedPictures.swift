@@ -38,6 +38,11 @@ struct EncodedPictures {
     }
   }
 
+  /// Writes down what was worked out of a layer, for each image.
+  mutating func add(_ found: [TowerTrace], _ name: Int) {
+    for (image, trace) in found.enumerated() { traces[image][name] = trace }
+  }
+
   /// Logarithms of the rows' sizes, [images, 1, 1, rows], where a strategy wants them to be attended to by size.
   func sizeBias() throws -> Tensor? {
     guard let sizes else { return nil }

@@ -4,6 +4,8 @@ import Torch
 
 /// The way of Qwen2-VL and Qwen2.5-VL from a picture or a video to the decoder: the tower at the picture's own resolution, then a merger that makes one token
 /// of each cell of patches, at positions of two dimensions, and of time.
+///
+/// Tokens are made by the merger, so what is chosen at the tower's end is chosen behind it, by what the tower paid to the patches of each.
 struct NativePictureEncoder: VisualEncoder {
   private let tower: WindowedTower
   private let norm: Norm
@@ -29,9 +31,10 @@ struct NativePictureEncoder: VisualEncoder {
   func callAsFunction(
     _ pictures: [PicturePixels], _ reductions: [EncoderStage], _ context: EncoderContext
   ) throws -> [VisualSegment] {
-    if !context.towerLayers.isEmpty || reductions.contains(where: { $0.stage.site.kind == .tower }) {
+    if reductions.contains(where: { $0.stage.site.isInTower }) {
       throw CompressionError.unavailable(
-        "tokens between layers of this tower", hint: "choose behind the projector (@features) or in the decoder")
+        "tokens between layers of this tower",
+        hint: "choose at its end (@tower), behind the projector (@features) or in the decoder")
     }
     return try pictures.indices.flatMap { index in
       try encoded(
@@ -55,9 +58,12 @@ struct NativePictureEncoder: VisualEncoder {
       layout = TokenLayout(grid)
       rest = rest.dropFirst()
     }
-    let cells = try norm(tower(pixels))
-    let rows = try second(first(cells.reshaped([cells.size(0), -1])).gelu())
+    let traced = context.tracedLayers(rest, of: computedLayers)
+    let (cells, traces) = try tower(pixels, traced: Set(traced.values))
+    let normed = try norm(cells)
+    let rows = try second(first(normed.reshaped([cells.size(0), -1])).gelu())
     var state = EncodedPictures(rows: try rows.unsqueezed(0), layout: layout, context: context)
+    for (name, layer) in traced { if let trace = traces[layer] { state.add([trace], name) } }
     for stage in rest { try state.reduce(stage) }
     let grid = layout.grids.first ?? TokenGrid(rows: 0, columns: 0)
     let moments = moments(picture.shape, grids: layout.grids.count)

@@ -5,7 +5,9 @@ import Torch
 /// LLaVA-NeXT's way from a picture to the decoder: tower and projector for each view alone, then the patches of all tiles as one grid
 /// without its margins, with a learned row at the end of each row.
 ///
-/// A picture is one budget whatever its tiles: behind the projector strategies choose among all tokens of it together.
+/// A picture is one budget whatever its tiles: behind the projector strategies choose among all tokens of it together. What is chosen at the
+/// tower's end is chosen there too, by what the tower paid to the patches of each view, put together as the views' patches are; every
+/// view's attention has the sum 1.
 struct TiledPictureEncoder: VisualEncoder {
   private let tower: VisionTower
   private let projector: Projector
@@ -26,55 +28,75 @@ struct TiledPictureEncoder: VisualEncoder {
   func callAsFunction(
     _ pictures: [PicturePixels], _ reductions: [EncoderStage], _ context: EncoderContext
   ) throws -> [VisualSegment] {
-    if !context.towerLayers.isEmpty || reductions.contains(where: { $0.stage.site != .features }) {
+    if reductions.contains(where: { $0.stage.site == .picture || $0.stage.site.isInTower }) {
       throw CompressionError.unavailable(
-        "single views of a picture of several tiles", hint: "choose behind the projector (@features) or in the decoder")
+        "single views of a picture of several tiles",
+        hint: "choose at the tower's end (@tower), behind the projector (@features) or in the decoder")
     }
+    let traced = context.tracedLayers(reductions[...], of: computedLayers)
+    let layers = Set(traced.values)
     let stills = pictures.filter { !$0.shape.isVideo }
-    var features =
-      try stills.isEmpty
-      ? [] : projector(tower(concatenate(stills.map(\.views)))).split(stills.map(\.shape.views))[...]
+    var seen =
+      try stills.isEmpty ? [] : looked(concatenate(stills.map(\.views)), traced: layers).split(stills.map(\.shape.views))[...]
     return try pictures.indices.flatMap { index in
       let shape = pictures[index].shape
-      let rows: Tensor
+      let views: SeenViews
       if shape.isVideo {
-        rows = try frames(pictures[index].views)
+        views = try frames(pictures[index].views, traced: layers)
       } else {
-        guard let own = features.popFirst() else { throw TorchError.shapeMismatch(what: "views", found: [], expected: [1]) }
-        rows = try packed(own, TiledLayout(configuration, shape))
+        guard let own = seen.popFirst() else { throw TorchError.shapeMismatch(what: "views", found: [], expected: [1]) }
+        let layout = TiledLayout(configuration, shape)
+        views = try own.mapped(end: newline) { try packed($0, layout, end: $1) }
       }
       var state = EncodedPictures(
-        rows: try rows.unsqueezed(0), layout: configuration.layout(of: shape), context: context.of(index))
+        rows: try views.features.unsqueezed(0), layout: configuration.layout(of: shape), context: context.of(index))
+      let traces = try views.traces.mapValues { try $0.trace() }
+      for (name, layer) in traced { if let trace = traces[layer] { state.add([trace], name) } }
       for reduction in reductions { try state.reduce(EncoderStage(reduction.stage, counts: [reduction.counts[index]])) }
       return try state.segments()
     }
   }
 
+  /// Views [views, channels, size, size] through tower and projector.
+  private func looked(_ pixels: Tensor, traced: Set<Int>) throws -> SeenViews {
+    let (rows, traces) = try tower.run(tower.embedded(pixels), layers: 0..<computedLayers, traced: traced)
+    let hasClassToken = configuration.vision.hasClassToken
+    return SeenViews(
+      features: try projector(tower.features(rows)),
+      traces: try traces.mapValues { try ViewTrace($0, hasClassToken: hasClassToken) })
+  }
+
   /// Frames [frames, channels, height, width] of a video as rows: of each a quarter of its patches, averaged between neighbours, and one
   /// end behind them all (transformers' `apply_pooling`).
-  private func frames(_ views: Tensor) throws -> Tensor {
-    let (side, width) = (configuration.vision.gridSize, newline.size(0))
-    let pooled = FrameLayout.side(configuration)
+  private func frames(_ views: Tensor, traced: Set<Int>) throws -> SeenViews {
     // No more than some at once, as memory grows with them.
     let parts = try stride(from: 0, to: views.size(0), by: Self.framesAtOnce).map { first in
       let part = try views.narrow(0, from: first, length: min(Self.framesAtOnce, views.size(0) - first))
-      return try projector(tower(part)).reshaped([-1, side, side, width]).permuted([0, 3, 1, 2]).contiguous()
-        .resizedBilinear(pooled, pooled).permuted([0, 2, 3, 1]).reshaped([-1, width])
+      return try looked(part, traced: traced).mapped(end: newline) { values, _ in try pooled(values) }
     }
-    return try concatenate(parts + [newline.unsqueezed(0)])
+    return try SeenViews.joined(parts).mapped(end: newline) { try concatenate([$0, $1.unsqueezed(0)]) }
   }
 
   private static let framesAtOnce = 16
 
-  /// Features [views, patches, hiddenSize] of a picture as rows, [tokens, hiddenSize].
-  private func packed(_ features: Tensor, _ layout: TiledLayout) throws -> Tensor {
+  /// [frames, patches, width] to [tokens, width].
+  private func pooled(_ features: Tensor) throws -> Tensor {
+    let (side, width, pooled) = (configuration.vision.gridSize, features.size(2), FrameLayout.side(configuration))
+    return try features.reshaped([-1, side, side, width]).permuted([0, 3, 1, 2]).contiguous()
+      .resizedBilinear(pooled, pooled).permuted([0, 2, 3, 1]).reshaped([-1, width])
+  }
+
+  /// Features [views, patches, width] of a picture as rows, [tokens, width].
+  ///
+  /// - Parameter end: of each row of patches, [width].
+  private func packed(_ features: Tensor, _ layout: TiledLayout, end: Tensor) throws -> Tensor {
     let whole = try features.selected(0, 0)
     let (down, across, side) = (layout.tiles.rows, layout.tiles.columns, configuration.vision.gridSize)
     guard features.size(0) == 1 + down * across else {
       throw TorchError.shapeMismatch(what: "a picture's views", found: [features.size(0)], expected: [1 + down * across])
     }
-    let width = newline.size(0)
-    if down == 0 { return try concatenate([whole, newline.unsqueezed(0)]) }
+    let width = features.size(2)
+    if down == 0 { return try concatenate([whole, end.unsqueezed(0)]) }
     var grid = try features.narrow(0, from: 1, length: down * across)
       .reshaped([down, across, side, side, width]).permuted([0, 2, 1, 3, 4]).reshaped([down * side, across * side, width])
       .narrow(0, from: layout.rows.lowerBound, length: layout.rows.count)
@@ -82,7 +104,7 @@ struct TiledPictureEncoder: VisualEncoder {
     if let size = layout.resampled {
       grid = try grid.permuted([2, 0, 1]).unsqueezed(0).resizedBilinear(size.rows, size.columns).squeezed(0).permuted([1, 2, 0])
     }
-    let ends = try newline.reshaped([1, 1, width]).expanded([grid.size(0), 1, width])
+    let ends = try end.reshaped([1, 1, width]).expanded([grid.size(0), 1, width])
     return try concatenate([whole, concatenate([grid, ends], 1).reshaped([-1, width])])
   }
 }

@@ -51,6 +51,17 @@ public struct EncoderContext: Sendable {
     self.text = text
     self.towerLayers = towerLayers
   }
+
+  /// Layers that are looked at where all choices are made behind the tower: their indices by the names that strategies gave them.
+  ///
+  /// - Parameter layers: of the tower that are computed; the layer behind them is none of them.
+  func tracedLayers(_ stages: ArraySlice<EncoderStage>, of layers: Int) -> [Int: Int] {
+    let names = stages.reduce(towerLayers) { $0.union($1.stage.reducer.needs.towerLayers) }
+    let found = names.map { name in
+      (name, name == ReducerNeeds.layerBeforeSite ? layers - 1 : name < 0 ? layers + name : name)
+    }
+    return Dictionary(uniqueKeysWithValues: found.filter { (0..<layers).contains($0.1) })
+  }
 }
 
 /// The rows of one picture at the decoder's input.

@@ -32,9 +32,11 @@ struct WindowedTower: Sendable {
 
     /// x [grids · rows, hiddenSize], grid after grid; of each the windows of equal sizes lie together: how many there are of each size,
     /// and their rows.
+    ///
+    /// - Returns: the rows, and queries and keys after rotation, [grids · rows, heads, headDimension].
     func callAsFunction(
       _ x: Tensor, _ heads: Int, _ angles: RotaryEmbedding.Angles, grids: Int, windows: [(count: Int, rows: Int)]
-    ) throws -> Tensor {
+    ) throws -> (rows: Tensor, queries: Tensor, keys: Tensor) {
       let (rows, width) = (x.size(0), x.size(1))
       let parts = try input(norm1(x)).reshaped([rows, 3, heads, width / heads])
       func turned(_ part: Int) throws -> Tensor {
@@ -53,7 +55,7 @@ struct WindowedTower: Sendable {
       }
       let y = try x + output(concatenate(mixed, 1).reshaped([rows, width]))
       let inner = try norm2(y)
-      return try y + down(gate.map { try $0(inner).gating(up(inner)) } ?? activation(up(inner)))
+      return (try y + down(gate.map { try $0(inner).gating(up(inner)) } ?? activation(up(inner))), queries, keys)
     }
   }
 
@@ -75,24 +77,28 @@ struct WindowedTower: Sendable {
   ///
   /// Nothing in the tower looks from one grid to another, so no more than some are computed at once.
   ///
+  /// - Parameter traced: layers of which traces are wanted, by index; their tokens are the cells.
   /// - Throws: `TorchError` for pixels of another shape.
-  func callAsFunction(_ frames: Tensor) throws -> Tensor {
+  func callAsFunction(_ frames: Tensor, traced: Set<Int> = []) throws -> (cells: Tensor, traces: [Int: TowerTrace]) {
     let side = windowed.mergeSize * vision.patchSize
     let grid = TokenGrid(rows: frames.size(2) / side, columns: frames.size(3) / side)
     try frames.requireShape([nil, vision.channels, grid.rows * side, grid.columns * side], "image pixels")
     let size = windowed.temporalPatchSize
     let most = max(1, Self.patchesAtOnce / max(1, grid.count * windowed.mergeSize * windowed.mergeSize)) * size
-    if frames.size(0) <= most { return try cells(frames, grid) }
-    return try concatenate(
-      stride(from: 0, to: frames.size(0), by: most).map { first in
-        try cells(frames.narrow(0, from: first, length: min(most, frames.size(0) - first)), grid)
-      })
+    if frames.size(0) <= most { return try cells(frames, grid, traced) }
+    let parts = try stride(from: 0, to: frames.size(0), by: most).map { first in
+      try cells(frames.narrow(0, from: first, length: min(most, frames.size(0) - first)), grid, traced)
+    }
+    let traces = try traced.map { layer in (layer, try CellTrace.joined(parts.compactMap { $0.traces[layer] })) }
+    return (try concatenate(parts.map(\.cells)), Dictionary(uniqueKeysWithValues: traces))
   }
 
   /// About as many patches are computed at once, as memory grows with them.
   private static let patchesAtOnce = 16_384
 
-  private func cells(_ pixels: Tensor, _ grid: TokenGrid) throws -> Tensor {
+  private func cells(
+    _ pixels: Tensor, _ grid: TokenGrid, _ traced: Set<Int>
+  ) throws -> (cells: Tensor, traces: [Int: TowerTrace]) {
     let (merge, side) = (windowed.mergeSize, windowed.mergeSize * vision.patchSize)
     let grids = grids(ofFrames: pixels.size(0))
     let order = WindowOrder(grid, side: max(1, windowed.windowSize / side))
@@ -103,12 +109,19 @@ struct WindowedTower: Sendable {
     x = try x.reshaped([grids, grid.count, area, -1]).rows(cells, 1).reshaped([grids * grid.count * area, -1])
     let angles = try angles(order.cells, grid, grids, on: pixels.device)
     let windows = order.windows.map { (count: $0.count, rows: $0.cells * area) }
+    let inverse = try Tensor(order.inverse, on: pixels.device)
+    var traces: [Int: TowerTrace] = [:]
     for (index, layer) in layers.enumerated() {
-      let isFull = windowed.fullAttentionLayers.contains(index)
-      x = try layer(x, vision.heads, angles, grids: grids, windows: isFull ? [(1, grid.count * area)] : windows)
+      let own = windowed.fullAttentionLayers.contains(index) ? [(count: 1, rows: grid.count * area)] : windows
+      let (y, queries, keys) = try layer(x, vision.heads, angles, grids: grids, windows: own)
+      if traced.contains(index) {
+        traces[index] = try CellTrace.trace(
+          queries: queries, keys: keys, grids: grids, windows: own, rowsPerToken: area, order: inverse)
+      }
+      x = y
     }
-    return try x.reshaped([grids, grid.count, area, -1]).rows(Tensor(order.inverse, on: pixels.device), 1)
-      .reshaped([grids * grid.count, area, -1])
+    let found = try x.reshaped([grids, grid.count, area, -1]).rows(inverse, 1).reshaped([grids * grid.count, area, -1])
+    return (found, traces)
   }
 
   /// Grids of a video of so many frames.

@@ -107,6 +107,15 @@ public struct LlamaDecoder: Sendable {
     }
   }
 
+  /// Cosines and sines by which rows of a batch are turned, by int64 index: [rows, headDimension] float32 each.
+  func turns(_ batch: PackedBatch) -> (Tensor) throws -> (cosine: Tensor, sine: Tensor) {
+    { [rotary] rows in
+      let found = try rotary.angles(
+        batch.positions.rotary.rows(rows, 1), length: batch.positions.next.max() ?? 0, .float32)
+      return (try found.cosine.squeezed(1), try found.sine.squeezed(1))
+    }
+  }
+
   /// Keys [tokens, keyValueHeads, headDimension] as they are at positions that lie so far on, by axis: turned by the difference alone, as
   /// turns add up.
   func moving(_ keys: Tensor, by distance: [Int]) throws -> Tensor {

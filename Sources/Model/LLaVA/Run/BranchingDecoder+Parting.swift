@@ -235,7 +235,7 @@ extension BranchingDecoder {
     }
     return SiteRows(
       hidden: detached.hidden, lengths: joined.lengths, traces: traces, lastLayer: walk.layer - 1,
-      norm: { [norm = decoder.norm] in try norm($0) }, next: next)
+      norm: { [norm = decoder.norm] in try norm($0) }, next: next, turns: decoder.turns(detached))
   }
 
   /// Queries of the trunks' rows, then of those that had waited; of branches whose own strategy needs none, nothing is known.

@@ -34,10 +34,10 @@ public enum PromptError: Error, Equatable, CustomStringConvertible {
       "the prompt has token id \(id), the model's vocabulary has \(size) entries; tokenizer and model do not belong together"
     case .labelCount(let labels, let ids): "\(labels) labels were given for \(ids) ids or samples; they must be equal in number"
     case .noVideos(let type):
-      "models of the type \(type) take no videos; \(ModelFamily.all.filter { $0.video != nil }.map(\.type).joined(separator: " and ")) do"
+      "models of the type \(type) take no videos; types that do: \(ModelFamily.all.filter { $0.video != nil }.map(\.type).joined(separator: ", "))"
     case .noPictures(let type): "models of the type \(type) take no pictures but sound; give --audio, or another model"
     case .noAudio(let type):
-      "models of the type \(type) take no sound; \(ModelFamily.all.filter { $0.weights == .audioTower }.map(\.type).joined(separator: " and ")) do"
+      "models of the type \(type) take no sound; types that do: \(ModelFamily.all.filter { $0.weights == .audioTower }.map(\.type).joined(separator: ", "))"
     case .tooLong(let tokens, let maximum):
       "the prompt takes \(tokens) tokens, images included, of a context of \(maximum) tokens; shorten it or use fewer images"
     }
