@@ -132,13 +132,13 @@ let package = Package(
     .target(
       name: "Engine",
       dependencies: [
-        "Basics", "Torch", "Imaging", "Video", "Language", "Compression", "LLaVA",
+        "Basics", "Torch", "Audio", "Imaging", "Video", "Language", "Compression", "LLaVA",
         .product(name: "Crypto", package: "swift-crypto"),
       ], path: "Sources/Serving/Engine"),
     .target(
       name: "Serving",
       dependencies: [
-        "Basics", "Torch", "Imaging", "Video", "Language", "Compression", "LLaVA", "Report", "Results", "ChatProtocol",
+        "Basics", "Torch", "Audio", "Imaging", "Video", "Language", "Compression", "LLaVA", "Report", "Results", "ChatProtocol",
         "Fetching", "Engine",
         .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdTLS", package: "hummingbird"),
@@ -241,7 +241,7 @@ let package = Package(
       name: "AnsweringTests",
       dependencies: [
         "Answering", "Basics", "Compression", "Evaluation", "EvaluationLayouts", "Imaging", "Language", "LLaVA", "Results",
-        "TestModels", "TestSupport", "Video",
+        "TestModels", "TestSupport", "Torch", "Video",
       ]),
     .testTarget(name: "ResultsTests", dependencies: ["Results", "Evaluation", "EvaluationLayouts", "TestSupport"]),
     .testTarget(

@@ -6,15 +6,6 @@ import Testing
 
 /// The commands on sound.
 @Suite struct AudioCommandTests {
-  /// A WAV of one channel, 16 bits, 16 kHz.
-  private static func wav(_ count: Int) -> Data {
-    func little(_ value: Int, _ bytes: Int) -> [UInt8] { (0..<bytes).map { UInt8(value >> (8 * $0) & 0xff) } }
-    let head =
-      Array("RIFF".utf8) + little(36 + 2 * count, 4) + Array("WAVEfmt ".utf8) + little(16, 4) + little(1, 2) + little(1, 2)
-      + little(16_000, 4) + little(32_000, 4) + little(2, 2) + little(16, 2) + Array("data".utf8) + little(2 * count, 4)
-    return Data(head + (0..<count).flatMap { little($0 * $0 / 7 & 0x3fff, 2) })
-  }
-
   @Test func soundIsHeardAndTrainedOn() async throws {
     let scratch = try Scratch()
     func path(_ name: String) -> String { scratch.url.appending(path: name).path }
@@ -22,8 +13,8 @@ import Testing
     ByteTokenizer.adopt(into: &configuration)
     try TestModel.write(LLaVAModel.random(configuration, seed: 3), to: scratch.url.appending(path: "model"))
     try TestModel.drawing().writePNG(to: scratch.url.appending(path: "house.png"))
-    try Self.wav(9000).write(to: scratch.url.appending(path: "a.wav"))
-    try Self.wav(300).write(to: scratch.url.appending(path: "short.wav"))
+    try MadeSound.wav(9000).write(to: scratch.url.appending(path: "a.wav"))
+    try MadeSound.wav(300).write(to: scratch.url.appending(path: "short.wav"))
     func run(_ arguments: [String], code: Int32 = 0, input: Data = Data()) async throws -> EpicCommand.Outcome {
       let outcome = try await EpicCommand.run(arguments, input: input, limit: 300)
       #expect(outcome.code == code, "\(arguments): \(outcome.err)")

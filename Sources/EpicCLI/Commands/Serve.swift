@@ -96,8 +96,16 @@ struct ServedModelOptions: ParsableArguments {
         """, valueName: "list"))
   var budgets: String?
 
-  @Option(help: "Visual tokens of pictures about which a request says nothing: a number, or auto; all unless given.")
+  @Option(
+    help: ArgumentHelp(
+      """
+      Visual tokens of pictures about which a request says nothing: a number, auto, or an average as in auto:64, which needs `epic fit`; \
+      all unless given.
+      """, valueName: "n"))
   var budget: String?
+
+  @Option(help: ArgumentHelp("How auto:64 decides what a picture is worth.", valueName: "rule"))
+  var budgetRule = BudgetRule.byVariety
 
   @Option(help: ArgumentHelp("Folder that epic eval wrote; its results are listed by /v1/models.", valueName: "dir"))
   var evaluation: String?
@@ -116,8 +124,9 @@ struct ServedModelOptions: ParsableArguments {
     get throws {
       guard let budget else { return nil }
       if budget == "auto" { return VisualBudget(.auto) }
+      if let average = VisualBudget.average(budget) { return VisualBudget(.average(average)) }
       guard let tokens = Int(budget), tokens >= 1 else {
-        throw ValidationError("--budget is \(budget), expected a number of visual tokens, or auto")
+        throw ValidationError("--budget is \(budget), expected a number of visual tokens, auto, or an average as in auto:64")
       }
       return VisualBudget(.tokens(tokens))
     }
@@ -140,28 +149,49 @@ struct ServedModelOptions: ParsableArguments {
     if let model { folder = try await model.folder() } else { folder = try DemoCheckpoints.folder().appending(path: "finished") }
     let device = try compute.prepare()
     let pipeline = try LLaVAPipeline.load(from: folder, dtype: compute.dtype, device: device, template: template)
-    let ladder = try ladder(pipeline, folder)
+    let fit = try fit(folder)
+    let ladder = try ladder(pipeline, folder, allowsAverages: fit != nil)
     return try checkOption("--layer and --budgets") {
       try ServedModel(
         name: name ?? (demo ? "epic-demo" : model?.text.split(separator: "/").last.map(String.init) ?? "model"), pipeline,
         compressor: compressor, layer: layer,
-        ladder: ladder)
+        ladder: ladder, fit: fit)
     }
   }
 
-  private func ladder(_ pipeline: LLaVAPipeline, _ folder: URL) throws -> BudgetLadder {
+  /// What a rule knows about the model; nil where nobody asked it and nobody needs it.
+  private func fit(_ folder: URL) throws -> BudgetFit? {
+    let isNeeded = if case .average? = try standard?.amount { true } else { false }
+    do {
+      return try BudgetFits(from: folder).fit(budgetRule, layer: layer)
+    } catch let error as BudgetError {
+      switch error {
+      case .missing where !isNeeded, .unfitted where !isNeeded: return nil
+      default: throw error
+      }
+    }
+  }
+
+  private func ladder(_ pipeline: LLaVAPipeline, _ folder: URL, allowsAverages: Bool) throws -> BudgetLadder {
     let total = pipeline.model.pictureLayout.count
     if let listed = try listed, let wrong = listed.first(where: { $0 > total }) {
       throw ValidationError("--budgets has \(wrong), expected at most the \(total) visual tokens of a picture")
     }
-    if case .tokens(let tokens)? = try standard?.amount, tokens > total {
+    let numbers = try standard.flatMap { budget -> Int? in
+      switch budget.amount {
+      case .tokens(let tokens), .average(let tokens): tokens
+      case .auto: nil
+      }
+    }
+    if let tokens = numbers, tokens > total {
       throw ValidationError("--budget is \(tokens), expected at most the \(total) visual tokens of a picture")
     }
     let known = try evaluated(pipeline, folder)
     let asked = try listed?.map { tokens in known?.first { $0.tokens == tokens } ?? BudgetLadder.Rung(tokens) }
     let rungs = asked ?? known ?? BudgetLadder.usual(total: total)
     let allowsOthers = budgets == "any" || asked == nil && known == nil
-    return BudgetLadder(total: total, rungs: rungs, allowsOthers: allowsOthers, standard: try standard)
+    return BudgetLadder(
+      total: total, rungs: rungs, allowsOthers: allowsOthers, standard: try standard, allowsAverages: allowsAverages)
   }
 
   /// What `epic eval` found about this very model.

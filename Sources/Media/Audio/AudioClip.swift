@@ -24,14 +24,35 @@ public struct AudioClip: Sendable, Equatable {
   /// - Throws: ``AudioError``, naming the file.
   public init(contentsOf url: URL, rate: Int, seconds: Double, limits: VideoLimits = .standard) throws {
     let name = url.relativePath
-    guard (1...1_000_000).contains(rate), seconds > 0, seconds <= limits.maximumSeconds else {
-      throw AudioError.setting(reason: "\(rate) samples a second and \(seconds) seconds were asked for, which is not possible")
-    }
     let source: Source
     do {
       source = try Source.file(url, limits)
     } catch let error as VideoError {
       throw AudioError(error, name)
+    }
+    try self.init(source, name, rate, seconds, limits)
+  }
+
+  /// Reads the sound of a file in memory.
+  ///
+  /// - Parameters:
+  ///   - data: what the file holds.
+  ///   - name: what errors call it.
+  ///   - rate: samples of a second, to which the sound is brought; 1 to a million.
+  ///   - seconds: no more than these are read, from the beginning.
+  /// - Throws: ``AudioError``.
+  public init(data: [UInt8], name: String, rate: Int, seconds: Double, limits: VideoLimits = .standard) throws {
+    if data.isEmpty { throw AudioError.noSamples(file: name) }
+    if data.count > limits.maximumBytes {
+      throw AudioError.unreadable(
+        file: name, reason: "it has \(data.count) bytes, more than the limit of \(limits.maximumBytes)")
+    }
+    try self.init(Source(data), name, rate, seconds, limits)
+  }
+
+  private init(_ source: Source, _ name: String, _ rate: Int, _ seconds: Double, _ limits: VideoLimits) throws {
+    guard (1...1_000_000).contains(rate), seconds > 0, seconds <= limits.maximumSeconds else {
+      throw AudioError.setting(reason: "\(rate) samples a second and \(seconds) seconds were asked for, which is not possible")
     }
     let bounds = EpicVideoLimits(
       pixels: Int64(max(1, min(limits.maximumPixels, Int(Int32.max)))), side: Int64(max(1, limits.maximumSide)),

@@ -10,6 +10,9 @@ public struct VideoFrame: Sendable, Equatable {
   public let shownAt: Double
   /// The picture, upright.
   public let image: RGBImage
+
+  /// The same moment with another picture.
+  public func showing(_ image: RGBImage) -> VideoFrame { VideoFrame(time: time, shownAt: shownAt, image: image) }
 }
 
 /// A video file: how long it is and how many frames it has, and its frames in the order in which they are shown.

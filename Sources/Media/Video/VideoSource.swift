@@ -23,7 +23,7 @@ package final class Source {
   }
 
   /// A copy of bytes in memory.
-  init(_ data: [UInt8]) {
+  package init(_ data: [UInt8]) {
     let room = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: data.count)
     _ = room.initialize(from: data)
     memory = room

@@ -23,12 +23,17 @@ public struct BudgetLadder: Sendable, Equatable {
   public let allowsOthers: Bool
   /// The budget of pictures about which nobody says anything.
   public let standard: VisualBudget
+  /// Whether averages may be asked for, which pictures decide on.
+  public let allowsAverages: Bool
 
   /// A ladder; the budget of all tokens is always one of its rungs.
   ///
   /// - Parameter standard: nil for all tokens.
-  public init(total: Int, rungs: [Rung], allowsOthers: Bool, standard: VisualBudget? = nil) {
+  public init(
+    total: Int, rungs: [Rung], allowsOthers: Bool, standard: VisualBudget? = nil, allowsAverages: Bool = false
+  ) {
     self.total = total
+    self.allowsAverages = allowsAverages
     let known = Dictionary((rungs + [Rung(total)]).filter { (1...total).contains($0.tokens) }.map { ($0.tokens, $0) }) {
       first, _ in
       first
@@ -53,6 +58,8 @@ public struct BudgetLadder: Sendable, Equatable {
     case server
     /// It is the largest that meets the target.
     case auto
+    /// The picture decided, by a rule.
+    case average
     /// There was too much to do for what was asked.
     case degraded
   }
@@ -76,7 +83,10 @@ public struct BudgetLadder: Sendable, Equatable {
   /// - Parameter fits: whether a number meets the target.
   /// - Returns: for `auto` the largest rung that fits, or else the smallest that may be taken.
   public func tokens(for budget: VisualBudget, fits: (Int) -> Bool) -> Int {
-    if case .tokens(let tokens) = budget.amount { return tokens }
+    switch budget.amount {
+    case .tokens(let tokens), .average(let tokens): return tokens
+    case .auto: break
+    }
     return largest(budget, below: budget.maximum ?? total, fits)
   }
 
@@ -102,7 +112,18 @@ public struct BudgetLadder: Sendable, Equatable {
       if (1...total).contains(tokens), allowsOthers || rungs.contains(where: { $0.tokens == tokens }) { return }
       throw .invalidValue(path, "\(path) is \(tokens), expected \(allowed)")
     }
-    if case .tokens(let tokens) = budget.amount { try check(tokens, path) }
+    switch budget.amount {
+    case .tokens(let tokens): try check(tokens, path)
+    case .average(let tokens):
+      if !allowsAverages {
+        throw .unsupported(
+          path, "\(path) is an average, and nothing is known about what pictures need; run epic fit on the model")
+      }
+      if !(1...total).contains(tokens) {
+        throw .invalidValue(path, "\(path) is auto:\(tokens), expected auto:1 to auto:\(total)")
+      }
+    case .auto: break
+    }
     for (name, bound) in [("min", budget.minimum), ("max", budget.maximum)] {
       if let bound, !(1...total).contains(bound) {
         throw .invalidValue("\(path).\(name)", "\(path).\(name) is \(bound), expected 1 to \(total)")

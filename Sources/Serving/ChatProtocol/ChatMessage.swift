@@ -1,3 +1,5 @@
+import Language
+
 /// A message of a conversation.
 public struct ChatMessage: Sendable, Equatable {
   /// Who speaks.
@@ -14,7 +16,7 @@ public struct ChatMessage: Sendable, Equatable {
   public enum Part: Sendable, Equatable {
     /// Words.
     case text(String)
-    /// A picture or a video.
+    /// A picture, a video or sound.
     case picture(ImageReference)
   }
 
@@ -26,13 +28,13 @@ public struct ChatMessage: Sendable, Equatable {
   /// A message.
   public init(_ role: Role, _ parts: [Part]) { (self.role, self.parts) = (role, parts) }
 
-  /// The pictures and videos, in order.
+  /// Pictures, videos and sound, in order.
   public var pictures: [ImageReference] {
     parts.compactMap { if case .picture(let picture) = $0 { picture } else { nil } }
   }
 }
 
-/// A picture or a video that a message shows.
+/// A picture, a video or sound that a message holds.
 public struct ImageReference: Sendable, Equatable {
   /// Where it is: a data URI, or a URL.
   public var url: String
@@ -42,12 +44,12 @@ public struct ImageReference: Sendable, Equatable {
   public var budget: VisualBudget?
   /// Where it stands in the request: `messages[0].content[1].image_url`.
   public var path: String
-  /// True for a video.
-  public var isVideo: Bool
+  /// What it is.
+  public var medium: Medium
 
-  /// A picture or a video.
-  public init(url: String, detail: Detail? = nil, budget: VisualBudget? = nil, path: String, isVideo: Bool = false) {
-    (self.url, self.detail, self.budget, self.path, self.isVideo) = (url, detail, budget, path, isVideo)
+  /// A picture, or what `medium` says.
+  public init(url: String, detail: Detail? = nil, budget: VisualBudget? = nil, path: String, medium: Medium = .image) {
+    (self.url, self.detail, self.budget, self.path, self.medium) = (url, detail, budget, path, medium)
   }
 }
 
@@ -81,21 +83,35 @@ extension ChatMessage {
       try node.requireKnown(["type", "text"])
       guard let words = node["text"] else { throw .invalidValue("\(node.path).text", "\(node.path).text is missing") }
       return .text(try text(words, limits))
-    case let name where name == "image_url" || name == "video_url":
-      let isVideo = name == "video_url"
+    case let name where media[name] != nil:
+      let kind = media[name] ?? .image
       if role != .user {
-        let noun = isVideo ? "video" : "picture"
-        throw .invalidValue(node.path, "\(node.path) is a \(noun) in a message of the \(role); users show \(noun)s")
+        throw .invalidValue(node.path, "\(node.path) is \(kind.noun) in a message of the \(role); users alone give \(kind.noun)")
       }
       try node.requireKnown(["type", name])
       guard let medium = node[name] else { throw .invalidValue("\(node.path).\(name)", "\(node.path).\(name) is missing") }
-      return .picture(try picture(medium, isVideo: isVideo))
-    case "input_audio", "audio_url", "file", "refusal", "image_embeds", "prompt_embeds", "image_pil", "input_image":
-      throw .unsupported(
-        type.path, "\(type.path) \(type.shown) is not supported; known are \"text\", \"image_url\" and \"video_url\"")
-    default:
-      throw .invalidValue(type.path, "\(type.path) is \(type.shown), expected \"text\", \"image_url\" or \"video_url\"")
+      return .picture(try name == "input_audio" ? inputAudio(medium) : picture(medium, kind))
+    case "file", "refusal", "image_embeds", "prompt_embeds", "image_pil", "input_image":
+      throw .unsupported(type.path, "\(type.path) \(type.shown) is not supported; known are \(kinds)")
+    default: throw .invalidValue(type.path, "\(type.path) is \(type.shown), expected one of \(kinds)")
     }
+  }
+
+  /// Types of parts that hold a medium.
+  private static let media: [String: Medium] = [
+    "image_url": .image, "video_url": .video, "audio_url": .audio, "input_audio": .audio,
+  ]
+  private static let kinds = #""text", "image_url", "video_url", "audio_url" and "input_audio""#
+
+  /// OpenAI's way to give sound: base64 and the name of its format.
+  private static func inputAudio(_ node: RequestNode) throws(APIError) -> ImageReference {
+    try node.requireKnown(["data", "format", "visual_tokens"])
+    guard let data = node["data"] else { throw .invalidValue("\(node.path).data", "\(node.path).data is missing") }
+    let format = try node["format"]?.string(1...32, isOneLine: true) ?? "wav"
+    let url = "data:audio/\(format);base64,\(try data.string(1...Int.max))"
+    var found = ImageReference(url: url, path: node.path, medium: .audio)
+    if let budget = node.given("visual_tokens") { found.budget = try VisualBudget.reading(budget) }
+    return found
   }
 
   private static func text(_ node: RequestNode, _ limits: RequestLimits) throws(APIError) -> String {
@@ -107,18 +123,29 @@ extension ChatMessage {
     return text
   }
 
-  private static func picture(_ node: RequestNode, isVideo: Bool) throws(APIError) -> ImageReference {
+  private static func picture(_ node: RequestNode, _ medium: Medium) throws(APIError) -> ImageReference {
     let sizes: Set<String> = [
       "max_pixels", "min_pixels", "max_dynamic_patch", "min_dynamic_patch", "resized_height", "resized_width",
     ]
     for (name, member) in try node.members() where sizes.contains(name) {
       throw .unsupported(member.path, "\(member.path) is not supported; visual_tokens sets how closely a picture is looked at")
     }
-    try node.requireKnown(isVideo ? ["url", "visual_tokens"] : ["url", "detail", "visual_tokens"])
+    try node.requireKnown(medium == .image ? ["url", "detail", "visual_tokens"] : ["url", "visual_tokens"])
     guard let url = node["url"] else { throw .invalidValue("\(node.path).url", "\(node.path).url is missing") }
-    var found = ImageReference(url: try url.string(1...Int.max), path: node.path, isVideo: isVideo)
+    var found = ImageReference(url: try url.string(1...Int.max), path: node.path, medium: medium)
     found.detail = try node["detail"]?.choice()
     if let budget = node.given("visual_tokens") { found.budget = try VisualBudget.reading(budget) }
     return found
+  }
+}
+
+extension Medium {
+  /// What people call it, with its article.
+  package var noun: String {
+    switch self {
+    case .image: "a picture"
+    case .video: "a video"
+    case .audio: "sound"
+    }
   }
 }

@@ -6,6 +6,8 @@ public struct VisualBudget: Sendable, Equatable {
     case tokens(Int)
     /// The most that meet the target for the time to the first token.
     case auto
+    /// So many on average over pictures and questions: each picture decides by a rule that was fitted to the model.
+    case average(Int)
   }
 
   /// What is asked for.
@@ -87,6 +89,9 @@ extension VisualBudget {
       return minimum == nil && maximum == nil ? nil : VisualBudget(.auto, minimum: minimum, maximum: maximum)
     }
     let budget = VisualBudget(try amount(given), minimum: minimum, maximum: maximum)
+    if case .average = budget.amount, minimum != nil || maximum != nil {
+      throw .invalidValue(given.path, "\(given.path) is an average, which min and max do not go with; leave them out")
+    }
     if case .tokens(let tokens) = budget.amount {
       for (name, bound, fits) in [
         ("min", minimum, tokens >= minimum ?? 0), ("max", maximum, tokens <= maximum ?? .max),
@@ -101,10 +106,20 @@ extension VisualBudget {
   private static func amount(_ node: RequestNode) throws(APIError) -> Amount {
     switch node.value {
     case .string(let bytes) where bytes.elementsEqual("auto".utf8): return .auto
+    case .string(let bytes):
+      if let tokens = average(String(decoding: bytes, as: UTF8.self)) { return .average(tokens) }
     case .integer(let tokens) where tokens >= 1: return .tokens(tokens)
-    default:
-      throw .invalidValue(node.path, "\(node.path) is \(node.shown), expected a whole number of visual tokens, or \"auto\"")
+    default: break
     }
+    throw .invalidValue(
+      node.path,
+      "\(node.path) is \(node.shown), expected a whole number of visual tokens, \"auto\", or an average as in \"auto:64\"")
+  }
+
+  /// The number of `auto:64`; nil for another text.
+  public static func average(_ text: String) -> Int? {
+    guard text.hasPrefix("auto:"), let tokens = Int(text.dropFirst("auto:".count)), tokens >= 1 else { return nil }
+    return tokens
   }
 }
 

@@ -1,3 +1,4 @@
+import Audio
 import Compression
 import Crypto
 import Foundation
@@ -7,7 +8,7 @@ import Language
 import Torch
 import Video
 
-/// A picture or a video as the model takes it, and what it is known by.
+/// A picture, a video or sound as the model takes it, and what it is known by.
 public struct PreparedImage: Sendable {
   /// Its views.
   public let pixels: PicturePixels
@@ -48,6 +49,23 @@ public struct PreparedImage: Sendable {
     hash.update(data: Data("video".utf8))
     hash.update(data: try sampling.jsonData())
     hash.update(data: try preparer.jsonData())
+    file.withUnsafeBytes { hash.update(bufferPointer: $0) }
+    digest = hash.finalize().map { String(format: "%02x", $0) }.joined()
+    image = nil
+  }
+
+  /// Prepares sound.
+  ///
+  /// - Parameter file: its bytes, by which it is known.
+  /// - Throws: `AudioError`, `TorchError`.
+  public init(sound file: [UInt8], _ spectrogram: MelSpectrogram, limits: VideoLimits) throws {
+    let clip = try AudioClip(
+      data: file, name: "the sound", rate: spectrogram.rate, seconds: min(Double(spectrogram.seconds), limits.maximumSeconds),
+      limits: limits)
+    pixels = try spectrogram(clip)
+    var hash = SHA256()
+    hash.update(data: Data("sound".utf8))
+    hash.update(data: try spectrogram.jsonData())
     file.withUnsafeBytes { hash.update(bufferPointer: $0) }
     digest = hash.finalize().map { String(format: "%02x", $0) }.joined()
     image = nil

@@ -1,3 +1,13 @@
+/// What an address can hold.
+public enum FetchedContent: Sendable {
+  /// A picture.
+  case picture
+  /// A video.
+  case video
+  /// Sound.
+  case sound
+}
+
 /// What an address is expected to hold.
 struct FetchedKind: Sendable {
   /// What people call it.
@@ -23,6 +33,12 @@ struct FetchedKind: Sendable {
   static func video(_ limit: Int) -> FetchedKind {
     FetchedKind(
       noun: "video", type: "video/", example: "video/mp4", accepted: "video/*, image/gif", limit: limit, code: "video_too_large")
+  }
+
+  /// Sound of at most so many bytes; videos have some too.
+  static func sound(_ limit: Int) -> FetchedKind {
+    FetchedKind(
+      noun: "sound", type: "audio/", example: "audio/wav", accepted: "audio/*", limit: limit, code: "audio_too_large")
   }
 
   /// That it has too many bytes.

@@ -3,7 +3,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 
-/// Gets the bytes of pictures and videos that requests name: from the address itself, from a folder, from hosts that are allowed.
+/// Gets the bytes of pictures, videos and sound that requests name: from the address itself, from a folder, from hosts that are allowed.
 ///
 /// 1. One parser reads an address (`PictureURL`), and what is connected to is put together from its parts.
 /// 2. The host has to be on the list. All its addresses have to be public ones.
@@ -21,7 +21,7 @@ public struct PictureFetcher: Sendable {
     public var folder: LocalFolder?
     /// Most bytes of a picture.
     public var maximumBytes = 20 << 20
-    /// Most bytes of a video.
+    /// Most bytes of a video, or of sound.
     public var maximumVideoBytes = 128 << 20
     /// The time that a picture may take, redirects included.
     public var timeout = Duration.seconds(5)
@@ -58,11 +58,16 @@ public struct PictureFetcher: Sendable {
     _ = try checked(PictureURL(address))
   }
 
-  /// The bytes of a picture, or of a video.
+  /// The bytes of a picture, or of other content.
   ///
   /// - Throws: `FetchError`; `CancellationError`.
-  public func bytes(_ address: String, isVideo: Bool = false) async throws -> [UInt8] {
-    let kind = isVideo ? FetchedKind.video(options.maximumVideoBytes) : .picture(options.maximumBytes)
+  public func bytes(_ address: String, _ content: FetchedContent = .picture) async throws -> [UInt8] {
+    let kind: FetchedKind =
+      switch content {
+      case .picture: .picture(options.maximumBytes)
+      case .video: .video(options.maximumVideoBytes)
+      case .sound: .sound(options.maximumVideoBytes)
+      }
     try check(address)
     if Self.hasScheme("data", address) { return try DataURI.bytes(address, kind) }
     if Self.hasScheme("file", address), let folder = options.folder { return try folder.bytes(address, kind) }

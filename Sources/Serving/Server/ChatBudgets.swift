@@ -6,6 +6,8 @@ import Synchronization
 /// With how many tokens the pictures of a request are read, and why.
 struct ChatBudgets: Sendable {
   let counts: [Int]
+  /// True where these are averages, and each picture decides.
+  let areAverages: Bool
   /// Of the first picture.
   let reason: BudgetLadder.Reason
   /// Its place among those that wait for a first token.
@@ -64,10 +66,17 @@ final class BudgetChooser: Sendable {
     for rung in model.ladder.rungs { averages[rung.tokens] = try model.average(rung.tokens) }
     var found: [(key: Int, number: Numbers.Number)] = []
     var reasons: [BudgetLadder.Reason] = []
+    var areAverages: [Bool] = []
     var decided = Backlog.Work(rows: Double(text), pictures: 0)
     for (index, picture) in pictures.enumerated() {
       let (budget, why) = try model.ladder.budget(picture, chat.visualTokens)
-      let asked: Int? = if case .tokens(let tokens) = budget.amount { tokens } else { nil }
+      let asked: Int?
+      switch budget.amount {
+      case .tokens(let tokens), .average(let tokens): asked = tokens
+      case .auto: asked = nil
+      }
+      let isAverage = if case .average = budget.amount { true } else { false }
+      areAverages.append(isAverage)
       if let asked, averages[asked] == nil { averages[asked] = try model.average(asked) }
       func work(_ tokens: Int, pictures: Int) -> Backlog.Work {
         let rows = Double(pictures) * (averages[tokens] ?? Double(tokens))
@@ -92,7 +101,12 @@ final class BudgetChooser: Sendable {
       // A picture that was read with this number is there already.
       if known?.tokens == tokens { decided.rows += try model.averageAgain(tokens) } else { decided = work(tokens, pictures: 1) }
       found.append((key, (tokens, mayChange)))
-      reasons.append(asked == nil ? (why == .requested ? .auto : why) : asked == tokens ? why : .degraded)
+      reasons.append(
+        asked == nil ? (why == .requested ? .auto : why) : asked != tokens ? .degraded : isAverage ? .average : why)
+    }
+    let counts = found.map(\.number.tokens)
+    if areAverages.contains(true), areAverages.contains(false) || Set(counts).count > 1 {
+      throw APIError.invalidValue("visual_tokens", "an average is one for all pictures of a request; give every picture the same")
     }
     let forecast = engine.forecast(decided)
     let late = forecast.seconds * lateness - Self.limit(forecast, target: target, onOverload, lateness)
@@ -105,7 +119,7 @@ final class BudgetChooser: Sendable {
     }
     for (key, number) in found { numbers.remember(key, number) }
     return ChatBudgets(
-      counts: found.map(\.number.tokens), reason: reasons.first ?? .server,
+      counts: counts, areAverages: areAverages.contains(true), reason: reasons.first ?? .server,
       entry: engine.backlog.enter(decided, expected: forecast.seconds, isTelling: forecast.seconds > target / 4))
   }
 

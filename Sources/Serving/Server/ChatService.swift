@@ -1,3 +1,4 @@
+import Audio
 import ChatProtocol
 import Engine
 import Fetching
@@ -42,8 +43,8 @@ final class ChatService: Sendable {
       let chat = try ChatRequest(body, limits)
       try requireModel(chat.model)
       for picture in chat.pictures {
-        if picture.isVideo, model.pipeline.videos == nil {
-          throw APIError.unsupported(picture.path, "\(picture.path) is a video, and the model \(model.name) takes none")
+        if let reason = model.refusal(of: picture.medium) {
+          throw APIError.unsupported(picture.path, "\(picture.path) is \(picture.medium.noun), and \(reason)")
         }
         do { try fetcher.check(picture.url) } catch { throw APIError(error, picture: picture.path) }
       }
@@ -66,7 +67,7 @@ final class ChatService: Sendable {
   /// - Throws: `APIError` and what else keeps it from being answered; `CancellationError`.
   func start(_ chat: ChatRequest, _ prompt: ChatPrompt, id: String, _ pass: Admission.Pass) async throws -> ChatSession {
     let chosen = try budgets.choose(chat, prompt.pictures, text: prompt.textCount)
-    let plan = try model.plan(chosen.counts)
+    let plan = try chosen.areAverages ? model.plan(average: chosen.counts[0]) : model.plan(chosen.counts)
     let context = model.pipeline.model.configuration.text.maximumPositions
     let tokens = try prompt.textCount + model.positions(plan, prompt.pictures, frames: options.sampling.maximumFrames)
     if tokens >= context {
@@ -77,8 +78,10 @@ final class ChatService: Sendable {
     let newTokens = min(chat.maximumNewTokens ?? options.defaultNewTokens, context - tokens)
     let files = try await fetch(prompt.pictures)
     let most = model.tokens(prompt.pictures, frames: options.sampling.maximumFrames)
+    // A picture may need all of its tokens, whatever the average.
     let bytes = try engine.bytes(
-      text: prompt.textCount, pictures: prompt.pictures.count, most: most, plan: plan, newTokens: newTokens)
+      text: prompt.textCount, pictures: prompt.pictures.count, most: most, plan: chosen.areAverages ? nil : plan,
+      newTokens: newTokens)
     try await engine.admission.wait(pass, bytes: bytes)
     let pictures = try await prepare(files, prompt.pictures, keepsImages: chat.visualTokens?.returned == .overlay)
     var job = Job(ids: prompt.ids, pictures: pictures, options: sampling(chat, newTokens), stops: chat.stops)
@@ -110,7 +113,7 @@ final class ChatService: Sendable {
         if index >= 4, let (done, bytes) = try await group.next() { found[done] = bytes }
         group.addTask { [fetcher] in
           do {
-            return (index, try await fetcher.bytes(picture.url, isVideo: picture.isVideo))
+            return (index, try await fetcher.bytes(picture.url, picture.medium.content))
           } catch let error as FetchError {
             throw APIError(error, picture: picture.path)
           }
@@ -123,17 +126,20 @@ final class ChatService: Sendable {
 
   private func prepare(_ files: [[UInt8]], _ references: [ImageReference], keepsImages: Bool) async throws -> [PreparedImage] {
     var found: [PreparedImage] = []
-    let isAlone = references.count { !$0.isVideo } == 1
+    let isAlone = references.count { $0.medium == .image } == 1
     for (bytes, reference) in zip(files, references) {
       try Task.checkCancellation()
       found.append(
         try await engine.pictures.run { [model, options] in
           do {
-            if reference.isVideo, let preparer = model.pipeline.videos {
-              let limits = VideoLimits(
-                maximumBytes: options.fetching.maximumVideoBytes, maximumPixels: options.maximumPixels,
-                maximumSide: Self.maximumSide, maximumSeconds: options.maximumVideoSeconds)
-              return try PreparedImage(video: bytes, preparer, options.sampling, limits: limits)
+            let videos = VideoLimits(
+              maximumBytes: options.fetching.maximumVideoBytes, maximumPixels: options.maximumPixels,
+              maximumSide: Self.maximumSide, maximumSeconds: options.maximumVideoSeconds)
+            if reference.medium == .video, let preparer = model.pipeline.videos {
+              return try PreparedImage(video: bytes, preparer, options.sampling, limits: videos)
+            }
+            if reference.medium == .audio, let audio = model.pipeline.model.configuration.audio {
+              return try PreparedImage(sound: bytes, audio.spectrogram, limits: videos)
             }
             let limits = ImageLimits(maximumPixels: options.maximumPixels, maximumBytes: options.fetching.maximumBytes)
             let image = try RGBImage(data: bytes, name: "the picture", orientation: .honoured, limits: limits)
@@ -150,9 +156,22 @@ final class ChatService: Sendable {
             throw APIError(error, picture: reference.path)
           } catch let error as VideoError {
             throw APIError(error, picture: reference.path)
+          } catch let error as AudioError {
+            throw APIError(error, picture: reference.path)
           }
         })
     }
     return found
+  }
+}
+
+extension Medium {
+  /// What is fetched.
+  fileprivate var content: FetchedContent {
+    switch self {
+    case .image: .picture
+    case .video: .video
+    case .audio: .sound
+    }
   }
 }

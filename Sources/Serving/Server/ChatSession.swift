@@ -84,7 +84,9 @@ final class ChatSession: Sendable {
     let (model, count) = (service.model, budgets.counts[index])
     return try await service.engine.pictures.run {
       let (view, layout) = try model.pipeline.shown(image, of: self.pictures.count, side: 336)
-      let merged = try model.plan([count])?.stages.contains { $0.site.decoderLayer == nil && !$0.reducer.keepsPositions } ?? false
+      let merged =
+        try !self.budgets.areAverages
+        && model.plan([count])?.stages.contains { $0.site.decoderLayer == nil && !$0.reducer.keepsPositions } ?? false
       let overlay =
         merged
         ? TokenOverlay(layout, pooledTo: count)

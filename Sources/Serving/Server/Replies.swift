@@ -1,3 +1,4 @@
+import Audio
 import Basics
 import ChatProtocol
 import Engine
@@ -44,6 +45,7 @@ extension APIError {
       self = APIError(error.kind == .failed ? 422 : 400, code: error.code, param: picture.map { $0 + ".url" }, error.description)
     case let error as ImagingError: self = Self.picture(error, picture)
     case let error as VideoError: self = Self.video(error, picture)
+    case let error as AudioError: self = Self.audio(error, picture)
     case let error as EngineError: self = Self.engine(error)
     case let error as PromptError:
       if case .tooLong = error {
@@ -81,6 +83,15 @@ extension APIError {
       default: "invalid_video"
       }
     return APIError(400, code: code, param: path.map { $0 + ".url" }, error.description)
+  }
+
+  private static func audio(_ error: AudioError, _ path: String?) -> APIError {
+    let code =
+      switch error {
+      case .notAudio, .unsupportedCodec: "unsupported_audio_format"
+      default: "invalid_audio"
+      }
+    return APIError(400, code: code, param: path, error.description)
   }
 
   private static func picture(_ error: ImagingError, _ path: String?) -> APIError {

@@ -2,6 +2,7 @@ import ChatProtocol
 import Compression
 import Foundation
 import LLaVA
+import Language
 import Results
 
 /// A model with all that requests can say about its visual tokens.
@@ -14,12 +15,19 @@ public struct ServedModel: Sendable {
   public let compressor: String, layer: Int
   /// The budgets.
   public let ladder: BudgetLadder
+  /// What a rule measured, from which its threshold for an average follows; nil where averages are not offered.
+  public let fit: BudgetFit?
 
   /// A model under a name.
   ///
+  /// - Parameter fit: for a ladder that allows averages.
   /// - Throws: `CompressionError` for a strategy that is not known, or a budget or layer that does not fit the model.
-  public init(name: String, _ pipeline: LLaVAPipeline, compressor: String = "dart", layer: Int = 2, ladder: BudgetLadder) throws {
+  public init(
+    name: String, _ pipeline: LLaVAPipeline, compressor: String = "dart", layer: Int = 2, ladder: BudgetLadder,
+    fit: BudgetFit? = nil
+  ) throws {
     (self.name, self.pipeline, self.compressor, self.layer, self.ladder) = (name, pipeline, compressor, layer, ladder)
+    self.fit = fit
     for rung in ladder.rungs { _ = try tokens(rung.tokens) }
   }
 
@@ -33,7 +41,18 @@ public struct ServedModel: Sendable {
     return try CompressionPlan(stages: [.init(strategy.reducer, layer: layer, amount, name: strategy.name)])
   }
 
-  /// Positions that pictures and videos take, before they have been read; the most where they vary.
+  /// The plan with which pictures keep so many tokens on average, each as many as it needs by the rule.
+  ///
+  /// - Throws: `BudgetError`, `CompressionError`.
+  func plan(average: Int) throws -> CompressionPlan? {
+    guard let fit else { throw BudgetError.missing(path: BudgetFit.fileName) }
+    let threshold = try fit.threshold(forShare: Double(average) / Double(max(1, pipeline.model.pictureLayout.counted)))
+    let parts = compressor.split(separator: ":", maxSplits: 1).map(String.init)
+    let options = parts.dropFirst() + ["rule=\(fit.rule.rawValue)", String(format: "threshold=%.6g", threshold)]
+    return try CompressionPlan("\(parts[0]):\(average):\(options.joined(separator: ":"))@\(layer)")
+  }
+
+  /// Positions that pictures, videos and sound take, before they have been read; the most where they vary.
   ///
   /// - Parameter frames: most frames of a video.
   /// - Throws: `CompressionError`.
@@ -43,12 +62,22 @@ public struct ServedModel: Sendable {
     return try media.count * configuration.tokens(of: plan).positions
   }
 
-  /// Most tokens of pictures and videos, before they have been read.
+  /// Most tokens of pictures, videos and sound, before they have been read.
   func tokens(_ media: [ImageReference], frames: Int) -> Int {
     let configuration = pipeline.model.configuration
-    let stills = media.count { !$0.isVideo }
+    let stills = media.count { $0.medium != .video }
     return stills * configuration.mostTokens(isAlone: stills == 1)
       + (media.count - stills) * (pipeline.videos?.mostTokens(configuration, frames: frames) ?? 0)
+  }
+
+  /// Why the model takes no such medium; nil where it does.
+  func refusal(of medium: Medium) -> String? {
+    let listens = pipeline.model.configuration.audio != nil
+    switch medium {
+    case .image: return listens ? "the model \(name) takes sound alone" : nil
+    case .video: return pipeline.videos == nil ? "the model \(name) takes none" : nil
+    case .audio: return listens ? nil : "the model \(name) takes none"
+    }
   }
 
   /// What a budget makes of a picture.
