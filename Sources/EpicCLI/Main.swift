@@ -9,11 +9,8 @@ struct Epic: AsyncParsableCommand {
     version: Version.text,
     subcommands: [
       Generate.self, Chat.self, Watch.self, PullCommand.self, Inspect.self, Convert.self, Profile.self, CurriculumCommand.self,
-      DataCommand.self,
-      Train.self, AdaptCommand.self,
-      Eval.self, FitCommand.self, ReportCommand.self, Serve.self, DemoCommand.self, LabCommand.self, Bench.self, Init.self,
-      AlignCommand.self,
-      BaseCommand.self,
+      DataCommand.self, Train.self, AdaptCommand.self, Eval.self, StabilityCommand.self, FitCommand.self, ReportCommand.self,
+      Serve.self, DemoCommand.self, LabCommand.self, Bench.self, Init.self, AlignCommand.self, BaseCommand.self,
     ])
 }
 

@@ -26,6 +26,12 @@ struct Eval: AsyncParsableCommand {
   @OptionGroup var plans: PlanChoice
   @OptionGroup var frames: FrameOptions
 
+  @Option(
+    help: ArgumentHelp(
+      "Also score apart the questions that a smaller picture answers: downsample shows it to the tower, pool averages neighbours (VTC-Bench).",
+      valueName: "way"))
+  var difficulty: Difficulty?
+
   @Option(help: ArgumentHelp("Where answers and results go.", valueName: "dir"))
   var output = "evaluation"
 
@@ -60,6 +66,9 @@ struct Eval: AsyncParsableCommand {
     where value < low || value > 1 << 20 {
       throw ValidationError("--\(name) is \(value), expected \(low)...\(1 << 20)")
     }
+    if difficulty != nil, plans.leavesOutFull {
+      throw ValidationError("--difficulty asks which questions are right with all tokens, which --no-full leaves out")
+    }
     if let template { _ = try checkOption("--template") { try ConversationTemplate.requireKnown(template) } }
   }
 
@@ -71,7 +80,11 @@ struct Eval: AsyncParsableCommand {
       let folder = try await source.folder()
       let configuration = try CheckpointReader(folder).configuration
       try benchmarks.require(configuration, called: name)
-      models.append((name: name, folder: folder, plans: try plans.plans(for: configuration, in: folder)))
+      var asked = try plans.plans(for: configuration, in: folder)
+      if let difficulty {
+        asked = try checkOption("--difficulty") { try difficulty.completing(asked, for: configuration) }
+      }
+      models.append((name: name, folder: folder, plans: asked))
     }
     let signals = StopSignals()
     let progress = EvaluationProgress(isQuiet: json)
@@ -115,6 +128,7 @@ struct Eval: AsyncParsableCommand {
     settings.lanes = batch
     settings.seed = seed
     settings.isStrict = strict
+    settings.difficulty = difficulty
     settings.sampling = frames.sampling
     return settings
   }
@@ -176,3 +190,5 @@ final class EvaluationProgress {
     try printLine(text)
   }
 }
+
+extension Difficulty: ExpressibleByArgument {}

@@ -9,12 +9,15 @@ public struct AnswerRequest: Sendable {
   public var picture: PreparedPicture?
   /// Longest answer, in tokens.
   public var maximumNewTokens: Int
+  /// Ids that belong to the first question of a conversation, by which visual tokens are chosen; nil for all.
+  public var promptLength: Int?
 
   /// A question.
-  public init(ids: [Int], picture: PreparedPicture? = nil, maximumNewTokens: Int = 128) {
+  public init(ids: [Int], picture: PreparedPicture? = nil, maximumNewTokens: Int = 128, promptLength: Int? = nil) {
     self.ids = ids
     self.picture = picture
     self.maximumNewTokens = maximumNewTokens
+    self.promptLength = promptLength
   }
 }
 

@@ -77,6 +77,13 @@ public struct Benchmark: Sendable {
     return Benchmark(self, questions: part, note: "\(part.count) of \(questions.count) questions")
   }
 
+  /// The part of some questions.
+  ///
+  /// - Parameter note: what is said of it beside scores.
+  public func restricted(to ids: Set<String>, note: String) -> Benchmark {
+    Benchmark(self, questions: questions.filter { ids.contains($0.id) }, note: note)
+  }
+
   /// Scores answers.
   ///
   /// - Parameters:

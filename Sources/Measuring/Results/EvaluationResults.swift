@@ -182,13 +182,19 @@ public struct ResultScore: Sendable, Equatable, Codable {
   public var difference: Estimate?
   /// Further numbers of the benchmark.
   public var figures: [BenchmarkScore.Figure]
+  /// On the questions that need many tokens and on the others, for the row's budget; nil where nobody asked, and without a budget.
+  public var groups: DifficultyScore?
 
   /// A score.
-  public init(estimate: Estimate, percentage: Double, difference: Estimate?, figures: [BenchmarkScore.Figure]) {
+  public init(
+    estimate: Estimate, percentage: Double, difference: Estimate?, figures: [BenchmarkScore.Figure],
+    groups: DifficultyScore? = nil
+  ) {
     self.estimate = estimate
     self.percentage = percentage
     self.difference = difference
     self.figures = figures
+    self.groups = groups
   }
 }
 

@@ -48,6 +48,8 @@ public struct ResultTable: Sendable, Equatable {
       let title = BenchmarkRegistry.all.first { $0.name == name }?.title ?? name
       add(title) { _, row in row.scores[name].map { Self.score($0.estimate) } }
       add("Δ") { _, row in row.scores[name]?.difference.map(Self.difference) }
+      add("hard") { _, row in row.scores[name]?.groups.flatMap { Self.group($0.hard) } }
+      add("easy") { _, row in row.scores[name]?.groups.flatMap { Self.group($0.easy) } }
     }
     add("Avg.") { _, row in row.average.map { Self.fixed(PaperAverage.rounded($0), 1) } }
     add("TFLOPs") { _, row in Self.significant(row.cost.prefillTFLOPs) }
@@ -65,6 +67,11 @@ public struct ResultTable: Sendable, Equatable {
   /// A score with its interval: "61.9 (61.1–62.7)".
   static func score(_ estimate: Estimate) -> String {
     "\(fixed(estimate.value, 1)) (\(fixed(estimate.lower, 1))–\(fixed(estimate.upper, 1)))"
+  }
+
+  /// A group's accuracy with its number of questions: "41.3 of 208".
+  private static func group(_ group: DifficultyScore.Group) -> String? {
+    group.percentage.map { "\(fixed($0, 1)) of \(group.questions)" }
   }
 
   /// A difference with half its interval: "−1.2 ± 0.4".
@@ -101,6 +108,11 @@ public struct ResultTable: Sendable, Equatable {
     }
     notes.append(
       "Scores with 95 % intervals; Δ is the paired difference to the row without compression, ± half its 95 % interval.")
+    if results.models.contains(where: { $0.rows.contains { $0.scores.values.contains { $0.groups != nil } } }) {
+      notes.append(
+        "hard: percent right of the questions that are right with all tokens and wrong when as many tokens show a smaller picture; "
+          + "easy: of those that are right both ways.")
+    }
     if results.models.contains(where: { $0.rows.contains { $0.average != nil } }) {
       notes.append("Avg. is the paper's: the mean of the ten, MME / 28 and OCRBench / 10.")
     }
@@ -148,7 +160,10 @@ extension EvaluationResults {
     func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
     var header = ["model", "fingerprint", "strategy", "keep", "layer", "visual_tokens_per_layer"]
     for name in benchmarks {
-      header += ["", "_low", "_high", "_difference", "_difference_low", "_difference_high"].map { name + $0 }
+      header += [
+        "", "_low", "_high", "_difference", "_difference_low", "_difference_high", "_hard", "_hard_questions", "_easy",
+        "_easy_questions",
+      ].map { name + $0 }
     }
     header += [
       "average", "prefill_tflops", "kv_cache_mb", "paper_prefill_tflops", "paper_kv_cache_mb", "vision_s", "prefill_s",
@@ -163,6 +178,9 @@ extension EvaluationResults {
         for name in benchmarks {
           let score = row.scores[name]
           cells += [score?.estimate, score?.difference].flatMap { [number($0?.value), number($0?.lower), number($0?.upper)] }
+          cells += [score?.groups?.hard, score?.groups?.easy].flatMap {
+            [number($0?.percentage), $0.map { "\($0.questions)" } ?? ""]
+          }
         }
         return cells + [
           number(row.average), number(row.cost.prefillTFLOPs), number(row.cost.kvCacheMB), number(row.cost.paperPrefillTFLOPs),

@@ -16,6 +16,12 @@ public struct EvaluationSettings: Sendable {
   public var sampling = FrameSampling()
   /// Where random choices start.
   public var seed: UInt64 = 0
+  /// What pictures and frames go through before they are seen; nil for nothing.
+  public var perturbation: Perturbation?
+  /// Questions about one picture in a conversation, of which the last one counts.
+  public var turns = 1
+  /// What tells questions that need all tokens from others; nil for no such groups.
+  public var difficulty: Difficulty?
   /// A question that cannot be asked ends the run.
   public var isStrict = false
   /// Threads that decode pictures.
@@ -39,6 +45,8 @@ public struct BenchmarkRun {
   private let pipeline: LLaVAPipeline
   private let settings: EvaluationSettings
   private let maximumNewTokens: Int
+  /// Answers with which conversations begin, by question.
+  private let history: [String: String]
 
   /// Opens the journal; its folder's name changes with questions and settings.
   ///
@@ -46,18 +54,21 @@ public struct BenchmarkRun {
   ///   - benchmark: all of it, or a part.
   ///   - whole: all of it, so that a part shares its answers.
   ///   - folder: the model's.
+  ///   - history: answers with which conversations of several turns begin, by question.
   /// - Throws: `AnsweringError`, `FileError`.
   public init(
     _ benchmark: Benchmark, of whole: Benchmark, _ pipeline: LLaVAPipeline, plans: [AnswerPlan], in folder: URL,
-    _ settings: EvaluationSettings
+    _ settings: EvaluationSettings, history: [String: String] = [:]
   ) throws {
     self.benchmark = benchmark
+    self.history = history
     self.pipeline = pipeline
     self.plans = plans
     self.settings = settings
     maximumNewTokens = settings.maximumNewTokens ?? benchmark.definition.maximumNewTokens
     let print = try Fingerprint.of(
-      whole, maximumNewTokens: maximumNewTokens, seed: settings.seed, settings.sampling)
+      whole, maximumNewTokens: maximumNewTokens, seed: settings.seed, settings.sampling, perturbation: settings.perturbation,
+      turns: settings.turns)
     self.folder = folder.appending(path: "\(benchmark.definition.name)-\(print.prefix(8))", directoryHint: .isDirectory)
     journal = try AnswerJournal(self.folder)
   }
@@ -98,11 +109,15 @@ public struct BenchmarkRun {
   public func run(shouldStop: () -> Bool = { false }, progress: (Int) -> Void = { _ in }) throws -> Bool {
     let plans = unanswered
     let waves = waves(plans)
-    let answerer = SharedAnswerer(pipeline, plans: plans, lanes: lanes(plans))
+    let lanes = lanes(plans)
+    let answerer: any QuestionAnswerer =
+      settings.turns > 1
+      ? ConversationAnswerer(pipeline: pipeline, plans: plans) : SharedAnswerer(pipeline, plans: plans, lanes: lanes)
+    let earlier = earlierQuestions
     let images = waves.flatMap { $0.compactMap(\.image) }
     let distinct = images.enumerated().filter { $0.offset == 0 || images[$0.offset - 1] != $0.element }.map(\.element)
     let questions = questions
-    let ahead = benchmark.definition.isAboutVideos ? settings.workers : 2 * settings.workers + answerer.lanes
+    let ahead = benchmark.definition.isAboutVideos ? settings.workers : 2 * settings.workers + lanes
     let reader = ReadAhead(distinct.makeIterator(), workers: settings.workers, ahead: ahead) {
       image -> Result<PreparedPicture, SampleReason> in
       do { return .success(try questions.picture(image)) } catch { return .failure(SampleReason(text: "\(error)")) }
@@ -121,7 +136,8 @@ public struct BenchmarkRun {
         }
         do {
           let picture = try question.image == nil ? nil : current?.picture.get()
-          asked.append((question, try questions.request(question, picture)))
+          let before = try earlier[question.id, default: []].map { ($0, try answer(to: $0)) }
+          asked.append((question, try questions.request(question, picture, after: before)))
         } catch {
           entries += try broken(question, error, plans)
         }
@@ -138,11 +154,29 @@ public struct BenchmarkRun {
   /// Reads questions as these settings say.
   var questions: QuestionReader {
     QuestionReader(
-      pipeline: pipeline, maximumNewTokens: maximumNewTokens, seed: settings.seed, sampling: settings.sampling)
+      pipeline: pipeline, maximumNewTokens: maximumNewTokens, seed: settings.seed, sampling: settings.sampling,
+      perturbation: settings.perturbation)
+  }
+
+  /// The questions with which the conversation of each begins: those before it about the same picture, the last ones before the first.
+  private var earlierQuestions: [String: [Question]] {
+    if settings.turns == 1 { return [:] }
+    var found: [String: [Question]] = [:]
+    for group in benchmark.questionsByImage where group.count >= settings.turns {
+      for (index, question) in group.enumerated() {
+        found[question.id] = (1..<settings.turns).reversed().map { group[(index + group.count - $0) % group.count] }
+      }
+    }
+    return found
+  }
+
+  private func answer(to question: Question) throws -> String {
+    if let answer = history[question.id] { return answer }
+    throw SampleReason(text: "the question \(question.id) before it has no answer")
   }
 
   /// Answers of a wave; where one question spoils it, each is asked alone.
-  private func answer(_ asked: [(Question, AnswerRequest)], _ answerer: SharedAnswerer) throws -> [AnswerJournal.Entry] {
+  private func answer(_ asked: [(Question, AnswerRequest)], _ answerer: any QuestionAnswerer) throws -> [AnswerJournal.Entry] {
     if asked.isEmpty { return [] }
     do {
       return zip(asked, try answerer.answer(asked.map(\.1))).flatMap { item, answers in

@@ -1,7 +1,8 @@
-import Compression
 import Basics
+import Compression
 import Evaluation
 import Foundation
+import Imaging
 import Video
 
 /// What answers are kept apart by, beside the model's own fingerprint.
@@ -14,9 +15,13 @@ enum Fingerprint {
 
   /// Questions as they are put, and how long answers may be; the pictures by their names, of videos also which frames are looked at.
   ///
+  /// - Parameters:
+  ///   - perturbation: what pictures go through first.
+  ///   - turns: questions of a conversation.
   /// - Throws: `EncodingError`.
   static func of(
-    _ benchmark: Benchmark, maximumNewTokens: Int, seed: UInt64, _ sampling: FrameSampling = FrameSampling()
+    _ benchmark: Benchmark, maximumNewTokens: Int, seed: UInt64, _ sampling: FrameSampling = FrameSampling(),
+    perturbation: Perturbation? = nil, turns: Int = 1
   ) throws -> String {
     var hash = StableHash()
     try hash.addBlock(
@@ -24,6 +29,8 @@ enum Fingerprint {
         benchmark: benchmark.definition.name, split: benchmark.split, prompt: benchmark.prompt,
         maximumNewTokens: maximumNewTokens, seed: seed))
     if benchmark.definition.isAboutVideos { try hash.addBlock(json: sampling) }
+    if let perturbation { hash.addBlock("\(perturbation)") }
+    if turns > 1 { hash.addBlock("turns=\(turns)") }
     for question in benchmark.questions {
       hash.addBlock(question.id)
       hash.addBlock(question.prompt)

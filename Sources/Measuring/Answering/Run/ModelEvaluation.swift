@@ -54,8 +54,15 @@ public final class ModelEvaluation {
   /// - Parameter limit: about how many of its questions are asked; nil for all.
   /// - Throws: `AnsweringError`.
   public func run(of benchmark: Benchmark, limit: Int?) throws -> BenchmarkRun {
-    let part = limit.map(benchmark.limited) ?? benchmark
-    return try BenchmarkRun(part, of: benchmark, pipeline, plans: plans, in: folder, settings)
+    try run(of: limit.map(benchmark.limited) ?? benchmark, in: benchmark)
+  }
+
+  /// The run of a part of a benchmark.
+  ///
+  /// - Parameter history: answers with which conversations of several turns begin, by question.
+  /// - Throws: `AnsweringError`.
+  func run(of part: Benchmark, in whole: Benchmark, history: [String: String] = [:]) throws -> BenchmarkRun {
+    try BenchmarkRun(part, of: whole, pipeline, plans: plans, in: folder, settings, history: history)
   }
 
   /// Takes over a run that is complete, and writes its answer files.
@@ -133,7 +140,8 @@ public final class ModelEvaluation {
           }
         }
         cells[name] = ResultScore(
-          estimate: score.estimate(), percentage: score.percentage, difference: difference, figures: score.figures)
+          estimate: score.estimate(), percentage: score.percentage, difference: difference, figures: score.figures,
+          groups: try groups(plan, scores)?.score(score))
       }
       return ResultRow(
         plan: plan.id, strategy: plan.strategy, keep: plan.keep, layer: plan.layer,
@@ -146,6 +154,22 @@ public final class ModelEvaluation {
       visualTokens: pipeline.model.pictureLayout.count, layers: pipeline.model.configuration.text.layers,
       textTokens: lengths.isEmpty ? 0 : Double(lengths.reduce(0, +)) / Double(lengths.count),
       benchmarks: scored.map { summary($0.run, $0.scores, refusals[$0.run.benchmark.definition.name] ?? []) }, rows: rows)
+  }
+
+  /// Hard and easy questions for a plan's budget, where the settings ask for them.
+  private func groups(_ plan: AnswerPlan, _ scores: [String: BenchmarkScore]) throws -> DifficultyGroups? {
+    guard let difficulty = settings.difficulty,
+      let full = plans.first(where: { $0.compression == nil }).flatMap({ scores[$0.id] }),
+      let reference = try difficulty.reference(for: plan, pipeline.model.configuration), let smaller = scores[reference.id]
+    else { return nil }
+    return DifficultyGroups(full: full, smaller: smaller)
+  }
+
+  /// Scores of a finished benchmark by plan; none where only a server can tell.
+  ///
+  /// - Throws: `EvaluationError`.
+  func scores(of benchmark: String) throws -> [String: BenchmarkScore] {
+    try finished.first { $0.run.benchmark.definition.name == benchmark }.map { try scores($0.run, $0.scorer) } ?? [:]
   }
 
   /// Scores by plan; none where only a server can tell.
