@@ -1,8 +1,10 @@
 import Foundation
+import MadeVideos
 import TestModels
 import TestSupport
 import Torch
 
+@testable import LLaVA
 @testable import Training
 
 /// A tiny checkpoint, a small data set of pictures and text, and a configuration of a short run over it.
@@ -10,13 +12,33 @@ struct RunPlace {
   let data: DataFolder
   var url: URL { data.url }
 
-  init(samples: Int = 14) throws {
+  /// - Parameter preset: of the model; one that listens gets sound, one that takes videos a video among its pictures.
+  init(samples: Int = 14, preset: String = "tiny") throws {
     data = try DataFolder()
-    try TestModel.write(TestModel.tiny(seed: 3), to: url.appending(path: "start"))
+    var model = try LLaVAConfiguration.preset(preset)
+    ByteTokenizer.adopt(into: &model)
+    try TestModel.write(LLaVAModel.random(model, seed: 3), to: url.appending(path: "start"))
+    if model.audio != nil {
+      for index in 0..<4 { try data.write(MadeSound.wav(2000 + 900 * index, step: 5 + index), "p\(index).wav") }
+    } else if model.family.video != nil {
+      var film = MadeVideo(frames: 6, fps: 3)
+      (film.width, film.height) = (64, 48)
+      try film.write(to: url.appending(path: "film.mp4"))
+    }
     for index in 0..<4 { try data.picture("p\(index).png", width: 40 + 7 * index, height: 50, seed: UInt64(index)) }
     _ = try data.dataset(
       (0..<samples).map { index in
-        index % 4 == 3
+        if model.audio != nil, index % 4 != 3 {
+          var record = dataRecord("s\(index)", "<audio>\nwhat", "sound \(index % 4)", "sure", "yes")
+          record["audio"] = "p\(index % 4).wav"
+          return record
+        }
+        if model.family.video != nil, index % 4 == 2 {
+          var record = dataRecord("s\(index)", "<video>\nwhat", "film \(index % 4)")
+          record["video"] = "film.mp4"
+          return record
+        }
+        return index % 4 == 3
           ? dataRecord("t\(index)", "question \(index)", "answer \(index)")
           : dataRecord("s\(index)", image: "p\(index % 4).png", "<image>\nwhat", "picture \(index % 4)", "sure", "yes")
       })

@@ -6,11 +6,15 @@ import Torch
 @testable import Distillation
 @testable import LLaVA
 
-/// The step on families whose pictures have tokens by their sizes, against complete passes.
+/// The step on families whose pictures, or sounds, have tokens by their sizes, against complete passes.
+///
+/// What a step asks of a curriculum of one student is a stage, drawn here; curricula of several students are `ManyStudentsTests`'.
 @Suite struct FamilyStepTests {
-  @Test(arguments: 0..<12) func theStepEqualsCompletePasses(_ seed: Int) throws {
-    var c = try StepCase(seed, preset: ["tiny-next", "tiny-onevision", "tiny-qwen2.5-vl"][seed % 3], samples: 2)
-    let hasAdapters = seed % 5 == 4
+  static let presets = ["tiny-next", "tiny-onevision", "tiny-qwen2.5-vl", "tiny-qwen2-vl", "tiny-qwen2-audio"]
+
+  @Test(arguments: 0..<20) func theStepEqualsCompletePasses(_ seed: Int) throws {
+    var c = try StepCase(seed, preset: Self.presets[seed % 5], samples: 2)
+    let hasAdapters = seed / 5 == 3
     if hasAdapters { c = try c.withAdapters(seed: 3) }
     let naive = try NaiveStep(c: c).run()
     let (loss, gradients) = try c.run { $0.recomputesActivations = seed % 3 == 1 }
@@ -18,6 +22,6 @@ import Torch
     #expect(try abs(loss.crossEntropy() - naive.crossEntropy) < 1e-4 && abs(loss.divergence() - naive.divergence) < 1e-4)
     let worst = try distance(gradients, naive.gradients)
     #expect(worst.value < 1e-3, "\(worst.name)")
-    #expect(hasAdapters || seed % 3 == 2 || gradients["decoder.image_newline"] != nil)
+    #expect(hasAdapters || seed % 5 > 1 || gradients["decoder.image_newline"] != nil)
   }
 }

@@ -69,7 +69,7 @@ import Torch
     }.shuffled(using: &random)
   }
 
-  private func check(_ c: StepCase, _ seed: Int, teacher ratio: Double) throws {
+  private func check(_ c: StepCase, _ seed: Int, teacher ratio: Double, gradients tolerance: Double = 1e-4) throws {
     var random = SplitMix(seed: UInt64(seed) + 77)
     let layers = c.model.configuration.text.layers
     let budgets = budgets(&random, layers)
@@ -77,9 +77,9 @@ import Torch
     let naive = try apart(c, budgets, teacher)
     for recomputes in [false, true] {
       let found = try together(c, budgets, teacher, recomputes: recomputes)
-      #expect(try abs(found.total - naive.total) < 2e-5)
+      #expect(try abs(found.total - naive.total) < max(2e-5, tolerance / 10))
       let worst = try distance(found.gradients, naive.gradients)
-      #expect(worst.value < 1e-4, "\(worst.name), seed \(seed), recomputing \(recomputes)")
+      #expect(worst.value < tolerance, "\(worst.name), seed \(seed), recomputing \(recomputes)")
     }
   }
 
@@ -87,6 +87,12 @@ import Torch
   @Test(arguments: 0..<32) func studentsOfOneStepAreAsManySteps(_ seed: Int) throws {
     let c = try StepCase(seed, positions: .predicting)
     try check(c, seed, teacher: [0, 0.3][seed / 4 % 2])
+  }
+
+  /// As the curricula `nested` and `auto` ask it, on pictures and sounds that have tokens by their sizes.
+  @Test(arguments: 0..<10) func studentsOfEveryFamilyAreAsManySteps(_ seed: Int) throws {
+    let preset = FamilyStepTests.presets[seed % 5]
+    try check(StepCase(seed, preset: preset, samples: 2, positions: .predicting), seed, teacher: 0, gradients: 1e-3)
   }
 
   @Test(arguments: 0..<8) func adaptersLearnTheSame(_ seed: Int) throws {
