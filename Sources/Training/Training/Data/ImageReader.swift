@@ -10,9 +10,15 @@ struct ImageReader: Sendable {
   private static let endings = ["jpg", "jpeg", "png", "gif", "webp", "JPG"]
 
   /// Decodes a picture; its type is told from the content, its EXIF orientation ignored, as the reference does.
+  ///
+  /// - Parameter path: of a file, or a data URI that holds the picture.
   func image(_ path: String) throws -> RGBImage {
-    let url = dataset.url(ofImage: path)
+    let url = Self.isInRecord(path) ? URL(fileURLWithPath: "the picture") : dataset.url(ofImage: path)
+    let shown = Self.isInRecord(path) ? "a data URI" : path
     do {
+      if Self.isInRecord(path) {
+        return try RGBImage(data: data(path), name: url.relativePath, orientation: .ignored, limits: limits)
+      }
       return try RGBImage(contentsOf: url, orientation: .ignored, limits: limits)
     } catch let error as ImagingError {
       // The record's own path is named beside it.
@@ -21,17 +27,31 @@ struct ImageReader: Sendable {
       let reason = text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text
       switch error {
       case .unreadable where !exists(path): throw missing(path)
-      case .unreadable: throw RecordProblem(.unreadableImage, reason, path: path)
-      case .notAnImage, .unsupportedFormat: throw RecordProblem(.notAnImage, reason, path: path)
-      case .tooManyBytes, .tooManyPixels: throw RecordProblem(.oversizedImage, reason, path: path)
-      case .emptyFile, .noPixels, .damaged: throw RecordProblem(.damagedImage, reason, path: path)
+      case .unreadable: throw RecordProblem(.unreadableImage, reason, path: shown)
+      case .notAnImage, .unsupportedFormat: throw RecordProblem(.notAnImage, reason, path: shown)
+      case .tooManyBytes, .tooManyPixels: throw RecordProblem(.oversizedImage, reason, path: shown)
+      case .emptyFile, .noPixels, .damaged: throw RecordProblem(.damagedImage, reason, path: shown)
       case .configuration, .wrongPixelCount, .tooNarrow, .unwritable: throw error
       }
     }
   }
 
+  /// Whether a path is a picture itself: `data:image/png;base64,…`.
+  static func isInRecord(_ path: String) -> Bool { path.hasPrefix("data:") }
+
+  private func data(_ path: String) throws -> Data {
+    guard let comma = path.firstIndex(of: ","), path[..<comma].hasSuffix(";base64"),
+      let data = Data(base64Encoded: String(path[path.index(after: comma)...])), !data.isEmpty
+    else {
+      throw RecordProblem(.damagedImage, "it is no data URI in base64; begin it with data:image/png;base64,", path: "a data URI")
+    }
+    return data
+  }
+
   /// Whether there is anything at an image's path.
-  func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: dataset.url(ofImage: path).path) }
+  func exists(_ path: String) -> Bool {
+    Self.isInRecord(path) || FileManager.default.fileExists(atPath: dataset.url(ofImage: path).path)
+  }
 
   /// The name under which a missing picture is there after all, but for the ending.
   func otherEnding(of path: String) -> String? {

@@ -7,6 +7,8 @@ import Language
 /// {"id": "000000033471", "image": "coco/train2017/000000033471.jpg",
 ///  "conversations": [{"from": "human", "value": "<image>\nWhat is it?"}, {"from": "gpt", "value": "A bus."}]}
 /// ```
+///
+/// Or of OpenAI's `messages`, whose content is text or a list of parts (`InstructionRecord+Messages.swift`).
 public struct InstructionRecord: Sendable, Equatable {
   /// The record's name; numbers are taken for text.
   public var id: String?
@@ -34,24 +36,17 @@ public struct InstructionRecord: Sendable, Equatable {
 
   init(_ value: JSONValue) throws(RecordProblem) {
     id = Self.id(value)
-    var pictures = try Self.paths(value, "image")[...]
-    var videos = try Self.paths(value, "video")[...]
-    var sounds = try Self.paths(value, "audio")[...]
+    var pictures = try Self.paths(value, "image", or: "images")[...]
+    var videos = try Self.paths(value, "video", or: "videos")[...]
+    var sounds = try Self.paths(value, "audio", or: "audios")[...]
+    var turns: [Turn] = []
+    if value["conversations"] == nil, let messages = value["messages"] {
+      turns = try Self.turns(ofMessages: messages, &pictures, &videos, &sounds)
+    } else {
+      turns = try Self.turns(ofConversations: value)
+    }
     if !videos.isEmpty, !sounds.isEmpty {
       throw RecordProblem(.malformed, "it has both video and audio, which no model takes together")
-    }
-    guard let conversations = value["conversations"] else { throw RecordProblem(.malformed, "it has no field conversations") }
-    guard case .array(let elements) = conversations else {
-      throw RecordProblem(.malformed, "conversations is \(conversations.kind) where a list belongs")
-    }
-    var turns: [Turn] = []
-    for (index, element) in elements.enumerated() {
-      let place = "conversations[\(index)]"
-      let name = try element.text("from", in: place)
-      guard let role = try? Turn.Role(named: name) else {
-        throw RecordProblem(.roles, "\(place).from is \"\(name.prefix(40))\"; use human or gpt")
-      }
-      turns.append(Turn(role, try element.text("value", in: place)))
     }
     let tags = MediaTags(turns.map(\.text), images: pictures.count, videos: videos.count, audio: sounds.count)
     self.turns = zip(turns, tags.texts).map { Turn($0.role, $1) }
@@ -65,6 +60,25 @@ public struct InstructionRecord: Sendable, Equatable {
     }
   }
 
+  private static func turns(ofConversations value: JSONValue) throws(RecordProblem) -> [Turn] {
+    guard let conversations = value["conversations"] else {
+      throw RecordProblem(.malformed, "it has no field conversations, nor messages")
+    }
+    guard case .array(let elements) = conversations else {
+      throw RecordProblem(.malformed, "conversations is \(conversations.kind) where a list belongs")
+    }
+    var turns: [Turn] = []
+    for (index, element) in elements.enumerated() {
+      let place = "conversations[\(index)]"
+      let name = try element.text("from", in: place)
+      guard let role = try? Turn.Role(named: name) else {
+        throw RecordProblem(.roles, "\(place).from is \"\(name.prefix(40))\"; use human or gpt")
+      }
+      turns.append(Turn(role, try element.text("value", in: place)))
+    }
+    return turns
+  }
+
   /// The name of a record, whatever else is wrong with it.
   static func id(_ value: JSONValue) -> String? {
     switch value["id"] {
@@ -74,7 +88,8 @@ public struct InstructionRecord: Sendable, Equatable {
     }
   }
 
-  private static func paths(_ value: JSONValue, _ name: String) throws(RecordProblem) -> [String] {
+  private static func paths(_ value: JSONValue, _ usual: String, or other: String) throws(RecordProblem) -> [String] {
+    let name = value[usual] == nil ? other : usual
     let elements: [JSONValue]
     switch value[name] {
     case nil: return []
@@ -87,25 +102,30 @@ public struct InstructionRecord: Sendable, Equatable {
       guard case .string(let bytes) = element else {
         throw RecordProblem(.malformed, "\(name) holds \(element.kind) where a path belongs")
       }
-      if bytes.isEmpty || bytes.contains(0) {
-        throw RecordProblem(
-          .malformed, "\(name) holds a path that is empty or has a zero byte; leave the field out for text alone")
-      }
-      paths.append(String(decoding: bytes, as: UTF8.self))
+      paths.append(try checked(String(decoding: bytes, as: UTF8.self), name))
     }
     return paths
+  }
+
+  /// A path that can be one.
+  static func checked(_ path: String, _ name: String) throws(RecordProblem) -> String {
+    if path.isEmpty || path.utf8.contains(0) {
+      throw RecordProblem(
+        .malformed, "\(name) holds a path that is empty or has a zero byte; leave the field out for text alone")
+    }
+    return path
   }
 }
 
 extension JSONValue {
   /// A member of an object; nil where it is absent or null.
-  fileprivate subscript(name: String) -> JSONValue? {
+  subscript(name: String) -> JSONValue? {
     guard case .object(let members) = self else { return nil }
     guard let found = members.last(where: { $0.name.elementsEqual(name.utf8) })?.value, found != .null else { return nil }
     return found
   }
 
-  fileprivate func text(_ name: String, in place: String) throws(RecordProblem) -> String {
+  func text(_ name: String, in place: String) throws(RecordProblem) -> String {
     guard let value = self[name] else { throw RecordProblem(.malformed, "\(place) has no field \(name)") }
     guard case .string(let bytes) = value else {
       throw RecordProblem(.malformed, "\(place).\(name) is \(value.kind) where text belongs")
