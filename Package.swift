@@ -45,13 +45,15 @@ let package = Package(
     .systemLibrary(name: "CLibtorch", path: "Sources/Basics/CLibtorch", pkgConfig: "libtorch"),
     .target(
       name: "CTorch", dependencies: ["CLibtorch"],
-      path: "Sources/Basics/CTorch", linkerSettings: [.linkedLibrary("tcmalloc_minimal")]),
+      path: "Sources/Basics/CTorch", cxxSettings: [.headerSearchPath("gloo_names")],
+      linkerSettings: [.linkedLibrary("tcmalloc_minimal")]),
     .target(name: "CStart", path: "Sources/Basics/CStart"),
     .target(name: "Basics", path: "Sources/Basics/Basics"),
     .target(
       name: "Programs", dependencies: ["Basics", .product(name: "Subprocess", package: "swift-subprocess")],
       path: "Sources/Basics/Programs"),
     .target(name: "Torch", dependencies: ["Basics", "CTorch"], path: "Sources/Basics/Torch"),
+    .target(name: "Distributed", dependencies: ["Basics", "CTorch", "Torch"], path: "Sources/Basics/Distributed"),
     .target(
       name: "CImageCodecs",
       path: "Sources/Media/CImageCodecs",
@@ -102,7 +104,8 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Basics", "Torch", "Imaging", "Video", "Audio", "Language", "Compression", "LLaVA", "Efficiency", "Distillation",
+        "Basics", "Distributed", "Torch", "Imaging", "Video", "Audio", "Language", "Compression", "LLaVA", "Efficiency",
+        "Distillation",
         .product(name: "Yams", package: "Yams"),
       ], path: "Sources/Training/Training"),
     .target(
@@ -170,7 +173,8 @@ let package = Package(
       name: "EpicCLI",
       dependencies: [
         "Basics", "CStart",
-        "Adaptation", "Answering", "ChatProtocol", "Compression", "Demo", "Distillation", "Efficiency", "Evaluation", "Fetching",
+        "Adaptation", "Answering", "ChatProtocol", "Compression", "Demo", "Distillation", "Distributed", "Efficiency",
+        "Evaluation", "Fetching",
         "Hub", "HubCache", "LLaVA", "Lab", "LoadTest", "Report", "Results", "Serving", "Shapes", "TestModels", "Training",
         "Audio", "Video",
         .product(name: "Logging", package: "swift-log"),
@@ -232,6 +236,7 @@ let package = Package(
         "TestModels", "TestSupport", "Video",
       ],
       exclude: ["Resources"]),
+    .testTarget(name: "DistributedTests", dependencies: ["Distributed", "Torch"]),
     .testTarget(
       name: "AdaptationTests",
       dependencies: ["Adaptation", "Compression", "Imaging", "LLaVA", "TestModels", "TestSupport", "Training"]),
@@ -243,7 +248,7 @@ let package = Package(
         "Answering", "Basics", "Compression", "Evaluation", "EvaluationLayouts", "Imaging", "Language", "LLaVA", "Results",
         "TestModels", "TestSupport", "Torch", "Video",
       ]),
-    .testTarget(name: "ResultsTests", dependencies: ["Results", "Evaluation", "EvaluationLayouts", "TestSupport"]),
+    .testTarget(name: "ResultsTests", dependencies: ["Basics", "Results", "Evaluation", "EvaluationLayouts", "TestSupport"]),
     .testTarget(
       name: "ServingTests",
       dependencies: [
@@ -269,6 +274,6 @@ let package = Package(
 if Context.environment["EPIC_OPTIMISE"] != nil {
   for target in package.targets where target.type == .regular && target.path?.hasPrefix("Sources/") ?? false {
     target.swiftSettings = [.unsafeFlags(["-O"], .when(configuration: .debug))]
-    target.cxxSettings = [.unsafeFlags(["-O2"], .when(configuration: .debug))]
+    target.cxxSettings = (target.cxxSettings ?? []) + [.unsafeFlags(["-O2"], .when(configuration: .debug))]
   }
 }

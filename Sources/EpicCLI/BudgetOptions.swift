@@ -25,16 +25,20 @@ struct BudgetOptions: ParsableArguments {
   }
 }
 
-/// A number of visual tokens to keep, or an average over pictures and questions: `64`, `auto:64`.
+/// A number of visual tokens to keep, a share of them, or an average over pictures and questions: `64`, `11%`, `auto:64`.
 enum KeptNumber: ExpressibleByArgument, Hashable, Sendable {
   case number(Int)
   case average(Int)
+  /// In percent.
+  case share(Double)
 
   init?(argument: String) {
     if let number = Int(argument) {
       self = .number(number)
     } else if argument.hasPrefix("auto:"), let average = Int(argument.dropFirst(5)) {
       self = .average(average)
+    } else if argument.hasSuffix("%"), let share = Double(argument.dropLast()), share >= 0, share <= 100 {
+      self = .share(share)
     } else {
       return nil
     }
@@ -42,11 +46,13 @@ enum KeptNumber: ExpressibleByArgument, Hashable, Sendable {
 
   var number: Int? { if case .number(let number) = self { number } else { nil } }
   var average: Int? { if case .average(let average) = self { average } else { nil } }
+  var share: Double? { if case .share(let share) = self { share } else { nil } }
 
-  /// The number, whichever it is.
-  var value: Int {
+  /// The number, whichever it is; nil for a share.
+  var value: Int? {
     switch self {
     case .number(let value), .average(let value): value
+    case .share: nil
     }
   }
 }

@@ -96,7 +96,8 @@ struct PlanChoice: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Visual tokens to keep: a list, 192,128,64, auto:64 for 64 on average; the paper's budgets unless given.", valueName: "n,n")
+      "Visual tokens to keep: a list, 192,128,64, 11% for a share, auto:64 for 64 on average; the paper's budgets unless given.",
+      valueName: "n,n")
   )
   var keep: CommaList<KeptNumber>?
 
@@ -113,8 +114,8 @@ struct PlanChoice: ParsableArguments {
 
   func validate() throws {
     for name in compressor?.values ?? [] { _ = try checkOption("--compressor") { try ReducerRegistry.standard.reducer(name) } }
-    if let bad = keep?.values.first(where: { $0.value < 0 }) {
-      throw ValidationError("--keep is \(bad.value), expected 0 or more")
+    if let bad = keep?.values.compactMap(\.value).first(where: { $0 < 0 }) {
+      throw ValidationError("--keep is \(bad), expected 0 or more")
     }
     for text in reduce { _ = try checkOption("--reduce") { try CompressionPlan(text) } }
     if layer < 1 { throw ValidationError("--layer is \(layer), expected 1 or more") }
@@ -132,6 +133,15 @@ struct PlanChoice: ParsableArguments {
       found = try AnswerPlan.all(strategies, keep: budgets, layer: layer, for: configuration, includesFull: !leavesOutFull)
     } catch let error as CompressionError {
       throw ValidationError("--\(error)")
+    }
+    for share in keep?.values.compactMap(\.share) ?? [] {
+      for name in strategies {
+        // A strategy that works before the decoder has no place there.
+        let isEarly = try checkOption("--compressor") { try ReducerRegistry.standard.reducer(name) }.sites.first != .decoder
+        let text = "\(name):\(String(format: "%g", share))%" + (isEarly ? "" : "@\(layer)")
+        let plan = try checkOption("--keep") { try AnswerPlan(CompressionPlan(text), for: configuration) }
+        if !found.contains(where: { $0.id == plan.id }) { found.append(plan) }
+      }
     }
     for average in keep?.values.compactMap(\.average) ?? [] {
       let options = try budget.options(average: average, layer: layer, in: folder, configuration)

@@ -26,6 +26,10 @@ final class TrainingReport {
       "memory      about \(formatBytes(memory.total)): weights \(formatBytes(memory.weights)), gradients \(formatBytes(memory.gradients)), "
         + "masters and moments \(formatBytes(memory.optimizer)), activations \(formatBytes(memory.activations))",
     ]
+    if let count = run.validationSamples {
+      let every = run.configuration.validation.every.map { "every \(formatCount($0)) steps" } ?? "at the end"
+      lines.append("held out    \(formatCount(count)) samples, measured \(every)")
+    }
     lines.append("results in  \(run.folder.url.relativePath)")
     return lines.joined(separator: "\n")
   }
@@ -39,6 +43,10 @@ final class TrainingReport {
     } else if record.step % run.configuration.log.every == 0 || record.step == run.steps {
       try printLine(text)
     }
+    guard let held = record.validation else { return }
+    line.clear()
+    let losses = held.map { String(format: "%@ %.4f", $0.reduce, $0.crossEntropy) }.joined(separator: "  ")
+    try printLine("step \(record.step): held out  ce of \(formatCount(held.first?.samples ?? 0)) samples  \(losses)")
   }
 
   private func description(_ record: StepRecord) -> String {
@@ -72,6 +80,10 @@ final class TrainingReport {
     if !skipped.isEmpty {
       let kinds = skipped.map { "\(formatCount($0.value)) \($0.key.rawValue)" }.joined(separator: ", ")
       lines.append("skipped     \(kinds); see \(run.folder.skipped.relativePath)")
+    }
+    if let best = run.best {
+      let value = String(format: "%.4f", best.crossEntropy)
+      lines.append("best        step \(formatCount(best.step)), held out ce \(value) (\(best.name))")
     }
     let done = "\(formatCount(run.step - first)) steps in \(formatDuration(seconds))"
     switch ending {

@@ -76,7 +76,14 @@ import Torch
     var next = 0
     while next < requests.count {
       let part = Array(requests[next..<min(requests.count, next + answerer.lanes)])
-      for (request, answers) in zip(part, try answerer.answer(part)) {
+      let found: [[PlanAnswer]]
+      do {
+        found = try answerer.answer(part)
+      } catch {
+        Issue.record("\(plans.map(\.id)): \(error)")
+        return
+      }
+      for (request, answers) in zip(part, found) {
         #expect(answers.count == plans.count)
         for (plan, answer) in zip(plans, answers) {
           var options = GenerationOptions()

@@ -62,7 +62,7 @@ import Testing
       try await place.generate(["--image", wide, "--keep", "40", "--overlay", place.path("kept.png")]).keptVisualTokens
         >= min(40, layout(50, 170)))
     let refused = try await place.run(
-      ["generate", "--model", place.path("model"), "--image", wide, "--prompt", "?", "--keep", "9", "--compressor", "pool"],
+      ["generate", "--model", place.path("model"), "--image", wide, "--prompt", "?", "--reduce", "divprune:9@tower.1"],
       code: 1)
     #expect(refused.err.contains("@features") && refused.err.split(separator: "\n").count == 1)
 
@@ -95,7 +95,7 @@ import Testing
     try benchmark.make("pope")
     let evaluated = try await place.run(
       ["eval", "--benchmark", "pope", "--data", benchmark.url.path, "--output", place.path("out"), "--max-tokens", "2"]
-        + ["--threads", "1", "--model", place.path("model"), "--keep", "6", "--compressor", "fastv"])
-    #expect(evaluated.out.contains("fastv"))
+        + ["--threads", "1", "--model", place.path("model"), "--keep", "6,20%", "--compressor", "fastv"])
+    #expect(evaluated.out.contains("fastv") && evaluated.out.contains("20.0 %"))
   }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Evaluation
 import EvaluationLayouts
 import Foundation
@@ -35,6 +36,28 @@ import Testing
           step: step, loss: 2 / Double(step), crossEntropy: 3 / Double(step), divergence: divergence, layer: 1 + step % 2,
           studentRatio: 0.5, teacherRatio: 0.25, learningRate: 1e-3, seconds: 0.1)
       })
+  }
+
+  /// Held-out losses of runs that measured other budgets, at other steps.
+  @Test func heldOutLossesStandSideBySide() throws {
+    var (first, second) = (Self.log(20, name: "a"), Self.log(10, name: "b", divergence: 0))
+    for index in [4, 9, 19] {
+      first.steps[index].validation = [
+        .init(reduce: "all", crossEntropy: index == 9 ? 0.5 : 1), .init(reduce: "dart:4@2", crossEntropy: 3 - Double(index) / 10),
+      ]
+    }
+    second.steps[9].validation = [.init(reduce: "all", crossEntropy: 0.75)]
+    for index in first.steps.indices { first.steps[index].flops = 1e12 }
+    let table = TrainingLog.table([first, second])
+    #expect(table.headings == ["run", "steps", "loss", "TFLOP", "time", "held out all", "held out dart:4@2"])
+    let seconds = [first, second].map { formatDuration($0.steps.reduce(0) { $0 + $1.seconds }) }
+    // The last two of twenty steps: (2 / 19 + 2 / 20) / 2.
+    #expect(table.rows[0] == ["a", "20", "0.1026", "20.00", seconds[0], "0.5000 at 10", "1.1000 at 20"])
+    #expect(table.rows[1] == ["b", "10", "0.2000", "", seconds[1], "0.7500 at 10", ""])
+    let figure = try #require(TrainingLog.figure([first, second]))
+    let chart = try #require(figure.charts.first { $0.title.hasPrefix("Held-out") })
+    #expect(chart.series.map(\.label) == ["a: all", "a: dart:4@2", "b: all"])
+    #expect(TrainingLog.heldOutChart([Self.log(3)]) == nil)
   }
 
   /// Checks that a page is XML once void elements are closed, and asks nothing of the network.

@@ -1,6 +1,7 @@
 import Answering
 import ArgumentParser
 import Basics
+import Distributed
 import Evaluation
 import Foundation
 import LLaVA
@@ -14,7 +15,8 @@ struct Eval: AsyncParsableCommand {
     abstract: "Score models on benchmarks with many numbers of visual tokens.",
     discussion: """
       Answers are kept in the output folder as they come: the same command goes on after it was stopped or killed, and asks only what \
-      is new where budgets, strategies or benchmarks are added. Another model, precision, prompt or seed has a folder of its own. \
+      is new where budgets, strategies or benchmarks are added. Another model, precision, prompt or seed has a folder of its own. Started \
+      several times by torchrun --no-python or srun, the processes share the questions. \
       Beside the answers lie answer files in LLaVA's format and files for servers; table.md, table.csv, results.json and report.html hold \
       what is printed.
       """)
@@ -73,6 +75,7 @@ struct Eval: AsyncParsableCommand {
   }
 
   func run() async throws {
+    let world = try Communicator.joined()
     // What can be wrong is found before weights are read.
     let device = try compute.prepare()
     var models: [(name: String, folder: URL, plans: [AnswerPlan])] = []
@@ -87,7 +90,7 @@ struct Eval: AsyncParsableCommand {
       models.append((name: name, folder: folder, plans: asked))
     }
     let signals = StopSignals()
-    let progress = EvaluationProgress(isQuiet: json)
+    let progress = EvaluationProgress(isQuiet: json || !world.isFirst)
     defer { progress.clear() }
     progress.show("reading benchmarks")
     let loaded = try benchmarks.load()
@@ -99,31 +102,35 @@ struct Eval: AsyncParsableCommand {
       let pipeline = try LLaVAPipeline.load(from: folder, dtype: compute.dtype, device: device, template: template)
       progress.show("\(name): fingerprint")
       let evaluation = try ModelEvaluation(
-        pipeline, name: name, checkpoint: folder, plans: plans, output: output, settings)
+        pipeline, name: name, checkpoint: folder, plans: plans, output: output, settings(world))
       let runs = try loaded.map { (try evaluation.run(of: $0.benchmark, limit: benchmarks.limit), $0.scorer) }
       try progress.begin(name, plans: plans.count, missing: runs.reduce(0) { $0 + $1.0.missing })
       for (run, scorer) in runs {
         let isComplete = try progress.during(run) { try run.run(shouldStop: { signals.haveCome }, progress: $0) }
-        if !isComplete {
+        if try world.maximum(isComplete ? 0 : 1) == 1 {
           progress.clear()
           let line = "stopped     what was answered is kept; the same command goes on"
-          return json ? printError(line) : try printLine(line)
+          return json || !world.isFirst ? printError(line) : try printLine(line)
         }
-        try evaluation.finish(run, scorer: scorer)
+        try run.journal.readOthers()
+        if world.isFirst { try evaluation.finish(run, scorer: scorer) }
       }
+      if !world.isFirst { continue }
       try evaluation.time(questions: timed) { progress.show("\(name): timing, \($0) of \(timed) questions") }
       results.models.append(try evaluation.results())
       try results.write(into: output)
     }
     progress.clear()
+    if !world.isFirst { return }
     if json { return try printJSON(results) }
     try printLine()
     try printLine(ResultTable(results).text(width: terminalWidth()))
     try printLine("\nresults in  \(output.appending(path: ResultsPage.fileName).relativePath)")
   }
 
-  private var settings: EvaluationSettings {
+  private func settings(_ world: Communicator) -> EvaluationSettings {
     var settings = EvaluationSettings()
+    settings.share = (world.rank, world.count)
     settings.maximumNewTokens = maxTokens
     settings.lanes = batch
     settings.seed = seed

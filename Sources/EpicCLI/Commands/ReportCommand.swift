@@ -37,6 +37,10 @@ struct ReportCommand: AsyncParsableCommand {
     } else if !contents.results.models.isEmpty {
       try printLine(ResultTable(contents.results).text(width: terminalWidth()))
     }
+    // A single run beside its evaluations has nothing to be compared with.
+    if contents.trainings.count > 1 || contents.results.models.isEmpty && !contents.trainings.isEmpty {
+      try printLine(TrainingLog.table(contents.trainings).text(width: terminalWidth()))
+    }
     try printLine("\nresults in  \(place.appending(path: ResultsPage.fileName).relativePath)")
   }
 }

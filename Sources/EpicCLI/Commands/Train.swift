@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import Distributed
 import Foundation
 import Training
 
@@ -9,7 +10,8 @@ struct Train: AsyncParsableCommand {
     abstract: "Train a model to see with fewer visual tokens.",
     discussion: """
       The YAML file names the checkpoint to start from (model, a folder or org/name[@revision] on the hub), the data (data.file, data.images) and where results go (output); \
-      --keys lists what else can stand there, with its meaning and default. Ctrl-C ends the step, saves, and leaves.
+      --keys lists what else can stand there, with its meaning and default. Ctrl-C ends the step, saves, and leaves. Started several times \
+      by torchrun --no-python or srun, the processes train together on CPUs; every step then has batch.accumulation micro-batches of each.
       """)
 
   @Option(help: ArgumentHelp("YAML file that says what the run is.", valueName: "file"))
@@ -33,15 +35,23 @@ struct Train: AsyncParsableCommand {
   func run() async throws {
     if keys { return try printLine(Self.listing()) }
     var configuration = try TrainingConfiguration(contentsOf: config.map { URL(fileURLWithPath: $0) }, changes: set)
-    configuration.model = try await ModelSource(argument: configuration.model).path()
+    let world = try Communicator.joined(timeout: configuration.distributed.timeout)
+    // One process fetches what is on the hub, the others find it there.
+    if world.isFirst { configuration.model = try await ModelSource(argument: configuration.model).path() }
+    try world.barrier()
+    if !world.isFirst { configuration.model = try await ModelSource(argument: configuration.model).path() }
     let signals = StopSignals()
     let line = ProgressLine()
     defer { line.clear() }
-    let run = try TrainingRun(configuration, resume: resume) { share in line.show { "reading data: \(Int(share * 100)) %" } }
+    let run = try TrainingRun(configuration, resume: resume, world: world) { share in
+      if world.isFirst { line.show { "reading data: \(Int(share * 100)) %" } }
+    }
     line.clear()
-    printNote(run.templateNote)
     let report = TrainingReport(run)
-    try printLine(report.beginning())
+    if world.isFirst {
+      printNote(run.templateNote)
+      try printLine(report.beginning())
+    }
     let ending = try run.run(shouldStop: { signals.haveCome }) { event in
       switch event {
       case .step(let record): try report.show(record, on: line)
@@ -53,7 +63,7 @@ struct Train: AsyncParsableCommand {
       }
     }
     line.clear()
-    try printLine(report.end(ending, command: resumeCommand))
+    if world.isFirst { try printLine(report.end(ending, command: resumeCommand)) }
   }
 
   private var resumeCommand: String {

@@ -62,7 +62,7 @@ private struct GridReader {
         problems.append("compare names \(name), which is no cell")
       }
     }
-    for reserved in ["model", "output", "seed", "data.file", "data.images", "threads", "device"] {
+    for reserved in ["model", "output", "seed", "data.file", "data.images", "data.sources", "threads", "device"] {
       let places =
         [("train", found.training)] + found.bases.map { ("bases.\($0.name).train", $0.training) }
         + found.cells.map { ("cells.\($0.name)", $0.training ?? []) }

@@ -12,6 +12,10 @@ public struct AnswerPlan: Sendable {
   public let strategy: String
   /// Visual tokens that are left of a picture behind all stages.
   public let keep: Int
+  /// The share of a picture's tokens that is left, where the plan says that in place of a number.
+  public var share: Double? {
+    if case .share(let share)? = compression?.stages.last?.amount { share } else { nil }
+  }
   /// Decoder layers before the first cut; nil where there is none in the decoder.
   public let layer: Int?
   /// What the model is told; nil where all tokens stay.

@@ -154,6 +154,8 @@ public struct ResultRow: Sendable, Equatable, Codable {
   public var cost: ResultCost
   /// What it takes here; nil where it was not measured.
   public var timing: ResultTiming?
+  /// The share of a picture's or video's tokens that was asked for; nil where a number was.
+  public var share: Double?
 
   /// A row.
   public init(

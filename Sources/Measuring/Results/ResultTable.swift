@@ -40,7 +40,7 @@ public struct ResultTable: Sendable, Equatable {
     }
     if results.models.count > 1 { add("model", isText: true) { model, _ in model.name } }
     add("strategy", isText: true) { _, row in row.strategy }
-    add("keep") { _, row in String(row.keep) }
+    add("keep") { _, row in row.share.map { "\(Self.significant(100 * $0)) %" } ?? String(row.keep) }
     if Set(rows.compactMap(\.1.layer)).count > 1 { add("after layer") { _, row in row.layer.map(String.init) } }
     nameColumns = columns.count
     add("tokens/layer") { _, row in Self.fixed(row.averageVisualTokens, 1) }

@@ -23,6 +23,8 @@ public struct TrainingLog: Sendable, Equatable {
     public var budgets: [Budget]?
     /// Floating-point operations; nil likewise.
     public var flops: Double?
+    /// The loss on samples that are not trained on; nil where it was not measured.
+    public var validation: [HeldOut]?
 
     /// What a branch of a step came to.
     public struct Budget: Sendable, Equatable, Codable {
@@ -42,7 +44,8 @@ public struct TrainingLog: Sendable, Equatable {
     /// A step.
     public init(
       step: Int, loss: Double, crossEntropy: Double, divergence: Double, layer: Int, studentRatio: Double,
-      teacherRatio: Double?, learningRate: Double, seconds: Double, budgets: [Budget]? = nil, flops: Double? = nil
+      teacherRatio: Double?, learningRate: Double, seconds: Double, budgets: [Budget]? = nil, flops: Double? = nil,
+      validation: [HeldOut]? = nil
     ) {
       self.step = step
       self.loss = loss
@@ -55,6 +58,7 @@ public struct TrainingLog: Sendable, Equatable {
       self.seconds = seconds
       self.budgets = budgets
       self.flops = flops
+      self.validation = validation
     }
   }
 
@@ -126,7 +130,7 @@ extension TrainingLog {
     if logs.contains(where: { $0.steps.contains { $0.teacherRatio != nil } }), isTaught {
       ratios.append(("teacher", { $0.teacherRatio ?? 0 }))
     }
-    charts += budgetCharts(logs, width)
+    charts += [heldOutChart(logs)].compactMap(\.self) + budgetCharts(logs, width)
     charts += [
       chart("Visual tokens dropped", ratios, .percent),
       chart("Decoder layers before the cut", [("", { Double($0.layer) })], .integer),

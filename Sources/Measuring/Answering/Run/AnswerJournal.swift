@@ -3,7 +3,8 @@ import Foundation
 
 /// The file `answers.jsonl` of a benchmark: every answer as it came, one JSON object in a line.
 ///
-/// It only grows. What a killed run was in the middle of writing is dropped when the file is opened again; all lines before it count.
+/// It only grows. What a killed run was in the middle of writing is dropped when the file is opened again; all lines before it count. Of several
+/// processes that share the questions each but the first writes a file of its own, `answers-1.jsonl` and so on, and all read all.
 public final class AnswerJournal {
   /// An answer, or why there is none.
   public struct Entry: Sendable, Equatable, Codable {
@@ -30,21 +31,41 @@ public final class AnswerJournal {
   public private(set) var entries: [String: [String: Entry]] = [:]
 
   private let journal: Journal
+  private let folder: URL
 
   /// Opens the journal of a folder, which is made where it is not there.
   ///
+  /// - Parameter rank: the process's number among those that share the questions.
   /// - Throws: `FileError.failed`; `AnsweringError.inUse` where another process has it open.
-  public init(_ folder: URL) throws {
-    let url = folder.appending(path: Self.fileName)
+  public init(_ folder: URL, rank: Int = 0) throws {
+    let url = folder.appending(path: rank == 0 ? Self.fileName : "answers-\(rank).jsonl")
+    self.folder = folder
     do {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
       journal = try Journal(url, syncs: true)
       // What cannot be read is asked again.
       for entry in try journal.records(Entry.self) { note(entry) }
+      try readOthers()
     } catch FileError.inUse(let path) {
       throw AnsweringError.inUse(path: path)
     } catch {
       throw FileError.failed(path: url.relativePath, reason: systemReason(error))
+    }
+  }
+
+  /// Reads what other processes have written since.
+  ///
+  /// - Throws: `FileError.failed`.
+  public func readOthers() throws {
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+    } catch {
+      throw FileError.failed(path: folder.relativePath, reason: systemReason(error))
+    }
+    for name in names.sorted()
+    where name.wholeMatch(of: /answers(-[0-9]+)?\.jsonl/) != nil && name != journal.url.lastPathComponent {
+      for entry in try Journal.records(Entry.self, in: folder.appending(path: name)) { note(entry) }
     }
   }
 

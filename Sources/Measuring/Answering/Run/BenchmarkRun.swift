@@ -24,6 +24,8 @@ public struct EvaluationSettings: Sendable {
   public var difficulty: Difficulty?
   /// A question that cannot be asked ends the run.
   public var isStrict = false
+  /// Which of several processes this is that share the questions, picture by picture: its number, from 0, and how many there are.
+  public var share = (rank: 0, count: 1)
   /// Threads that decode pictures.
   public var workers = 2
 
@@ -70,14 +72,20 @@ public struct BenchmarkRun {
       whole, maximumNewTokens: maximumNewTokens, seed: settings.seed, settings.sampling, perturbation: settings.perturbation,
       turns: settings.turns)
     self.folder = folder.appending(path: "\(benchmark.definition.name)-\(print.prefix(8))", directoryHint: .isDirectory)
-    journal = try AnswerJournal(self.folder)
+    journal = try AnswerJournal(self.folder, rank: settings.share.rank)
+  }
+
+  /// The questions that this process asks, by picture.
+  private var ownQuestions: [[Question]] {
+    let (rank, count) = settings.share
+    return benchmark.questionsByImage.enumerated().filter { $0.offset % count == rank }.map(\.element)
   }
 
   /// Questions that some plan has not answered.
   public var missing: Int { waves(unanswered).reduce(0) { $0 + $1.count { !isAnswered($0, plans) } } }
 
   private var unanswered: [AnswerPlan] {
-    plans.filter { plan in benchmark.questions.contains { !journal.isAnswered($0.id, under: plan.recordName) } }
+    plans.filter { plan in ownQuestions.joined().contains { !journal.isAnswered($0.id, under: plan.recordName) } }
   }
 
   private func isAnswered(_ question: Question, _ plans: [AnswerPlan]) -> Bool {
@@ -94,7 +102,7 @@ public struct BenchmarkRun {
   /// Which questions stand together does not depend on what is answered, so a run that goes on computes what an undisturbed one does.
   private func waves(_ plans: [AnswerPlan]) -> [[Question]] {
     let count = lanes(plans)
-    let ordered = benchmark.questionsByImage.flatMap { $0 }
+    let ordered = ownQuestions.flatMap(\.self)
     return stride(from: 0, to: ordered.count, by: count).map { Array(ordered[$0..<min(ordered.count, $0 + count)]) }
       .filter { wave in wave.contains { !isAnswered($0, plans) } }
   }

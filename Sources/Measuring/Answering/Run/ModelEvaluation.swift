@@ -143,11 +143,13 @@ public final class ModelEvaluation {
           estimate: score.estimate(), percentage: score.percentage, difference: difference, figures: score.figures,
           groups: try groups(plan, scores)?.score(score))
       }
-      return ResultRow(
+      var row = ResultRow(
         plan: plan.id, strategy: plan.strategy, keep: plan.keep, layer: plan.layer,
         averageVisualTokens: try averageVisualTokens(plan), scores: cells,
         average: try paper.isSubset(of: all.map(\.benchmark)) ? PaperAverage.value(of: all) : nil, cost: cost,
         timing: timings[plan.recordName])
+      row.share = plan.share
+      return row
     }
     return ModelResults(
       name: name, fingerprint: fingerprint, dtype: "\(pipeline.model.dtype)", device: "\(pipeline.model.device)",

@@ -28,7 +28,7 @@ extension Curriculum {
 }
 
 /// The mean divergence of a sample's branch.
-public struct ObservedBranch: Sendable, Equatable {
+public struct ObservedBranch: Sendable, Equatable, Codable {
   /// Decoder layers before the cut.
   public var layer: Int
   /// Visual tokens of a picture that it kept.

@@ -102,12 +102,25 @@ extension ConfigurationKey {
       key("device", \.device, "cpu, cuda or cuda:N"),
       count("threads", \.threads, "CPU threads; all cores unless given"),
       count("seed", \.seed, "where random numbers start", from: 0),
+      key("distributed.shard", \.distributed.shard, "what several processes divide: none, or optimizer (masters and moments)"),
+      ConfigurationKey(
+        "distributed.timeout", \.distributed.timeout, "seconds that one of several processes may keep the others waiting",
+        "1...86400"
+      ) {
+        (1...86_400).contains($0)
+      },
     ] + data + curriculum + method + weights
 
   private static let data: [ConfigurationKey] = [
     key("data.file", \.data.file, "JSON or JSON lines in LLaVA's instruction format"),
     key("data.images", \.data.images, "folder of the pictures; the file's own unless given"),
-    count("data.limit", \.data.limit, "the first so many records alone; all unless given"),
+    ConfigurationKey(
+      "data.sources", \.data.sources, "several files in place of data.file: [{file, images, weight}]; weight 2 takes all twice",
+      "a list that is not empty, with a file each and weights above 0, 100 at most"
+    ) {
+      $0.map { !$0.isEmpty && $0.allSatisfy { $0.fault == nil } } ?? true
+    },
+    count("data.limit", \.data.limit, "the first so many records of each file alone; all unless given"),
     key("data.template", \.data.template, "conversation template; the model's own (plain to pretrain) unless given"),
     count("data.max-length", \.data.maximumLength, "longest sample, visual tokens included"),
     ConfigurationKey("data.fps", \.data.fps, "frames of a video's second that are looked at", "above 0, 1000 at most") {
@@ -120,6 +133,11 @@ extension ConfigurationKey {
     count("data.ahead", \.data.ahead, "samples that are read ahead"),
     key("data.grouped", \.data.isGrouped, "batches of one kind, with balanced lengths, as LLaVA's"),
     key("data.strict", \.data.isStrict, "end at the first broken sample"),
+    key("validation.file", \.validation.file, "samples that are not trained on, whose loss is measured"),
+    key("validation.images", \.validation.images, "folder of their pictures; the file's own unless given"),
+    count("validation.limit", \.validation.limit, "the first so many of them alone; all unless given"),
+    count("validation.every", \.validation.every, "steps between two measurements; only at the end unless given"),
+    key("validation.reduce", \.validation.reduce, "plans to measure beside all tokens, such as ['dart:64@2', 'dart:16@2']"),
     count("batch.samples", \.batch.samples, "samples of a micro-batch"),
     count("batch.tokens", \.batch.tokens, "rows of a micro-batch, visual tokens included, in place of `batch.samples`"),
     count("batch.accumulation", \.batch.accumulation, "micro-batches of a step"),
@@ -156,6 +174,7 @@ extension ConfigurationKey {
     key("lora.targets", \.lora.targets, "linear layers with adapters; all unless given"),
     count("checkpoints.every", \.checkpoints.every, "steps between checkpoints; only at the end unless given"),
     count("checkpoints.keep", \.checkpoints.keep, "newest checkpoints that stay"),
+    key("checkpoints.best", \.checkpoints.best, "keep that of the lowest held-out loss: all, mean, or a plan of validation"),
     count("log.every", \.log.every, "steps between lines of the log"),
     key("log.tensorboard", \.log.tensorboard, "write event files for TensorBoard"),
   ]

@@ -41,6 +41,7 @@ extension ConfigurationValue where Self: RawRepresentable & CaseIterable, RawVal
 }
 
 extension TrainingConfiguration.Stage: ConfigurationValue {}
+extension TrainingConfiguration.Distributed.Shard: ConfigurationValue {}
 extension TrainingConfiguration.RatioDraws: ConfigurationValue {}
 extension TrainingConfiguration.LossWeighting: ConfigurationValue {}
 extension CurriculumPreset: ConfigurationValue {}
@@ -107,4 +108,32 @@ extension Array: ConfigurationValue where Element: ConfigurationValue {
   }
 
   var node: Node { .sequence(Node.Sequence(map(\.node), Tag(.seq), .flow)) }
+}
+
+extension DataSource: ConfigurationValue {
+  static var expectation: String { "{file: a.json, images: folder, weight: 1}" }
+
+  init?(node: Node) {
+    guard let mapping = node.mapping else { return nil }
+    self.init(file: "")
+    for (name, value) in mapping {
+      switch name.scalar?.string {
+      case "file":
+        guard let text = value.scalar?.string else { return nil }
+        file = text
+      case "images":
+        guard let folder = String?(node: value) else { return nil }
+        images = folder
+      case "weight":
+        guard let number = Double(node: value) else { return nil }
+        weight = number
+      default: return nil
+      }
+    }
+  }
+
+  var node: Node {
+    let pairs = [("file", file.node), ("images", images.node), ("weight", weight.node)].map { (Node($0.0), $0.1) }
+    return .mapping(Node.Mapping(pairs, Tag(.map), .flow))
+  }
 }

@@ -20,8 +20,11 @@ extension TrainingConfiguration {
     }
     for (key, value, what) in [
       ("model", self.model, "the checkpoint folder to start from"), ("output", output, "a folder for the results"),
-      ("data.file", data.file, "the data set"),
+      ("data.file", data.sources == nil ? data.file : "data.sources", "the data set"),
     ] where value.isEmpty { problems.append("\(key) is missing: name \(what)") }
+    if data.sources != nil, !data.file.isEmpty || data.images != nil {
+      problems.append("data.sources and data.file or data.images are both given: name all files in data.sources")
+    }
 
     let isPretraining = stage == .pretrain
     found.data.template = data.template ?? (isPretraining ? "plain" : template ?? "vicuna_v1")
@@ -40,6 +43,18 @@ extension TrainingConfiguration {
     check("curriculum") { try found.resolveCurriculum(for: model) }
     check("compression") { _ = try reducer() }
     check("compression.reduce") { try found.fixedPlan().map { _ = try model.tokens(of: $0) } }
+    check("validation.reduce") { for plan in try found.validationPlans() { _ = try model.tokens(of: plan) } }
+    if validation.file == nil, validation != Validation() {
+      problems.append("validation.file is missing: name the samples that are not trained on")
+    }
+    if let best = checkpoints.best {
+      let names = ["all", "mean"] + validation.reduce
+      if validation.file == nil {
+        problems.append("checkpoints.best is \(best), but validation.file is missing: name the samples that are not trained on")
+      } else if !names.contains(best) {
+        problems.append("checkpoints.best is \(best), expected one of \(names.joined(separator: ", "))")
+      }
+    }
     found.compression.semantics = compression.semantics ?? semantics
     found.resolveLoss()
     check("distillation") { try found.distillationOptions.validate() }
@@ -49,6 +64,12 @@ extension TrainingConfiguration {
     if !problems.isEmpty { throw ConfigurationProblem.keys(problems) }
     return found
   }
+
+  /// The files of the data set.
+  var dataSources: [DataSource] { data.sources ?? [DataSource(file: data.file, images: data.images)] }
+
+  /// The file of samples that are not trained on.
+  var validationSource: DataSource? { validation.file.map { DataSource(file: $0, images: validation.images) } }
 
   /// The strategy.
   ///
@@ -79,6 +100,11 @@ extension TrainingConfiguration {
     }
     return try CompressionPlan(text)
   }
+
+  /// What is measured beside all tokens.
+  ///
+  /// - Throws: `CompressionError`.
+  func validationPlans() throws -> [CompressionPlan] { try validation.reduce.map { try CompressionPlan($0) } }
 
   private mutating func resolveLoss() {
     let preset = DistillationOptions(preset ?? .paper, corrected: semantics == .corrected)

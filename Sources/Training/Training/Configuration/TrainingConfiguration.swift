@@ -39,7 +39,9 @@ public struct TrainingConfiguration: Sendable, Equatable {
     public var file = ""
     /// Folder of the pictures; the file's own where it is nil.
     public var images: String?
-    /// Takes the first so many records of the file alone; all where it is nil.
+    /// Several files in place of `file` and `images`.
+    public var sources: [DataSource]?
+    /// Takes the first so many records of each file alone; all where it is nil.
     public var limit: Int?
     /// Conversation template by name; the model's own, or `plain` to pretrain, where it is nil.
     public var template: String?
@@ -201,6 +203,39 @@ public struct TrainingConfiguration: Sendable, Equatable {
     public var every: Int?
     /// Newest ones that stay.
     public var keep = 2
+    /// Keeps the one with the lowest loss on samples that are not trained on too: with `all` tokens, under a plan of `validation.reduce`,
+    /// or the `mean` of all these.
+    public var best: String?
+  }
+
+  /// Samples that are not trained on, and the budgets at which their loss is measured.
+  public struct Validation: Sendable, Equatable {
+    /// JSON or JSON lines; nothing is measured where it is nil.
+    public var file: String?
+    /// Folder of the pictures; the file's own where it is nil.
+    public var images: String?
+    /// Takes the first so many records alone; all where it is nil.
+    public var limit: Int?
+    /// Steps between two measurements; only after the last step where it is nil.
+    public var every: Int?
+    /// Plans that are measured beside all tokens, `dart:64@2`.
+    public var reduce: [String] = []
+  }
+
+  /// How several processes train together.
+  public struct Distributed: Sendable, Equatable {
+    /// What is divided among them.
+    public enum Shard: String, Sendable, CaseIterable {
+      /// Nothing: each has the whole model and optimizer.
+      case none
+      /// Masters and moments of weights, and sums of gradients (ZeRO's first and second stage, arXiv 1910.02054).
+      case optimizer
+    }
+
+    /// What is divided among them.
+    public var shard = Shard.none
+    /// Seconds that one of them may keep the others waiting.
+    public var timeout = 1800.0
   }
 
   /// What is logged.
@@ -249,6 +284,10 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var lora = LoRA()
   /// When checkpoints are written.
   public var checkpoints = Checkpoints()
+  /// Samples that are not trained on.
+  public var validation = Validation()
+  /// How several processes train together.
+  public var distributed = Distributed()
   /// What is logged.
   public var log = Log()
 

@@ -42,10 +42,12 @@ public final class DataLoader: Sendable {
   ///   - ahead: samples that may be prepared beyond those handed over; at least one batch is sensible.
   ///   - skipLog: where skipped samples are listed, each when its turn comes.
   ///   - strict: take the first fault of a sample for an error.
+  ///   - share: the slots that are prepared here, counted from `cursor` on; a slot without a usable sample is an empty batch then. Nil
+  ///     prepares all, and leaves such slots out.
   /// - Throws: `DatasetError.setting` for a plan that cannot work.
   public init(
     _ preparer: SamplePreparer, plan: BatchPlan, from cursor: SampleCursor = SampleCursor(), epochs: Int? = nil, workers: Int = 2,
-    ahead: Int = 64, skipLog: SkipLog? = nil, strict: Bool = false
+    ahead: Int = 64, skipLog: SkipLog? = nil, strict: Bool = false, share: DataShare? = nil
   ) throws {
     let lengths = preparer.dataset.lengths
     try plan.validate(maximumLength: preparer.options.maximumLength)
@@ -63,11 +65,13 @@ public final class DataLoader: Sendable {
     isStrict = strict
     consumer = Mutex(
       Consumer(
-        assembler: BatchAssembler(plan.batch, count: lengths.count, from: cursor), skipLog: skipLog,
-        isWhole: cursor.position == 0))
-    reader = ReadAhead(
-      EpochStream(order: plan.order, lengths: lengths, from: cursor, epochs: epochs), workers: workers, ahead: ahead
-    ) { place in
+        assembler: BatchAssembler(plan.batch, count: lengths.count, from: cursor, keepsSlots: share != nil), skipLog: skipLog,
+        isWhole: cursor.position == 0 && share?.count ?? 1 == 1))
+    var slots: DataSlots?
+    if case .samples(let size) = plan.batch { slots = DataSlots(size: size, samples: lengths.count) }
+    let stream = EpochStream(
+      order: plan.order, lengths: lengths, from: cursor, epochs: epochs, slots: slots, share: share ?? .all)
+    reader = ReadAhead(stream, workers: workers, ahead: ahead) { place in
       let place = try place.get()
       do {
         return Prepared(cursor: place.cursor, outcome: .success(try preparer.sample(at: place.index)))
@@ -82,12 +86,12 @@ public final class DataLoader: Sendable {
   /// - Throws: `DatasetError.changed` where the data are not those the run began with.
   public convenience init(
     _ preparer: SamplePreparer, resuming state: DataState, epochs: Int? = nil, workers: Int = 2, ahead: Int = 64,
-    skipLog: SkipLog? = nil, strict: Bool = false
+    skipLog: SkipLog? = nil, strict: Bool = false, share: DataShare? = nil
   ) throws {
     guard state.fingerprint == preparer.dataset.fingerprint else { throw DatasetError.changed(file: preparer.dataset.path) }
     try self.init(
       preparer, plan: state.plan, from: state.cursor, epochs: epochs, workers: workers, ahead: ahead, skipLog: skipLog,
-      strict: strict)
+      strict: strict, share: share)
   }
 
   /// Waits for the next batch; nil after the last epoch.
@@ -112,8 +116,11 @@ public final class DataLoader: Sendable {
   }
 
   /// Where a run stands after a batch, for its checkpoint.
-  public func state(after batch: SampleBatch) -> DataState {
-    DataState(plan: plan, fingerprint: preparer.dataset.fingerprint, cursor: batch.next)
+  public func state(after batch: SampleBatch) -> DataState { state(at: batch.next) }
+
+  /// Where a run stands at a place of the order.
+  func state(at cursor: SampleCursor) -> DataState {
+    DataState(plan: plan, fingerprint: preparer.dataset.fingerprint, cursor: cursor)
   }
 
   /// Stops the workers, each after the sample it has in hand; whoever waits for a batch gets a `CancellationError`.
@@ -129,6 +136,7 @@ public final class DataLoader: Sendable {
     }
     consumer.ready += consumer.assembler.take(prepared.outcome, at: prepared.cursor)
     guard prepared.cursor.position == preparer.dataset.count - 1 else { return }
+    // A process that sees a part alone cannot tell.
     if consumer.isWhole, consumer.usable == 0, let fault = consumer.firstFault {
       throw DatasetError.nothingUsable(samples: preparer.dataset.count, first: fault.description)
     }
@@ -152,14 +160,36 @@ private struct EpochStream: IteratorProtocol, Sendable {
   private let order: SampleOrder
   private let lengths: [Int]
   private let epochs: Int?
+  private let slots: DataSlots?
+  private let share: DataShare
+  private let firstSlot: Int
   private var cursor: SampleCursor
   private var indices: [Int] = []
 
-  init(order: SampleOrder, lengths: [Int], from cursor: SampleCursor, epochs: Int?) {
+  /// - Parameters:
+  ///   - slots: nil where a share of all is the only one.
+  ///   - share: whose slots are taken, counted from the first one on.
+  init(
+    order: SampleOrder, lengths: [Int], from cursor: SampleCursor, epochs: Int?, slots: DataSlots?, share: DataShare
+  ) {
     (self.order, self.lengths, self.cursor, self.epochs) = (order, lengths, cursor, epochs)
+    (self.slots, self.share) = (slots, share)
+    firstSlot = slots?.slot(of: cursor) ?? 0
+  }
+
+  /// Goes on to the next slot of the share, where the place lies in another one's.
+  private mutating func skipOthers() {
+    guard let slots, share.count > 1 else { return }
+    let slot = slots.slot(of: cursor)
+    let missing = (share.rank - (slot - firstSlot) % share.count + share.count) % share.count
+    if missing == 0 { return }
+    let next = slots.cursor(of: slot + missing)
+    if next.epoch != cursor.epoch { indices = [] }
+    cursor = next
   }
 
   mutating func next() -> Result<Place, any Error>? {
+    skipOthers()
     if let epochs, cursor.epoch >= epochs { return nil }
     do {
       if indices.isEmpty { indices = try order.indices(epoch: cursor.epoch, lengths: lengths) }

@@ -1,34 +1,30 @@
 import Basics
 import Foundation
-import Language
 
-/// A file of LLaVA's instruction format and the folder of its pictures.
+/// Files of LLaVA's instruction format and the folders of their pictures.
 ///
-/// The file is a JSON list of records or has one record in each line. Opening reads it once from front to back and keeps 16 bytes
-/// for each record: where it lies and how many words it has. Records are read again when they are needed, so the text is never in
-/// memory as a whole: 665,000 records take 11 MB, as a list as well as in lines. A list that does not end is refused, because
-/// readers of JSON do so; of lines, only the one that is cut short is lost.
+/// A file is a JSON list of records or has one record in each line. Records are read when they are needed, so the text is never in memory
+/// as a whole: 665,000 records take 16 MB, as a list as well as in lines. A list that does not end is refused, because readers of JSON do
+/// so; of lines, only the one that is cut short is lost.
 ///
 /// A record that is wrong in itself keeps its place, and reading it throws its ``SampleFault``.
+///
+/// ```swift
+/// let mixture = try InstructionDataset([DataSource(file: "llava.json", images: "coco"), DataSource(file: "own.jsonl", weight: 3)])
+/// ```
 public struct InstructionDataset: Sendable {
-  private struct Entry {
-    var offset: UInt64
-    var length: UInt32
-    /// Negative where the record has no image.
-    var words: Int32
+  /// A record of a file.
+  private struct Place {
+    var file: UInt32
+    var record: UInt32
   }
 
-  /// Path of the file.
-  public var path: String { file.path }
-  /// The folder that relative image paths begin at.
-  public let imageFolder: URL
-  /// Differs, as good as certainly, between files whose records differ in place, length or number of words.
+  /// Differs, as good as certainly, between data sets whose records differ in place, length, number of words or weight.
   public let fingerprint: UInt64
+  private let files: [RecordFile]
+  private let places: [Place]
 
-  private let file: DataFile
-  private let entries: [Entry]
-
-  /// Opens a data set.
+  /// Opens the data set of one file.
   ///
   /// - Parameters:
   ///   - url: the JSON or JSON-lines file.
@@ -37,79 +33,67 @@ public struct InstructionDataset: Sendable {
   ///   - progress: is called with the share of the file that has been read, up to 1.
   /// - Throws: `DatasetError` where the file cannot be read, is no JSON, or holds no record.
   public init(contentsOf url: URL, images: URL? = nil, limit: Int? = nil, progress: (Double) -> Void = { _ in }) throws {
-    let file = try DataFile(url)
-    if let images { try Self.requireFolder(images) }
-    self.file = file
-    imageFolder = images ?? url.deletingLastPathComponent()
-
-    var entries: [Entry] = []
-    var isJSON = false
-    var complaint: String?
-    var hash = StableHash()
-    try RecordScanner.scan(file) {
-      progress(Double($0) / Double(file.size))
-    } _: { span in
-      // A record that cannot be used has a place in the order all the same, as one word of text; it is skipped there.
-      var words = -1
-      do {
-        let value = try Self.value(of: file.bytes(at: span.offset, count: span.length))
-        isJSON = true
-        let record = try InstructionRecord(value)
-        words = max(1, record.words) * (record.images.isEmpty ? -1 : 1)
-      } catch let problem as RecordProblem {
-        complaint = complaint ?? problem.reason
-      }
-      for number in [span.offset, span.length, words] { hash.add(number) }
-      entries.append(Entry(offset: UInt64(span.offset), length: UInt32(span.length), words: Int32(clamping: words)))
-    }
-    if entries.isEmpty { throw DatasetError.noRecords(file: file.path) }
-    if !isJSON { throw DatasetError.notRecords(file: file.path, reason: complaint ?? "it is no JSON") }
-    self.entries = limit.map { Array(entries.prefix($0)) } ?? entries
-    fingerprint = hash.value
+    try self.init([(url, images, DataSource(file: url.path))], limit: limit, progress: progress)
   }
 
-  /// Number of records, the unusable ones included.
-  public var count: Int { entries.count }
+  /// Opens the data set of several files, one after the other.
+  ///
+  /// - Parameters:
+  ///   - sources: the files, and how often each is taken.
+  ///   - limit: takes the first so many records of each file alone.
+  ///   - progress: is called with the share of the files that has been read, up to 1.
+  /// - Throws: `DatasetError` where a file cannot be read, is no JSON, holds no record, or has a weight that takes none.
+  public init(_ sources: [DataSource], limit: Int? = nil, progress: (Double) -> Void = { _ in }) throws {
+    let places = sources.map {
+      (URL(fileURLWithPath: $0.file), $0.images.map { URL(fileURLWithPath: $0, isDirectory: true) }, $0)
+    }
+    try self.init(places, limit: limit, progress: progress)
+  }
+
+  private init(_ sources: [(url: URL, images: URL?, source: DataSource)], limit: Int?, progress: (Double) -> Void) throws {
+    var files: [RecordFile] = []
+    var places: [Place] = []
+    var hash = StableHash()
+    for (number, (url, images, source)) in sources.enumerated() {
+      if let fault = source.fault { throw DatasetError.setting(name: source.file, reason: fault) }
+      let file = try RecordFile(contentsOf: url, images: images, limit: limit) { read, size in
+        progress((Double(number) + Double(read) / Double(size)) / Double(sources.count))
+      }
+      let taken = source.records(of: file.count)
+      places += taken.map { Place(file: UInt32(clamping: number), record: UInt32(clamping: $0)) }
+      for part in [Int(truncatingIfNeeded: file.fingerprint), taken.count] { hash.add(part) }
+      files.append(file)
+    }
+    if places.isEmpty { throw DatasetError.noRecords(file: sources.map(\.url.relativePath).joined(separator: ", ")) }
+    (self.files, self.places) = (files, places)
+    // A single file that is taken once has the fingerprint that runs before there were several remember.
+    fingerprint = sources.count == 1 && sources[0].source.weight == 1 ? files[0].fingerprint : hash.value
+  }
+
+  /// Paths of the files.
+  public var path: String { files.map(\.path).joined(separator: ", ") }
+
+  /// Number of records of an epoch, the unusable ones included; a record that is taken twice counts twice.
+  public var count: Int { places.count }
 
   /// Each record's length as the sampler takes it: its words, at least 1, negative where it has no image.
-  public var lengths: [Int] { entries.map { Int($0.words) } }
+  public var lengths: [Int] { places.map { files[Int($0.file)].length(at: Int($0.record)) } }
 
   /// Reads a record.
   ///
+  /// Where there are several files, the paths of its media begin with its file's folder.
   /// - Parameter index: 0..<``count``.
   /// - Throws: ``SampleFault`` for a record that is no such record; `DatasetError` where the file has changed or cannot be read.
   public func record(at index: Int) throws -> InstructionRecord {
-    let entry = entries[index]
-    let bytes = try file.bytes(at: Int(entry.offset), count: Int(entry.length))
-    var id: String?
-    do {
-      let value = try Self.value(of: bytes)
-      id = InstructionRecord.id(value)
-      return try InstructionRecord(value)
-    } catch let problem as RecordProblem {
-      throw problem.fault(index: index, id: id)
+    let place = places[index]
+    let file = files[Int(place.file)]
+    var record = try file.record(at: Int(place.record), index: index)
+    if files.count > 1 {
+      record.images = record.images.map { ImageReader.isInRecord($0) ? $0 : file.url(ofImage: $0).path }
     }
+    return record
   }
 
-  /// Where an image of a record lies; absolute paths stay, as in LLaVA.
-  public func url(ofImage path: String) -> URL {
-    path.hasPrefix("/") ? URL(fileURLWithPath: path) : imageFolder.appendingPathComponent(path)
-  }
-
-  private static func value(of bytes: [UInt8]) throws -> JSONValue {
-    do {
-      let value = try JSONReader.parse(bytes)
-      if case .object = value { return value }
-      throw RecordProblem(.malformed, "the record is \(value.kind) where an object belongs")
-    } catch let failure as JSONReader.Failure {
-      throw RecordProblem(.malformed, "the record is not valid JSON (\(failure.problem), \(failure.offset) bytes into it)")
-    }
-  }
-
-  private static func requireFolder(_ url: URL) throws {
-    var isFolder: ObjCBool = false
-    let exists = FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
-    if !exists { throw DatasetError.unreadable(path: url.relativePath, reason: "no such folder") }
-    if !isFolder.boolValue { throw DatasetError.unreadable(path: url.relativePath, reason: "it is not a folder") }
-  }
+  /// Where a medium of a record lies; absolute paths stay, as in LLaVA.
+  public func url(ofImage path: String) -> URL { files[0].url(ofImage: path) }
 }

@@ -38,7 +38,7 @@ public struct Sample: Sendable {
 
 /// Samples that are trained on together.
 public struct SampleBatch: Sendable {
-  /// At least one sample, in the order of the run.
+  /// In the order of the run; none in a slot of broken samples, where slots are numbered.
   public let samples: [Sample]
   /// Where the order of samples stood before this batch.
   public let start: SampleCursor

@@ -26,8 +26,15 @@ public final class SkipLog: Sendable {
   /// Samples listed so far, by code.
   public var counts: [SampleFault.Code: Int] { state.withLock { $0.counts } }
 
-  private let journal: Journal
+  /// Nil where another process writes the file.
+  private let journal: Journal?
   private let state: Mutex<State>
+
+  /// A list without a file, of a process whose faults another one writes down.
+  public init() {
+    journal = nil
+    state = Mutex(State())
+  }
 
   /// Opens the file.
   ///
@@ -38,9 +45,10 @@ public final class SkipLog: Sendable {
   public init(_ url: URL, continuing: Bool = false) throws {
     var state = State()
     do {
-      journal = try Journal(url, locks: false)
+      let journal = try Journal(url, locks: false)
       if !continuing { try journal.supersede(Anything.self) { _ in true } }
       for fault in try journal.records(SampleFault.self) { _ = state.note(fault) }
+      self.journal = journal
     } catch {
       throw Self.unwritable(url, error)
     }
@@ -53,7 +61,9 @@ public final class SkipLog: Sendable {
   public func append(_ fault: SampleFault) throws {
     try state.withLock { state in
       guard state.note(fault) else { return }
-      do { try journal.append([fault]) } catch { throw Self.unwritable(journal.url, error) }
+      if let journal {
+        do { try journal.append([fault]) } catch { throw Self.unwritable(journal.url, error) }
+      }
       state.new.append(fault)
     }
   }
@@ -69,7 +79,10 @@ public final class SkipLog: Sendable {
   /// Brings the list to the disk.
   ///
   /// - Throws: `DatasetError.unwritable`.
-  func sync() throws { do { try journal.sync() } catch { throw Self.unwritable(journal.url, error) } }
+  func sync() throws {
+    guard let journal else { return }
+    do { try journal.sync() } catch { throw Self.unwritable(journal.url, error) }
+  }
 
   private static func unwritable(_ url: URL, _ error: any Error) -> DatasetError {
     .unwritable(path: url.relativePath, reason: systemReason(error))

@@ -1,3 +1,4 @@
+import Foundation
 import Torch
 
 extension AdamW {
@@ -15,14 +16,29 @@ extension AdamW {
   ///
   /// Weights become their masters, rounded where they are in half precisions, and so are as they were.
   ///
+  /// - Parameter all: take weights from their masters that other processes change, too.
   /// - Throws: `OptimizationError.stateMissing` and `.stateMismatch`, before anything has changed where `read` itself does not fail.
-  public func restore(from read: (String) throws -> Tensor?) throws {
+  public func restore(all: Bool = false, from read: (String) throws -> Tensor?) throws {
     try withoutGradient {
       // Twice through, as one tensor at a time is enough to hold, and half a state is worse than none.
       try forEachSaved(read) { _, _ in }
       try forEachSaved(read) { try $0.copyInPlace(from: $1) }
       for slot in slots where slot.hasMaster { try slot.parameter.tensor.copyInPlace(from: slot.master) }
+      if !all { return }
+      let own = Set(places)
+      for (place, parameter) in parameters.enumerated() where !own.contains(place) {
+        let name = "master/\(parameter.name)"
+        guard let master = try read(name) else { throw OptimizationError.stateMissing(name) }
+        try parameter.tensor.copyInPlace(from: master)
+      }
     }
+  }
+
+  /// Writes the state into a file.
+  ///
+  /// - Throws: `FileError`, `TensorFileError`.
+  func write(to url: URL) throws {
+    try SafetensorsWriter.write(state.map { SafetensorsItem($0.name, $0.tensor) }, to: url)
   }
 
   private func forEachSaved(_ read: (String) throws -> Tensor?, _ body: (_ own: Tensor, _ saved: Tensor) throws -> Void) throws {

@@ -22,6 +22,10 @@ public final class AdamW {
 
   /// The constants; the learning rates in them are those that the parameters were listed with.
   public let options: AdamWOptions
+  /// All weights, those included that another process changes.
+  let parameters: [TrainedParameter]
+  /// Those that are changed here, by their places among all.
+  let places: [Int]
   let slots: [Slot]
 
   /// Elements of which gradients are brought to float32 at a time, so that no float32 gradient of the whole model exists.
@@ -31,12 +35,18 @@ public final class AdamW {
 
   /// An optimizer that has taken no step.
   ///
+  /// - Parameter places: the weights that are changed here, where other processes change the others; all unless given.
   /// - Throws: `OptimizationError.invalidOptions`; `TorchError` where memory does not suffice.
-  public init(_ parameters: [TrainedParameter], _ options: AdamWOptions = AdamWOptions()) throws {
+  public init(
+    _ parameters: [TrainedParameter], _ options: AdamWOptions = AdamWOptions(), changing places: [Int]? = nil
+  ) throws {
     try options.validate()
     self.options = options
-    slots = try withoutGradient {
-      try parameters.map { parameter in
+    self.parameters = parameters
+    self.places = places ?? Array(parameters.indices)
+    slots = try withoutGradient { [places = self.places] in
+      try places.map { place in
+        let parameter = parameters[place]
         let (weight, device) = (parameter.tensor, parameter.tensor.device)
         return Slot(
           parameter: parameter, master: try weight.detached().to(.float32),
@@ -55,14 +65,18 @@ public final class AdamW {
 
   /// Updates all weights that have a gradient; gradients stay as they are.
   ///
-  /// - Parameter factor: what the schedule multiplies learning rates with.
+  /// - Parameters:
+  ///   - factor: what the schedule multiplies learning rates with.
+  ///   - gathering: adds what other processes found to the norms of gradients that are changed here; nil where there are no others.
   /// - Returns: the global 2-norm of the gradients before clipping; 0 where there are none.
   /// - Throws: `OptimizationError.gradientNotFinite` before any weight has changed; `TorchError`.
   @discardableResult
-  public func step(factor: Double) throws -> Double {
+  public func step(factor: Double, gathering: (([GradientNorm]) throws -> [GradientNorm])? = nil) throws -> Double {
     try withoutGradient {
-      let updates = try slots.compactMap { slot in try slot.parameter.tensor.gradient().map { (slot: slot, gradient: $0) } }
-      let norm = try globalNorm(updates)
+      let updates = try zip(places, slots).compactMap { place, slot in
+        try slot.parameter.tensor.gradient().map { (place: place, slot: slot, gradient: $0) }
+      }
+      let norm = try globalNorm(updates, gathering)
       // As torch's clip_grad_norm_, the small number included.
       let scale = options.maximumGradientNorm.map { min(1, $0 / (norm + 1e-6)) } ?? 1
       for batch in Self.batches(updates) { try update(batch, factor, scale) }
@@ -72,22 +86,38 @@ public final class AdamW {
 
   /// Removes the gradients of all weights, for the next step's to accumulate from nothing.
   public func clearGradients() throws {
-    for slot in slots { try slot.parameter.tensor.setGradient(nil) }
+    for parameter in parameters { try parameter.tensor.setGradient(nil) }
   }
 
-  private typealias Update = (slot: Slot, gradient: Tensor)
+  private typealias Update = (place: Int, slot: Slot, gradient: Tensor)
 
-  private func globalNorm(_ updates: [Update]) throws -> Double {
-    if updates.isEmpty { return 0 }
+  /// The 2-norm of one weight's gradient, by the weight's place among all.
+  public struct GradientNorm: Codable, Sendable {
+    let place: Int
+    /// The bits of a Float, as text for numbers knows none that are not finite.
+    let bits: UInt32
+
+    var value: Float { Float(bitPattern: bits) }
+  }
+
+  private func globalNorm(_ updates: [Update], _ gathering: (([GradientNorm]) throws -> [GradientNorm])?) throws -> Double {
+    if updates.isEmpty, gathering == nil { return 0 }
     let norms = try TensorList.norms(of: updates.map(\.gradient))
     // Brought together where they are, so that the host waits once.
-    let all = try stack(norms.map { try $0.to(norms[0].device) })
+    var all = try norms.isEmpty ? Tensor.zeros([0]) : stack(norms.map { try $0.to(norms[0].device) })
+    var owners = updates.map(\.place)
+    if let gathering {
+      let own = zip(owners, try all.array(Float.self)).map { GradientNorm(place: $0, bits: $1.bitPattern) }
+      let found = try gathering(own).sorted { $0.place < $1.place }
+      if found.isEmpty { return 0 }
+      (all, owners) = (try Tensor(found.map(\.value), [found.count], on: all.device), found.map(\.place))
+    }
     let norm = try all.norm().item()
     if !norm.isFinite {
       let values = try all.array(Float.self)
       // Where each is finite and the sum of squares is not, the largest is to blame.
       let culprit = values.firstIndex { !$0.isFinite } ?? values.indices.max { values[$0] < values[$1] } ?? 0
-      throw OptimizationError.gradientNotFinite(parameter: updates[culprit].slot.parameter.name)
+      throw OptimizationError.gradientNotFinite(parameter: parameters[owners[culprit]].name)
     }
     return norm
   }

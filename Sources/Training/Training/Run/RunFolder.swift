@@ -63,6 +63,17 @@ public struct RunFolder: Sendable {
 
     var state: URL { url.appending(path: "run/state.json") }
     var optimizer: URL { url.appending(path: "run/optimizer.safetensors") }
+
+    /// What a process other than the first has of the optimizer's state, in a folder.
+    static func optimizer(of rank: Int, in folder: URL) -> URL {
+      rank == 0 ? folder.appending(path: "optimizer.safetensors") : folder.appending(path: "optimizer-\(rank).safetensors")
+    }
+
+    /// All files that hold the optimizer's state.
+    var optimizers: [URL] {
+      let run = state.deletingLastPathComponent()
+      return (0...).lazy.map { Self.optimizer(of: $0, in: run) }.prefix { FileManager.default.fileExists(atPath: $0.path) }
+    }
   }
 
   /// The place of the checkpoint after a number of steps.
@@ -127,10 +138,10 @@ public struct RunFolder: Sendable {
     throw RunError.inTheWay(path: configuration.relativePath)
   }
 
-  /// Removes all checkpoints but the newest `count`.
+  /// Removes all checkpoints but the newest `count`, and the one after `best` steps.
   ///
   /// - Throws: `FileError.failed`.
-  func keepNewest(_ count: Int) throws {
-    for old in checkpoints.dropLast(count) { try WholeFolder.remove(old.url) }
+  func keepNewest(_ count: Int, and best: Int? = nil) throws {
+    for old in checkpoints.dropLast(count) where old.step != best { try WholeFolder.remove(old.url) }
   }
 }

@@ -20,12 +20,17 @@ struct RunState: Codable {
   var model: ModelFingerprint?
   /// What a curriculum that tunes itself knows; nil for others.
   var curriculum: CurriculumState?
+  /// The best step so far; nil where none is kept.
+  var best: BestStep?
+  /// Processes that trained together; nil in states that were written before there could be several.
+  var processes: Int?
 
   /// Keys that may differ when a run goes on: the model and the data may lie elsewhere, as they are known by what they hold.
   private static let free: Set<String> = [
-    "output", "model", "threads", "data.file", "data.images", "data.workers", "data.ahead", "checkpoints.every",
-    "checkpoints.keep",
-    "log.every", "log.tensorboard", "distillation.recompute", "distillation.chunk-rows", "distillation.gradient-norms",
+    "output", "model", "threads", "data.file", "data.images", "data.sources", "data.workers", "data.ahead", "checkpoints.every",
+    "checkpoints.keep", "checkpoints.best", "validation.file", "validation.images", "validation.limit", "validation.every",
+    "validation.reduce", "distributed.timeout", "distributed.shard", "log.every", "log.tensorboard", "distillation.recompute",
+    "distillation.chunk-rows", "distillation.gradient-norms",
   ]
 
   static func values(_ configuration: TrainingConfiguration) -> [String: String] {
@@ -39,8 +44,9 @@ struct RunState: Codable {
   /// - Parameters:
   ///   - configuration: everything filled in.
   ///   - model: what is trained.
+  ///   - processes: that are to go on; with other processes the same number of micro-batches is the same step.
   /// - Throws: `RunError.configurationChanged`, `.unknownKeys`; `ConfigurationProblem` for values that this version does not take.
-  func requireSame(_ configuration: TrainingConfiguration, for model: LLaVAConfiguration) throws {
+  func requireSame(_ configuration: TrainingConfiguration, for model: LLaVAConfiguration, processes: Int) throws {
     let known = Set(ConfigurationKey.all.map(\.path))
     let unknown = self.configuration.keys.filter { !known.contains($0) }.sorted()
     if !unknown.isEmpty { throw RunError.unknownKeys(unknown.map { "\($0)=\(self.configuration[$0] ?? "")" }) }
@@ -51,6 +57,10 @@ struct RunState: Codable {
       } else if let value = self.configuration[key.path] {
         try before.set("\(key.path)=\(value)")
       }
+    }
+    let batches = before.batch.accumulation.multipliedReportingOverflow(by: self.processes ?? 1).partialValue
+    if batches == configuration.batch.accumulation.multipliedReportingOverflow(by: processes).partialValue {
+      before.batch.accumulation = configuration.batch.accumulation
     }
     let (old, new) = (Self.values(try before.resolved(for: model)), Self.values(configuration))
     let changed = ConfigurationKey.all.map(\.path).filter { old[$0] != new[$0] }
@@ -79,16 +89,33 @@ struct RunState: Codable {
   }
 }
 
+/// The step with the lowest loss on samples that are not trained on.
+public struct BestStep: Codable, Sendable, Equatable {
+  /// Completed steps.
+  public let step: Int
+  /// Which loss it is; other losses are no measure for it.
+  public let name: String
+  /// Mean over supervised tokens, in nats.
+  public let crossEntropy: Double
+}
+
 extension RunFolder {
   /// Writes a checkpoint that appears whole or not at all, and then removes old ones; one that is there already is left as it is.
   ///
   /// It is a complete Hugging Face folder with the run's state in it. Adapters are merged into the weights, and lie in PEFT's layout in
   /// `adapter` besides.
   ///
+  /// - Parameter others: has other processes write what they have into the folder of the run's state; is given nil where nothing is written.
   /// - Throws: `RunError.inTheWay`, `FileError`, and what writing a model throws.
-  func write(_ model: LLaVAModel, _ optimizer: AdamW, _ state: RunState, companions: URL, keep: Int) throws -> Checkpoint {
+  func write(
+    _ model: LLaVAModel, _ optimizer: AdamW, _ state: RunState, companions: URL, keep: Int,
+    others: (URL?) throws -> Void = { _ in }
+  ) throws -> Checkpoint {
     let checkpoint = checkpoint(after: state.step)
-    if checkpoints.contains(checkpoint) { return checkpoint }
+    if checkpoints.contains(checkpoint) {
+      try others(nil)
+      return checkpoint
+    }
     if FileManager.default.fileExists(atPath: checkpoint.url.path) { throw RunError.inTheWay(path: checkpoint.url.relativePath) }
     try WholeFolder.write(to: checkpoint.url, isMade: false) { partial in
       try CheckpointWriter.write(model, to: partial, companions: companions)
@@ -98,12 +125,11 @@ extension RunFolder {
       }
       let run = partial.appending(path: "run")
       try FileManager.default.createDirectory(at: run, withIntermediateDirectories: false)
-      try SafetensorsWriter.write(
-        optimizer.state.map { SafetensorsItem($0.name, $0.tensor) },
-        to: run.appending(path: checkpoint.optimizer.lastPathComponent))
+      try optimizer.write(to: run.appending(path: checkpoint.optimizer.lastPathComponent))
+      try others(run)
       try WholeFile.write(json: state, to: run.appending(path: checkpoint.state.lastPathComponent), pretty: true)
     }
-    try keepNewest(keep)
+    try keepNewest(keep, and: state.best?.step)
     return checkpoint
   }
 }

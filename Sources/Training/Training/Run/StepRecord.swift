@@ -12,6 +12,18 @@ public struct BudgetRecord: Sendable, Equatable, Codable {
   public var crossEntropy: Double, divergence: Double?
 }
 
+/// What samples that are not trained on came to at one budget.
+public struct ValidationRecord: Sendable, Equatable, Codable {
+  /// What was dropped, as the configuration writes it; `all` for nothing.
+  public var reduce: String
+  /// Visual tokens of a picture that were kept, a mean; nil without pictures.
+  public var tokens: Double?
+  /// Mean over supervised tokens, in nats.
+  public var crossEntropy: Double
+  /// Samples that it is over, and their supervised tokens.
+  public var samples: Int, supervisedTokens: Int
+}
+
 /// What one optimizer step came to; a line of `metrics.jsonl`.
 public struct StepRecord: Sendable, Equatable, Codable {
   /// Completed optimizer steps, this one included.
@@ -34,10 +46,14 @@ public struct StepRecord: Sendable, Equatable, Codable {
   public var teacherRatio: Double?
   /// Each branch of the step; nil in logs of versions that had one alone.
   public var budgets: [BudgetRecord]?
+  /// The loss after the step on samples that are not trained on, all tokens first; nil where it was not measured.
+  public var validation: [ValidationRecord]?
   /// What a curriculum that tunes itself knows after the step.
   public var curriculum: CurriculumState?
   /// Floating-point operations of the step, as `StepCost` counts them; nil in logs of versions that did not.
   public var flops: Double?
+  /// Bytes of gradients and weights that the first of several processes sent to the others; nil for one process.
+  public var sentBytes: Int?
   /// Samples, rows with visual tokens, and supervised tokens of the step.
   public var samples, rows, supervisedTokens: Int
   /// What the step took, waiting for data included.
@@ -59,12 +75,14 @@ public struct StepRecord: Sendable, Equatable, Codable {
     if let crossEntropyGradientNorm { all.append(("gradient/cross-entropy", crossEntropyGradientNorm)) }
     if let teacherRatio { all.append(("schedule/teacher-ratio", teacherRatio)) }
     if let flops { all.append(("speed/teraflops-of-step", flops / 1e12)) }
+    if let sentBytes { all.append(("speed/megabytes-sent", Double(sentBytes) / 1e6)) }
     for (place, budget) in (budgets ?? []).enumerated() where (budgets?.count ?? 0) > 1 {
       let name = "budget-\(place)-\(budget.role.rawValue)"
       if let tokens = budget.tokens { all.append(("\(name)/tokens", tokens)) }
       all.append(("\(name)/cross-entropy", budget.crossEntropy))
       if let divergence = budget.divergence { all.append(("\(name)/divergence", divergence)) }
     }
+    for found in validation ?? [] { all.append(("validation/\(found.reduce)/cross-entropy", found.crossEntropy)) }
     if let divergenceGradientNorm { all.append(("gradient/divergence", divergenceGradientNorm)) }
     return all
   }

@@ -2,13 +2,21 @@ import Distillation
 import Torch
 
 /// What the micro-batches of a step add up to.
-struct StepSums {
+struct StepSums: Codable {
   /// The sums of one branch.
-  private struct Budget {
+  private struct Budget: Codable {
     let role: BranchRole
     var pictures = 0
     var tokens = 0.0, layers = 0.0, crossEntropy = 0.0
     var divergence: Double?
+
+    mutating func add(_ other: Budget) {
+      pictures += other.pictures
+      tokens += other.tokens
+      layers += other.layers
+      crossEntropy += other.crossEntropy
+      if let more = other.divergence { divergence = (divergence ?? 0) + more }
+    }
   }
 
   private(set) var loss = 0.0
@@ -16,7 +24,8 @@ struct StepSums {
   private var samples = 0, rows = 0
   private var layer: Int?
   private var studentRatio = 0.0, teacherRatio: Double?
-  private var squares: (crossEntropy: Double, divergence: Double)?
+  private struct Squares: Codable { var crossEntropy, divergence: Double }
+  private var squares: Squares?
   private var budgets: [Budget] = []
   private var flops = 0.0
   /// How far branches were from their first targets, where all samples of a batch saw the same.
@@ -52,7 +61,7 @@ struct StepSums {
     }
     if let norms = found.gradientNorms {
       let (a, b) = (try norms.crossEntropy.item() * share, try norms.divergence.item() * share)
-      squares = ((squares?.crossEntropy ?? 0) + a * a, (squares?.divergence ?? 0) + b * b)
+      squares = Squares(crossEntropy: (squares?.crossEntropy ?? 0) + a * a, divergence: (squares?.divergence ?? 0) + b * b)
     }
   }
 
@@ -71,6 +80,30 @@ struct StepSums {
         ObservedBranch(
           layer: sights[0].layer, tokens: tokens, divergence: divergence / Double(max(1, found.divergencePositions))))
     }
+  }
+
+  /// Adds what other micro-batches came to.
+  mutating func add(_ other: StepSums) {
+    if other.samples == 0 { return }
+    loss += other.loss
+    tokens += other.tokens
+    positions += other.positions
+    samples += other.samples
+    rows += other.rows
+    flops += other.flops
+    layer = [layer, other.layer].compactMap(\.self).min()
+    studentRatio += other.studentRatio
+    if let ratio = other.teacherRatio { teacherRatio = (teacherRatio ?? 0) + ratio }
+    if let more = other.squares {
+      squares = Squares(
+        crossEntropy: (squares?.crossEntropy ?? 0) + more.crossEntropy, divergence: (squares?.divergence ?? 0) + more.divergence)
+    }
+    if budgets.isEmpty {
+      budgets = other.budgets
+    } else {
+      for (place, budget) in other.budgets.enumerated() where budgets.indices.contains(place) { budgets[place].add(budget) }
+    }
+    observed += other.observed
   }
 
   func record(

@@ -4,6 +4,7 @@ import Distillation
 import Imaging
 import LLaVA
 import Torch
+import Video
 
 /// What a step of a run computes: its branches, what each of them sees, and the samples as the loss takes them.
 extension TrainingRun {
@@ -42,12 +43,6 @@ extension TrainingRun {
     return planned.draw(&generators)
   }
 
-  /// The tokens of a picture, where pictures vary.
-  static func varyingLayout(_ c: LLaVAConfiguration) -> (@Sendable (PictureShape) -> TokenLayout)? {
-    if !c.picturesVary { return nil }
-    return { c.layout(of: $0) }
-  }
-
   /// A sample as the loss takes it; its random choices follow from seed, epoch and its place in the file.
   func trainingSample(_ sample: Sample, epoch: Int) throws -> TrainingSample {
     var place = SplitMix64(seed: UInt64(configuration.seed) ^ 0x5eed, stream: UInt64(epoch))
@@ -59,10 +54,29 @@ extension TrainingRun {
 }
 
 extension TrainingConfiguration {
-  /// Order and batches of the data.
-  var plan: BatchPlan {
-    let order: SampleOrder.Rule = data.isGrouped ? .grouped(chunks: batch.accumulation, size: batch.samples) : .shuffled
+  /// Order and batches of the data, for so many processes.
+  func plan(for processes: Int) -> BatchPlan {
+    let order: SampleOrder.Rule =
+      data.isGrouped ? .grouped(chunks: batch.accumulation * processes, size: batch.samples) : .shuffled
     return BatchPlan(
       order: SampleOrder(order, seed: UInt64(seed)), batch: batch.tokens.map(BatchRule.tokens) ?? .samples(batch.samples))
+  }
+}
+
+extension SamplePreparer {
+  /// Samples as a run sees them.
+  init(
+    _ dataset: InstructionDataset, _ run: TrainingConfiguration, _ pipeline: LLaVAPipeline, for model: LLaVAConfiguration
+  ) throws {
+    let options = TextOptions(
+      template: pipeline.template, semantics: run.semantics == .corrected ? .corrected : .reference,
+      visualTokens: model.pictureLayout.count, maximumLength: run.data.maximumLength)
+    let sampling = FrameSampling(fps: run.data.fps, maximumFrames: run.data.maximumFrames)
+    // The tokens of a picture, where pictures vary.
+    var layout: (@Sendable (PictureShape) -> TokenLayout)?
+    if model.picturesVary { layout = { model.layout(of: $0) } }
+    try self.init(
+      dataset, tokenizer: pipeline.tokenizer, preprocessor: pipeline.preprocessor, options: options,
+      media: MediaReading(model, videos: pipeline.videos.map { VideoReading($0, sampling: sampling) }), layout: layout)
   }
 }

@@ -1,11 +1,11 @@
 import Basics
 import Compression
 import Distillation
+import Distributed
 import Foundation
 import LLaVA
 import Language
 import Torch
-import Video
 
 /// A training run: from a configuration to checkpoints.
 ///
@@ -41,9 +41,13 @@ public final class TrainingRun {
   /// Optimizer steps in all.
   public let steps: Int
   /// Completed ones.
-  public private(set) var step: Int
+  public internal(set) var step: Int
   /// Samples of the data set, broken ones included.
   public let samples: Int
+  /// Samples that are not trained on, broken ones included; nil where there are none.
+  public var validationSamples: Int? { validation?.dataset.count }
+  /// The step whose checkpoint is kept for its loss on them; nil where none is.
+  public internal(set) var best: BestStep?
   /// Broken samples met so far, by code.
   public var skipped: [SampleFault.Code: Int] { skipLog.counts }
   /// One sentence where the model's own chat template is not followed.
@@ -51,21 +55,29 @@ public final class TrainingRun {
   /// Elements of the weights that are trained.
   public let trainedElements: Int
 
+  /// The processes that train together.
+  let world: Communicator
   let optimizer: AdamW
+  /// Which process changes which weights, where the optimizer is divided.
+  let parts: WeightParts
+  let isSharded: Bool
   let distill: DistillationStep
   /// What every step drops where no curriculum says it.
   let fixedPlan: CompressionPlan?
-  private(set) var curriculum: (any Curriculum)?
+  var curriculum: (any Curriculum)?
   /// The model that training began with, where it is the teacher.
   let frozen: LLaVAModel?
-  private let cost: StepCost
-  private let schedule: LearningRateSchedule
-  private let loader: DataLoader
+  let cost: StepCost
+  let schedule: LearningRateSchedule
+  let loader: DataLoader
+  /// Prepares the samples that are not trained on.
+  let validation: SamplePreparer?
   private let skipLog: SkipLog
   private let origin: ModelFingerprint
-  private let metrics: MetricsLog
-  private var data: DataState
-  private var seconds: Double
+  /// Nil on all ranks but the first.
+  private let metrics: MetricsLog?
+  var data: DataState
+  var seconds: Double
 
   /// The template that is used where the configuration names none: the one that the run began with, else the model's own.
   private static func templateName(
@@ -82,9 +94,14 @@ public final class TrainingRun {
   ///
   /// - Parameters:
   ///   - resume: go on from the newest checkpoint in the output folder; from the beginning where there is none yet.
+  ///   - world: the processes that train together, all of which prepare the same run in a folder that all see; each takes its share of every
+  ///     step's micro-batches, and the first writes files.
   ///   - progress: is called with the share of the data file that has been read.
-  /// - Throws: `ConfigurationProblem`, `RunError`, `DatasetError`, `FileError`, and what reading a checkpoint throws.
-  public init(_ given: TrainingConfiguration, resume: Bool = false, progress: (Double) -> Void = { _ in }) throws {
+  /// - Throws: `ConfigurationProblem`, `RunError`, `DatasetError`, `FileError`, `CommunicatorError`, and what reading a checkpoint throws.
+  public init(
+    _ given: TrainingConfiguration, resume: Bool = false, world: Communicator = .alone, progress: (Double) -> Void = { _ in }
+  ) throws {
+    self.world = world
     let start = URL(fileURLWithPath: given.model)
     // Before anything is read or written: what is missing in the configuration.
     let known = given.model.isEmpty ? nil : try CheckpointReader(start).configuration
@@ -98,7 +115,12 @@ public final class TrainingRun {
     let yaml = Data(try configuration.yaml().utf8)
     if newest == nil, !FileManager.default.fileExists(atPath: folder.metrics.path) { try folder.requireFree(for: yaml) }
     let state = try newest.map(RunState.read)
-    try state?.requireSame(configuration, for: architecture)
+    try state?.requireSame(configuration, for: architecture, processes: world.count)
+    if world.count > 1, configuration.batch.tokens != nil {
+      throw ConfigurationProblem.keys(["batch.tokens is for one process; give batch.samples where \(world.count) train together"])
+    }
+    try world.requireEqual(String(decoding: yaml, as: UTF8.self), "configuration")
+    try world.requireEqual(newest?.step ?? -1, "newest checkpoint")
 
     let pipeline = try LLaVAPipeline.load(
       from: start, dtype: configuration.dtype, device: device, template: configuration.data.template)
@@ -107,66 +129,69 @@ public final class TrainingRun {
     try state?.requireSame(origin, in: configuration.model)
     curriculum = try configuration.makeCurriculum(for: pipeline.model.configuration)
     curriculum?.state = state?.curriculum
-    let parts = Set(configuration.optimizerOptions.learningRates.keys)
+    let groups = Set(configuration.optimizerOptions.learningRates.keys)
     // Before a checkpoint's weights take the place of those that it is to keep.
-    frozen = configuration.curriculum.teacher == .frozen ? try pipeline.model.frozen(training: parts) : nil
+    frozen = configuration.curriculum.teacher == .frozen ? try pipeline.model.frozen(training: groups) : nil
     let adapters = configuration.loraOptions
     model = try adapters.map { try pipeline.model.addingLoRA($0, seed: UInt64(configuration.seed)) } ?? pipeline.model
     let trained = try model.parameters.trained(configuration.optimizerOptions)
-    optimizer = try AdamW(trained, configuration.optimizerOptions)
+    parts = WeightParts(trained.map(\.tensor), processes: world.count)
+    let owned = parts.owners.indices.filter { [owners = parts.owners] in owners[$0] == world.rank }
+    isSharded = world.count > 1 && configuration.distributed.shard == .optimizer
+    optimizer = try AdamW(trained, configuration.optimizerOptions, changing: isSharded ? owned : nil)
     trainedElements = trained.reduce(0) { $0 + $1.tensor.count }
     if let newest {
       // What is trained comes from the optimizer's state, all else is as it was at the start.
-      let file = try SafetensorsFile(newest.optimizer)
-      try optimizer.restore { name in file.entries[name] == nil ? nil : try file.tensor(name) }
+      try Self.restore(optimizer, from: newest)
     }
 
-    let dataset = try InstructionDataset(
-      contentsOf: URL(fileURLWithPath: configuration.data.file),
-      images: configuration.data.images.map { URL(fileURLWithPath: $0, isDirectory: true) }, limit: configuration.data.limit,
-      progress: progress)
+    let dataset = try InstructionDataset(configuration.dataSources, limit: configuration.data.limit, progress: progress)
     samples = dataset.count
-    let options = TextOptions(
-      template: pipeline.template, semantics: configuration.semantics == .corrected ? .corrected : .reference,
-      visualTokens: model.pictureLayout.count, maximumLength: configuration.data.maximumLength)
-    let preparer = try SamplePreparer(
-      dataset, tokenizer: pipeline.tokenizer, preprocessor: pipeline.preprocessor, options: options,
-      media: MediaReading(
-        model.configuration,
-        videos: pipeline.videos.map {
-          VideoReading(
-            $0, sampling: FrameSampling(fps: configuration.data.fps, maximumFrames: configuration.data.maximumFrames))
-        }),
-      layout: Self.varyingLayout(model.configuration))
-    steps = configuration.steps ?? Self.steps(of: configuration, samples: dataset.count)
-    try folder.prepare()
-    metrics = try MetricsLog(folder.metrics, from: state?.step ?? 0)
-    // No other run has the folder now, so what lies there half done was left by one that was killed.
-    try PartialName.sweep(folder.url)
-    skipLog = try SkipLog(folder.skipped, continuing: state != nil)
-    data = state?.data ?? DataState(plan: configuration.plan, fingerprint: dataset.fingerprint, cursor: SampleCursor())
+    let held = try configuration.validationSource.map {
+      try InstructionDataset([$0], limit: configuration.validation.limit)
+    }
+    if let held { try world.requireEqual(held.fingerprint, "validation.file") }
+    let layouts = model.configuration
+    validation = try held.map { try SamplePreparer($0, configuration, pipeline, for: layouts) }
+    try world.requireEqual(dataset.fingerprint, "data set")
+    steps = configuration.steps ?? Self.steps(of: configuration, samples: dataset.count, processes: world.count)
+    if world.isFirst {
+      try folder.prepare()
+      metrics = try MetricsLog(folder.metrics, from: state?.step ?? 0)
+      // No other run has the folder now, so what lies there half done was left by one that was killed.
+      try PartialName.sweep(folder.url)
+      skipLog = try SkipLog(folder.skipped, continuing: state != nil)
+    } else {
+      (metrics, skipLog) = (nil, SkipLog())
+    }
+    data =
+      state?.data
+      ?? DataState(plan: configuration.plan(for: world.count), fingerprint: dataset.fingerprint, cursor: SampleCursor())
     loader = try DataLoader(
-      preparer, resuming: data, workers: configuration.data.workers, ahead: configuration.data.ahead, skipLog: skipLog,
-      strict: configuration.data.isStrict)
+      SamplePreparer(dataset, configuration, pipeline, for: layouts), resuming: data,
+      workers: configuration.data.workers, ahead: configuration.data.ahead, skipLog: skipLog, strict: configuration.data.isStrict,
+      share: configuration.batch.tokens == nil ? DataShare(rank: world.rank, count: world.count) : nil)
 
-    cost = StepCost(model, training: parts, recomputes: configuration.distillation.recomputesActivations)
+    cost = StepCost(model, training: groups, recomputes: configuration.distillation.recomputesActivations)
     fixedPlan = try configuration.fixedPlan()
     distill = try DistillationStep(model, configuration.reducer(), configuration.distillationOptions)
     schedule = try LearningRateSchedule(
       configuration.optimizer.schedule, steps: steps, warmupRatio: configuration.optimizer.warmupRatio,
       decayRatio: configuration.optimizer.decayRatio)
     step = state?.step ?? 0
+    best = state?.best
     seconds = state?.seconds ?? 0
     self.configuration = configuration
     self.folder = folder
-    try WholeFile.write(yaml, to: folder.configuration)
+    if world.isFirst { try WholeFile.write(yaml, to: folder.configuration) }
   }
 
   deinit { loader.cancel() }
 
-  private static func steps(of configuration: TrainingConfiguration, samples: Int) -> Int {
+  private static func steps(of configuration: TrainingConfiguration, samples: Int, processes: Int) -> Int {
     let batches = (samples + configuration.batch.samples - 1) / configuration.batch.samples
-    return max(1, Int((Double(batches) * configuration.epochs / Double(configuration.batch.accumulation)).rounded(.up)))
+    let step = Double(configuration.batch.accumulation * processes)
+    return max(1, Int((Double(batches) * configuration.epochs / step).rounded(.up)))
   }
 
   /// Trains to the end, unobserved.
@@ -178,97 +203,89 @@ public final class TrainingRun {
   /// Trains to the end, or until it is asked to stop; then saves.
   ///
   /// - Parameters:
-  ///   - shouldStop: is asked before every step; where it says so, the run saves and ends.
-  ///   - observe: is told what happens, on the thread that trains; an error that it throws ends the run without saving.
-  /// - Throws: `RunError`, `FileError`; `SampleFault` in a strict run; `DatasetError`; what `observe` throws.
+  ///   - shouldStop: is asked before every step; where it says so on one of the processes, the run saves and ends on all.
+  ///   - observe: is told what happens, on the thread that trains, on the first process alone; an error that it throws ends the run
+  ///     without saving.
+  /// - Throws: `RunError`, `FileError`; `SampleFault` in a strict run; `DatasetError`; `CommunicatorError`; what `observe` throws.
   public func run(shouldStop: () -> Bool = { false }, observe: (Event) throws -> Void) throws -> Ending {
-    let events = configuration.log.tensorboard ? try EventFile(in: folder.events) : nil
+    let events = configuration.log.tensorboard && world.isFirst ? try EventFile(in: folder.events) : nil
+    func tell(_ event: Event) throws { if world.isFirst { try observe(event) } }
     var isStopped = false
     while step < steps {
-      isStopped = shouldStop()
+      isStopped = try world.maximum(shouldStop() ? 1 : 0) == 1
       if isStopped { break }
       let outcome = Result { try takeStep() }
-      for fault in skipLog.takeNew() { try observe(.skipped(fault)) }
-      let record = try outcome.get()
-      try metrics.append(record)
+      if world.count == 1 { for fault in skipLog.takeNew() { try tell(.skipped(fault)) } }
+      var record = try outcome.get()
+      if world.count > 1 { for fault in try takeFaults() { try tell(.skipped(fault)) } }
+      if isValidated(after: step) { record.validation = try validate() }
+      let isBest = noteBest(record.validation)
+      try metrics?.append(record)
       try events?.append(record.scalars, step: record.step)
-      try observe(.step(record))
-      if let every = configuration.checkpoints.every, step % every == 0, step < steps { try observe(.checkpoint(save())) }
+      try tell(.step(record))
+      let isDue = configuration.checkpoints.every.map { step % $0 == 0 } ?? false
+      if isDue || isBest, step < steps { try tell(.checkpoint(save())) }
     }
-    try observe(.checkpoint(save()))
+    try tell(.checkpoint(save()))
     let ending = isStopped ? Ending.stopped : .complete
-    try observe(.finished(ending))
+    try tell(.finished(ending))
     return ending
   }
 
+  /// Samples that some process skipped since the last call, in the order of processes; the first one lists them.
+  private func takeFaults() throws -> [SampleFault] {
+    let all = try world.gathered(skipLog.takeNew())
+    if world.isFirst {
+      for fault in all.dropFirst().joined() { try skipLog.append(fault) }
+      _ = skipLog.takeNew()
+    }
+    return all.flatMap(\.self)
+  }
+
   /// Writes a checkpoint of where the run stands; an existing one is left as it is.
+  ///
+  /// The first process writes it, and all wait until it is there.
   @discardableResult
   public func save() throws -> RunFolder.Checkpoint {
+    let place: RunFolder.Checkpoint
+    if world.isFirst {
+      place = try write()
+    } else {
+      place = folder.checkpoint(after: step)
+      if isSharded { try writeShard(into: nil) }
+    }
+    try world.barrier()
+    return place
+  }
+
+  /// Has every process write what it alone has of the optimizer's state.
+  ///
+  /// - Parameter folder: on the first process where the run's state is being written, nil where it is there already.
+  private func writeShard(into folder: URL?) throws {
+    let path = try world.gathered(folder?.path ?? "")[0]
+    if !world.isFirst, !path.isEmpty {
+      try optimizer.write(to: RunFolder.Checkpoint.optimizer(of: world.rank, in: URL(fileURLWithPath: path)))
+    }
+    try world.barrier()
+  }
+
+  /// Takes the optimizer's state from a checkpoint, whatever number of processes wrote it.
+  private static func restore(_ optimizer: AdamW, from checkpoint: RunFolder.Checkpoint) throws {
+    let files = try checkpoint.optimizers.map { try SafetensorsFile($0) }
+    try optimizer.restore(all: true) { name in
+      try files.first { $0.entries[name] != nil }.map { try $0.tensor(name) }
+    }
+  }
+
+  private func write() throws -> RunFolder.Checkpoint {
     // What was logged until here is not made again, so it has to be there as long as the checkpoint is.
-    try metrics.sync()
+    try metrics?.sync()
     try skipLog.sync()
     let state = RunState(
       step: step, steps: steps, data: data, seconds: seconds, configuration: RunState.values(configuration), model: origin,
-      curriculum: curriculum?.state)
+      curriculum: curriculum?.state, best: best, processes: world.count)
     return try folder.write(
-      model, optimizer, state, companions: URL(fileURLWithPath: configuration.model), keep: configuration.checkpoints.keep)
-  }
-
-  /// One optimizer step over as many micro-batches as the configuration says.
-  func takeStep() throws -> StepRecord {
-    let clock = ContinuousClock()
-    let start = clock.now
-    let batches = try (0..<configuration.batch.accumulation).compactMap { _ in try loader.next() }
-    let dataSeconds = (clock.now - start) / .seconds(1)
-    let tokens = batches.reduce(0) { $0 + $1.supervisedTokens }
-    let planned = planned(after: step)
-    var sums = StepSums()
-    for (index, batch) in batches.enumerated() {
-      let drawn = draw(planned, batch, micro: index)
-      let samples = try batch.samples.map { try trainingSample($0, epoch: batch.start.epoch) }
-      let isWeighted = configuration.optimizer.weighting == .tokens
-      let loss: DistillationLoss
-      do {
-        loss = try self.loss(samples, drawn, tokens: isWeighted ? tokens : nil)
-      } catch CompressionError.notFinite {
-        throw try notFinite("what the decoder computes", batches)
-      }
-      let share = isWeighted ? 1 : 1 / Double(batches.count)
-      try sums.add(
-        loss, drawn, batch, visual: model.pictureLayout.count, weight: distill.options.divergenceWeight,
-        flops: cost.flops(of: loss.shape), share: share)
-      if !sums.loss.isFinite { throw try notFinite("the loss", batches) }
-      if loss.total.requiresGradient { try (share == 1 ? loss.total : loss.total * share).backward() }
-    }
-    let factor = schedule.factor(at: step)
-    let norm: Double
-    do {
-      norm = try optimizer.step(factor: factor)
-    } catch OptimizationError.gradientNotFinite(let parameter) {
-      throw try notFinite("the gradient of \(parameter)", batches)
-    }
-    try optimizer.clearGradients()
-    curriculum?.observe(sums.observed, step: step)
-    step += 1
-    if let last = batches.last { data = loader.state(after: last) }
-    let taken = (clock.now - start) / .seconds(1)
-    seconds += taken
-    let rates = configuration.optimizerOptions.learningRates
-    return sums.record(
-      step: step, epoch: Double(data.cursor.epoch) + Double(data.cursor.position) / Double(max(1, samples)), gradientNorm: norm,
-      learningRate: factor * (rates[.decoder] ?? rates[.adapter] ?? rates[.projector] ?? rates[.tower] ?? 0),
-      curriculum: curriculum?.state, seconds: taken, dataSeconds: dataSeconds)
-  }
-
-  /// Lists the samples of a step that went wrong.
-  private func notFinite(_ what: String, _ batches: [SampleBatch]) throws -> RunError {
-    struct Listed: Encodable {
-      let index: Int
-      let id: String?
-    }
-    let url = folder.url.appending(path: "failed-step-\(step + 1).json")
-    let listed = batches.map { $0.samples.map { Listed(index: $0.index, id: $0.id) } }
-    try WholeFile.write(json: listed, to: url)
-    return .notFinite(step: step + 1, what: what, batch: url.relativePath)
+      model, optimizer, state, companions: URL(fileURLWithPath: configuration.model), keep: configuration.checkpoints.keep,
+      others: { if self.isSharded { try self.writeShard(into: $0) } })
   }
 }

@@ -1,0 +1,97 @@
+// Processes that work together: c10d's store and its Gloo backend, used without Python.
+//
+// A collective is started and then waited for; its tensors are kept until then. Where a peer is gone, waiting fails and the group is dead.
+#define USE_C10D_GLOO
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include <chrono>
+#include <vector>
+
+#include "shim.h"
+
+struct ct_group_s {
+  c10::intrusive_ptr<c10d::Store> store;
+  c10::intrusive_ptr<c10d::Backend> cpu;
+};
+
+struct ct_work_s {
+  c10::intrusive_ptr<c10d::Work> work;
+  std::vector<at::Tensor> held;
+};
+
+namespace {
+
+c10d::Backend &backend(ct_group group, const at::Tensor &tensor) {
+  TORCH_CHECK(tensor.device().is_cpu(), "tensors on ", tensor.device().str(), " cannot travel between processes yet, only those of the CPU");
+  TORCH_CHECK(tensor.is_contiguous(), "only contiguous tensors can travel between processes");
+  return *group->cpu;
+}
+
+void finish(c10::intrusive_ptr<c10d::Work> work, std::vector<at::Tensor> held, ct_work *out) {
+  *out = new ct_work_s{std::move(work), std::move(held)};
+}
+
+}  // namespace
+
+int32_t ct_group_start(const char *host, int32_t port, bool serves, int32_t rank, int32_t count, const char *prefix, double seconds,
+                       ct_group *out) {
+  return shim::guarded([&] {
+    const auto timeout = std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
+    c10d::TCPStoreOptions options;
+    options.port = static_cast<uint16_t>(port);
+    options.isServer = serves;
+    options.numWorkers = static_cast<size_t>(count);
+    options.waitWorkers = false;
+    options.timeout = timeout;
+    auto tcp = c10::make_intrusive<c10d::TCPStore>(host, options);
+    auto store = c10::make_intrusive<c10d::PrefixStore>(prefix, tcp);
+    store->setTimeout(timeout);
+    auto cpu_store = c10::make_intrusive<c10d::PrefixStore>("cpu", store);
+    auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(
+        cpu_store, rank, count, c10d::ProcessGroupGloo::Options::create_default(timeout));
+    *out = new ct_group_s{store, gloo};
+  });
+}
+
+void ct_group_free(ct_group group) { delete group; }
+
+int32_t ct_group_all_reduce(ct_group group, ct_tensor tensor, int32_t operation, ct_work *out) {
+  return shim::guarded([&] {
+    c10d::AllreduceOptions options;
+    options.reduceOp = operation == CT_MAXIMUM ? c10d::ReduceOp::MAX : c10d::ReduceOp::SUM;
+    std::vector<at::Tensor> tensors{tensor->value};
+    finish(backend(group, tensor->value).allreduce(tensors, options), tensors, out);
+  });
+}
+
+int32_t ct_group_all_gather(ct_group group, ct_tensor input, ct_tensor output, ct_work *out) {
+  return shim::guarded([&] {
+    finish(backend(group, input->value)._allgather_base(output->value, input->value, c10d::AllgatherOptions()),
+           {input->value, output->value}, out);
+  });
+}
+
+int32_t ct_group_all_to_all(ct_group group, ct_tensor input, ct_tensor output, ct_work *out) {
+  return shim::guarded([&] {
+    std::vector<int64_t> none;
+    finish(backend(group, input->value).alltoall_base(output->value, input->value, none, none, c10d::AllToAllOptions()),
+           {input->value, output->value}, out);
+  });
+}
+
+int32_t ct_group_broadcast(ct_group group, ct_tensor tensor, int32_t root, ct_work *out) {
+  return shim::guarded([&] {
+    c10d::BroadcastOptions options;
+    options.rootRank = root;
+    std::vector<at::Tensor> tensors{tensor->value};
+    finish(backend(group, tensor->value).broadcast(tensors, options), tensors, out);
+  });
+}
+
+int32_t ct_work_wait(ct_work work) {
+  return shim::guarded([&] { work->work->wait(); });
+}
+
+void ct_work_free(ct_work work) { delete work; }

@@ -1,0 +1,116 @@
+import Foundation
+import Synchronization
+import Torch
+
+/// This process among those that train or evaluate together; a process that is alone is a communicator of one, for which nothing travels.
+///
+/// All ranks call the same functions in the same order. Results are the same bits on all ranks.
+///
+/// ```swift
+/// let world = try Communicator.joined()
+/// let everybody = try world.gathered(["rank": world.rank])
+/// ```
+public final class Communicator: Sendable {
+  /// This process's number, from 0.
+  public let rank: Int
+  /// Processes in all.
+  public let count: Int
+  private let group: ProcessGroup?
+  private let sent = Mutex(0)
+
+  /// A process without others.
+  public static let alone = Communicator(nil)
+
+  private init(_ group: ProcessGroup?) {
+    self.group = group
+    (rank, count) = (group?.rank ?? 0, group?.count ?? 1)
+  }
+
+  /// Joins the processes that this one was started with; alone where it was started alone.
+  ///
+  /// - Parameter timeout: seconds that a rank may keep the others waiting.
+  /// - Throws: `CommunicatorError`.
+  public static func joined(
+    _ environment: [String: String] = ProcessInfo.processInfo.environment, timeout: Double = 1800
+  ) throws(CommunicatorError) -> Communicator {
+    guard let launch = try Launch(environment) else { return alone }
+    do {
+      return Communicator(
+        try ProcessGroup(
+          host: launch.host, port: launch.port, serves: launch.rank == 0 && !launch.hasStore, rank: launch.rank,
+          count: launch.count, prefix: "epic/attempt-\(launch.attempt)", timeout: timeout))
+    } catch {
+      throw .notJoined(rank: launch.rank, count: launch.count, host: launch.host, port: launch.port, reason: "\(error)")
+    }
+  }
+
+  /// True on the rank that writes files and speaks to people.
+  public var isFirst: Bool { rank == 0 }
+
+  /// Bytes of tensors that this rank has sent to others; what `gathered` makes of `Codable` values does not count.
+  ///
+  /// To each of the N - 1 others a rank sends the whole tensor that is gathered, and an N-th of one that is exchanged.
+  public var sentBytes: Int { sent.withLock(\.self) }
+
+  /// Waits for all ranks.
+  ///
+  /// - Throws: `CommunicatorError.lost`.
+  public func barrier() throws { _ = try maximum(0) }
+
+  /// The largest of all ranks' numbers.
+  ///
+  /// - Throws: `CommunicatorError.lost`.
+  public func maximum(_ value: Int) throws -> Int {
+    guard let group else { return value }
+    return try lost { try group.allReduce(Tensor([value], [1]), .maximum).wait().array(Int.self)[0] }
+  }
+
+  /// What all ranks have, in the order of ranks.
+  ///
+  /// - Throws: `CommunicatorError.lost`; what encoding throws.
+  public func gathered<Value: Codable>(_ value: Value) throws -> [Value] {
+    guard let group else { return [value] }
+    let own = try JSONEncoder().encode(value)
+    let lengths = try lost { try group.allGather(Tensor([own.count], [1])).wait().array(Int.self) }
+    let room = lengths.max() ?? 0
+    let padded = Array(own) + [UInt8](repeating: 0, count: room - own.count)
+    let all = try lost { try group.allGather(Tensor(padded, [room])).wait().array(UInt8.self) }
+    return try lengths.enumerated().map { rank, length in
+      try JSONDecoder().decode(Value.self, from: Data(all[rank * room..<rank * room + length]))
+    }
+  }
+
+  /// Throws on all ranks where one has another value than the first.
+  ///
+  /// - Throws: `CommunicatorError.unequal`, `.lost`.
+  public func requireEqual<Value: Codable & Equatable>(_ value: Value, _ what: String) throws {
+    let all = try gathered(value)
+    if let rank = all.indices.first(where: { all[$0] != all[0] }) { throw CommunicatorError.unequal(what: what, rank: rank) }
+  }
+
+  /// What all ranks have of equal tensors, in the order of ranks: [count, n] from [n].
+  ///
+  /// - Throws: `CommunicatorError.lost`.
+  public func gathered(_ tensor: Tensor) throws -> Tensor {
+    guard let group else { return try tensor.reshaped([1, -1]) }
+    sent.withLock { $0 += tensor.byteCount * (count - 1) }
+    return try lost { try group.allGather(tensor).wait().reshaped([count, -1]) }
+  }
+
+  /// Part r of each rank's [count · n] at rank r, in the order of ranks: [count, n].
+  ///
+  /// - Throws: `CommunicatorError.lost`.
+  public func exchanged(_ tensor: Tensor) throws -> Tensor {
+    guard let group else { return try tensor.reshaped([1, -1]) }
+    sent.withLock { $0 += tensor.byteCount / count * (count - 1) }
+    return try lost { try group.allToAll(tensor).wait().reshaped([count, -1]) }
+  }
+
+  private func lost<Result>(_ work: () throws -> Result) throws -> Result {
+    do {
+      return try withoutGradient(work)
+    } catch let error as TorchError {
+      throw CommunicatorError.lost(rank: rank, count: count, reason: "\(error)")
+    }
+  }
+}

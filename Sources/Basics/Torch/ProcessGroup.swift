@@ -1,0 +1,99 @@
+import CTorch
+
+/// Processes that work together over c10d's Gloo backend: each has a rank, and all call the same collectives in the same order.
+///
+/// Tensors have to be contiguous, on the CPU, and of one shape and type on all ranks; Gloo aborts the process where byte counts differ. They
+/// are never recorded for gradients.
+public final class ProcessGroup: Sendable {
+  private struct Handle: @unchecked Sendable { let pointer: ct_group }
+
+  /// How numbers of all ranks become one.
+  public enum Reduction: Sendable {
+    /// Their sum.
+    case sum
+    /// The largest.
+    case maximum
+
+    var code: Int32 {
+      switch self {
+      case .sum: Int32(CT_SUM.rawValue)
+      case .maximum: Int32(CT_MAXIMUM.rawValue)
+      }
+    }
+  }
+
+  /// This process's number, from 0.
+  public let rank: Int
+  /// Processes in all.
+  public let count: Int
+  private let handle: Handle
+
+  /// Joins the others; returns once all are there.
+  ///
+  /// - Parameters:
+  ///   - host: where the store is through which they find each other.
+  ///   - serves: true on the one process that is to serve it; false on all where another program does.
+  ///   - prefix: begins all keys, so that another attempt does not meet the last one's.
+  ///   - timeout: seconds that joining, and every collective, may take.
+  /// - Throws: `TorchError.operatorFailed` where one does not come in time, or the store is not there.
+  public init(host: String, port: Int, serves: Bool, rank: Int, count: Int, prefix: String, timeout: Double) throws {
+    var pointer: ct_group?
+    let status = ct_group_start(host, Int32(port), serves, Int32(rank), Int32(count), prefix, timeout, &pointer)
+    try check(status, "joining processes")
+    guard let pointer else { throw TorchError.operatorFailed(name: "joining processes", message: "libtorch returned no group") }
+    (self.rank, self.count, handle) = (rank, count, Handle(pointer: pointer))
+  }
+
+  deinit { ct_group_free(handle.pointer) }
+
+  /// The sum or the largest over all ranks, on all ranks, in the tensor itself.
+  public func allReduce(_ tensor: Tensor, _ reduction: Reduction) throws -> Pending {
+    try started("all-reduce", tensor) { ct_group_all_reduce(handle.pointer, tensor.handle, reduction.code, &$0) }
+  }
+
+  /// What all ranks have, one after the other: [count · n] from [n].
+  public func allGather(_ input: Tensor) throws -> Pending {
+    let output = try Tensor.empty([count * input.count], input.dtype)
+    return try started("all-gather", output) { ct_group_all_gather(handle.pointer, input.handle, output.handle, &$0) }
+  }
+
+  /// Part r of [count · n] goes to rank r; what came of all ranks, [count · n].
+  public func allToAll(_ input: Tensor) throws -> Pending {
+    let output = try Tensor.empty([input.count], input.dtype)
+    return try started("all-to-all", output) { ct_group_all_to_all(handle.pointer, input.handle, output.handle, &$0) }
+  }
+
+  /// A rank's elements, in the tensor itself on all ranks.
+  public func broadcast(_ tensor: Tensor, from root: Int) throws -> Pending {
+    try started("broadcast", tensor) { ct_group_broadcast(handle.pointer, tensor.handle, Int32(root), &$0) }
+  }
+
+  private func started(_ name: String, _ result: Tensor, _ start: (inout ct_work?) -> Int32) throws -> Pending {
+    var work: ct_work?
+    try check(start(&work), name)
+    guard let work else { throw TorchError.operatorFailed(name: name, message: "libtorch started nothing") }
+    return Pending(name, work, result)
+  }
+
+  /// A collective on its way; its tensors must not be touched before it has been waited for.
+  public final class Pending {
+    private let name: String
+    private let work: ct_work
+    private let result: Tensor
+
+    fileprivate init(_ name: String, _ work: ct_work, _ result: Tensor) {
+      (self.name, self.work, self.result) = (name, work, result)
+    }
+
+    deinit { ct_work_free(work) }
+
+    /// Waits, and returns the result.
+    ///
+    /// - Throws: `TorchError.operatorFailed` where another rank is late or gone; nothing can be asked of the group any more then.
+    @discardableResult
+    public func wait() throws -> Tensor {
+      try check(ct_work_wait(work), name)
+      return result
+    }
+  }
+}

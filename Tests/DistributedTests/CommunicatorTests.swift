@@ -1,0 +1,95 @@
+import Foundation
+import Synchronization
+import Testing
+import Torch
+
+@testable import Distributed
+
+/// What ranks brought about.
+private final class Found<Value: Sendable>: Sendable {
+  let values = Mutex([Int: Result<Value, any Error>]())
+}
+
+/// What ranks tell each other; here they are threads of one process.
+@Suite(.serialized) struct CommunicatorTests {
+  /// What each rank's work returns, in the order of ranks.
+  private func ranks<Value: Sendable>(
+    _ count: Int, _ work: @escaping @Sendable (Communicator) throws -> Value
+  ) throws -> [Value] {
+    let port = try freePort()
+    let found = Found<Value>()
+    let finished = DispatchGroup()
+    // A rank waits for the others, so each needs a thread of its own.
+    for rank in 0..<count {
+      finished.enter()
+      Thread.detachNewThread {
+        let environment = [
+          "RANK": "\(rank)", "WORLD_SIZE": "\(count)", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "\(port)",
+        ]
+        let value = Result { try work(Communicator.joined(environment, timeout: 60)) }
+        found.values.withLock { $0[rank] = value }
+        finished.leave()
+      }
+    }
+    finished.wait()
+    return try (0..<count).map { rank in try #require(found.values.withLock { $0[rank] }).get() }
+  }
+
+  private func freePort() throws -> Int {
+    let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(socket) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let status = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(socket, $0, length) == 0 ? getsockname(socket, $0, &length) : -1
+      }
+    }
+    try #require(status == 0)
+    return Int(UInt16(bigEndian: address.sin_port))
+  }
+
+  /// Each result is what its definition says, and what was sent is the number of bytes that had to travel.
+  @Test func whatTravelsIsWhatIsSaid() throws {
+    let count = 3
+    let found = try ranks(count) { world in
+      let own = (0..<count * 5).map { Float(100 * world.rank + $0) }
+      let gathered = try world.gathered(Tensor(own, [own.count])).array(Float.self)
+      let afterGather = world.sentBytes
+      let exchanged = try world.exchanged(Tensor(own, [own.count])).array(Float.self)
+      let names = try world.gathered("rank \(world.rank)")
+      return (
+        gathered: gathered, exchanged: exchanged, names: names, most: try world.maximum(7 * world.rank), afterGather: afterGather,
+        all: world.sentBytes
+      )
+    }
+    for (rank, one) in found.enumerated() {
+      let others = (0..<count).map { other in (0..<count * 5).map { Float(100 * other + $0) } }
+      #expect(one.gathered == others.flatMap(\.self))
+      #expect(one.exchanged == others.flatMap { $0[rank * 5..<rank * 5 + 5] })
+      #expect(one.names == (0..<count).map { "rank \($0)" } && one.most == 7 * (count - 1))
+      #expect(one.afterGather == (count - 1) * count * 5 * 4 && one.all - one.afterGather == (count - 1) * 5 * 4)
+    }
+  }
+
+  @Test func unequalValuesAreToldOnAllRanks() throws {
+    let told = try ranks(2) { world in
+      do {
+        try world.requireEqual(world.rank == 1 ? "b" : "a", "setting")
+        return ""
+      } catch let error as CommunicatorError {
+        return "\(error)"
+      }
+    }
+    #expect(told.allSatisfy { $0.contains("setting") } && told[0] == told[1])
+  }
+
+  @Test func oneProcessIsACommunicatorOfOne() throws {
+    let world = try Communicator.joined([:])
+    #expect(world.count == 1 && world.isFirst && world.sentBytes == 0)
+    #expect(try world.gathered(Tensor([Float(1), 2], [2])).array(Float.self) == [1, 2] && world.maximum(3) == 3)
+    try world.barrier()
+  }
+}

@@ -1,0 +1,258 @@
+import Basics
+import EvaluationLayouts
+import Foundation
+import LLaVA
+import Results
+import TestModels
+import TestSupport
+import Testing
+import Torch
+
+/// `epic train` as several processes that find each other by the variables of torchrun.
+@Suite(.serialized) struct DistributedCommandTests {
+  /// A tiny checkpoint and a small data set, with a picture that is missing.
+  private struct Place {
+    let scratch: Scratch
+    func path(_ name: String) -> String { scratch.url.appending(path: name).path }
+
+    init() throws {
+      scratch = try EpicCommand.workplace()
+      let records = (0..<14).map { index in
+        let image = index % 4 == 3 ? "" : #""image": "\#(index == 5 ? "none" : "house").png", "#
+        let tag = index % 4 == 3 ? "" : "<image>\\n"
+        return #"{"id": "s\#(index)", \#(image)"conversations": [{"from": "human", "value": "\#(tag)What is \#(index)?"}, "#
+          + #"{"from": "gpt", "value": "Number \#(index), \#(String(repeating: "so ", count: index % 5))it is."}]}"#
+      }
+      try Data(records.joined(separator: "\n").utf8).write(to: scratch.url.appending(path: "data.jsonl"))
+    }
+
+    func arguments(_ output: String, accumulation: Int, _ more: [String] = []) -> [String] {
+      let settings = [
+        "model=\(path("model"))", "output=\(path(output))", "data.file=\(path("data.jsonl"))", "dtype=f32", "threads=1",
+        "batch.samples=2", "batch.accumulation=\(accumulation)", "steps=6", "optimizer.learning-rate=1e-3", "curriculum.layer=1",
+        "log.tensorboard=false", "distributed.timeout=60", "checkpoints.keep=9",
+      ]
+      return ["train"] + (settings + more).flatMap { ["--set", $0] }
+    }
+
+    /// Runs one process.
+    func alone(_ output: String, accumulation: Int, _ more: [String] = []) async throws {
+      let outcome = try await EpicCommand.run(arguments(output, accumulation: accumulation, more), limit: 300)
+      #expect(outcome.code == 0, "\(outcome.err)")
+    }
+
+    /// Runs several processes at once, each with its own arguments.
+    func together(_ arguments: [[String]], during: @escaping @Sendable (Int, Program.Running) async throws -> Void = { _, _ in })
+      async throws -> [Program.Outcome]
+    {
+      let port = try Self.freePort()
+      return try await withThrowingTaskGroup(of: (Int, Program.Outcome).self) { group in
+        for (rank, own) in arguments.enumerated() {
+          group.addTask {
+            let environment = [
+              "RANK": "\(rank)", "WORLD_SIZE": "\(arguments.count)", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "\(port)",
+            ]
+            return (
+              rank,
+              try await Program.run(EpicCommand.program, own, environment: environment, limit: 300) {
+                try await during(rank, $0)
+              }
+            )
+          }
+        }
+        var found: [Int: Program.Outcome] = [:]
+        for try await (rank, outcome) in group { found[rank] = outcome }
+        return (0..<arguments.count).compactMap { found[$0] }
+      }
+    }
+
+    /// What the newest checkpoint holds, whoever wrote which part, and what was logged but for times.
+    struct Result: Equatable {
+      var model = Data()
+      var optimizer: [String: [Float]] = [:]
+      var losses: [Double] = []
+      var held: [[Double]] = []
+      var skipped = 0
+    }
+
+    /// A line of `metrics.jsonl`.
+    struct Line: Decodable {
+      struct Held: Decodable { let crossEntropy: Double }
+      let loss: Double
+      let validation: [Held]?
+      let sentBytes: Int?
+    }
+
+    func lines(_ output: String) throws -> [Line] {
+      let data = try Data(contentsOf: scratch.url.appending(path: "\(output)/metrics.jsonl"))
+      return try data.split(separator: UInt8(ascii: "\n")).map { try JSONDecoder().decode(Line.self, from: $0) }
+    }
+
+    func result(_ output: String) throws -> Result {
+      let run = scratch.url.appending(path: output)
+      let checkpoint = run.appending(path: "checkpoint-000006")
+      var result = Result()
+      result.model = try Data(contentsOf: checkpoint.appending(path: "model.safetensors"))
+      for name in try FileManager.default.contentsOfDirectory(atPath: checkpoint.appending(path: "run").path)
+      where name.hasPrefix("optimizer") {
+        let file = try SafetensorsFile(checkpoint.appending(path: "run/\(name)"))
+        for entry in file.entries.keys { result.optimizer[entry] = try file.tensor(entry).to(.float32).array(Float.self) }
+      }
+      result.losses = try lines(output).map(\.loss)
+      result.held = try lines(output).compactMap { $0.validation?.map(\.crossEntropy) }
+      result.skipped = try Data(contentsOf: run.appending(path: "skipped.jsonl")).split(separator: UInt8(ascii: "\n")).count
+      return result
+    }
+
+    private static func freePort() throws -> Int {
+      let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+      defer { close(socket) }
+      var address = sockaddr_in()
+      address.sin_family = sa_family_t(AF_INET)
+      address.sin_addr.s_addr = inet_addr("127.0.0.1")
+      var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+      let status = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          bind(socket, $0, length) == 0 ? getsockname(socket, $0, &length) : -1
+        }
+      }
+      try #require(status == 0)
+      return Int(UInt16(bigEndian: address.sin_port))
+    }
+  }
+
+  /// The same bits, in weights, moments and losses, as one process that takes as many micro-batches a step.
+  @Test(arguments: [
+    ("token", ["dtype=f32"], 2, "none"), ("layer", ["lora.rank=2"], 2, "optimizer"), ("integrated", ["dtype=bf16"], 2, "none"),
+    ("nested", ["lora.rank=2"], 2, "none"), ("auto", ["dtype=bf16"], 2, "optimizer"), ("token", ["lora.rank=2"], 4, "none"),
+    ("nested", ["dtype=f32"], 4, "optimizer"),
+  ]) func processesTrainAsOne(_ curriculum: String, _ more: [String], _ count: Int, _ shard: String) async throws {
+    let place = try Place()
+    let held = ["validation.file=\(place.path("data.jsonl"))", "validation.every=3", "validation.reduce=['dart:3@1']"]
+    let keys = ["curriculum.name=\(curriculum)"] + held + more
+    try await place.alone("alone", accumulation: count, keys)
+    let outcomes = try await place.together(
+      (0..<count).map { _ in place.arguments("together", accumulation: 1, keys + ["distributed.shard=\(shard)"]) })
+    for outcome in outcomes { #expect(outcome.code == 0, "\(outcome.err)") }
+    #expect(outcomes.dropFirst().allSatisfy { $0.out.isEmpty })
+    let (one, many) = (try place.result("alone"), try place.result("together"))
+    #expect(one.losses.count == 6 && one.losses == many.losses)
+    #expect(one.model == many.model && one.optimizer == many.optimizer)
+    #expect(one.held.count == 2 && one.held.allSatisfy { $0.count == 2 } && one.held == many.held)
+    #expect(one.skipped == 1 && many.skipped == 1)
+    // One round of gradients and one of weights, or of sums of gradients.
+    let checkpoint = try SafetensorsFile(place.scratch.url.appending(path: "together/checkpoint-000006/model.safetensors"))
+    let bytes = checkpoint.entries.values.reduce(0) { $0 + $1.byteCount }
+    #expect(try place.lines("alone").allSatisfy { $0.sentBytes == nil })
+    let sent = try place.lines("together").map { $0.sentBytes ?? 0 }
+    #expect(Set(sent).count == 1 && sent[0] > 0 && sent[0] < 3 * bytes, "\(sent) of \(bytes)")
+    let files = try FileManager.default.contentsOfDirectory(atPath: place.path("together/checkpoint-000006/run"))
+    #expect(files.count { $0.hasPrefix("optimizer") } == (shard == "none" ? 1 : count))
+  }
+
+  /// A run goes on with other numbers of processes.
+  @Test func processesMayBeOthersAfterAnInterruption() async throws {
+    let place = try Place()
+    let keys = ["checkpoints.every=2"]
+    try await place.alone("alone", accumulation: 4, keys)
+    func forget(_ steps: Int...) throws {
+      for step in steps {
+        try FileManager.default.removeItem(at: place.scratch.url.appending(path: "together/checkpoint-00000\(step)"))
+      }
+    }
+    let four = place.arguments("together", accumulation: 1, keys + ["distributed.shard=optimizer"])
+    for outcome in try await place.together([four, four, four, four]) {
+      #expect(outcome.code == 0, "\(outcome.err)")
+    }
+    try forget(4, 6)
+    let two = place.arguments("together", accumulation: 2, keys) + ["--resume"]
+    for outcome in try await place.together([two, two]) { #expect(outcome.code == 0, "\(outcome.err)") }
+    try forget(6)
+    let one = try await EpicCommand.run(place.arguments("together", accumulation: 4, keys) + ["--resume"], limit: 300)
+    #expect(one.code == 0, "\(one.err)")
+    let same = try place.result("alone") == place.result("together")
+    #expect(same)
+    let other = try await EpicCommand.run(place.arguments("together", accumulation: 3, keys) + ["--resume"], limit: 300)
+    #expect(other.code == 1 && other.err.contains("batch.accumulation"), "\(other.err)")
+  }
+
+  /// Where one is killed the others end with a line, and the run goes on from its newest checkpoint.
+  @Test func aKilledProcessEndsAllAndLosesNothing() async throws {
+    let place = try Place()
+    let keys = ["checkpoints.every=1"]
+    try await place.alone("alone", accumulation: 2, keys)
+    let arguments = place.arguments("together", accumulation: 1, keys)
+    let logged = place.scratch.url.appending(path: "together/metrics.jsonl")
+    let outcomes = try await place.together([arguments, arguments]) { rank, program in
+      if rank == 1 {
+        try await program.send(SIGKILL) {
+          guard FileManager.default.fileExists(atPath: logged.path) else { return false }
+          return try Data(contentsOf: logged).contains(UInt8(ascii: "\n"))
+        }
+      }
+    }
+    #expect(outcomes[1].code == nil)
+    if let code = outcomes[0].code, code != 0 {
+      #expect(code == 1 && outcomes[0].err.contains("late or gone"), "\(outcomes[0].err)")
+      #expect(outcomes[0].err.split(separator: "\n").count { $0.hasPrefix("epic: ") } == 1, "\(outcomes[0].err)")
+    }
+    let again = arguments + ["--resume"]
+    for outcome in try await place.together([again, again]) { #expect(outcome.code == 0, "\(outcome.err)") }
+    let same = try place.result("alone") == place.result("together")
+    #expect(same)
+  }
+
+  /// Processes share the questions; answers and scores are those of one, and what was answered is not asked again by others.
+  @Test func processesShareQuestions() async throws {
+    let place = try Place()
+    let data = try DataFolder()
+    try data.make("gqa")
+    func arguments(_ output: String, _ more: [String] = []) -> [String] {
+      [
+        "eval", "--model", place.path("model"), "--benchmark", "gqa", "--data", data.url.path, "--output", place.path(output),
+        "--compressor", "dart", "--keep", "5", "--layer", "1", "--max-tokens", "3", "--threads", "1", "--timed", "0", "--dtype",
+        "f32",
+      ] + more
+    }
+    func results(_ output: String) throws -> EvaluationResults {
+      try EvaluationResults(from: place.scratch.url.appending(path: output))
+    }
+    let alone = try await EpicCommand.run(arguments("alone"), limit: 300)
+    #expect(alone.code == 0, "\(alone.err)")
+    for outcome in try await place.together([arguments("shared", ["--limit", "6"]), arguments("shared", ["--limit", "6"])]) {
+      #expect(outcome.code == 0, "\(outcome.err)")
+    }
+    let outcomes = try await place.together((0..<3).map { _ in arguments("shared") })
+    for outcome in outcomes { #expect(outcome.code == 0, "\(outcome.err)") }
+    #expect(outcomes[0].out.contains("dart") && outcomes[1].out.isEmpty && outcomes[2].out.isEmpty)
+    #expect(try results("alone") == results("shared"))
+    let folder = try #require(
+      try FileManager.default.subpathsOfDirectory(atPath: place.path("shared")).first { $0.hasSuffix("answers-2.jsonl") })
+    #expect(!folder.isEmpty)
+    // All is there, so one process asks nothing.
+    let again = try await EpicCommand.run(arguments("shared"), limit: 300)
+    #expect(again.code == 0 && again.out.contains("0 questions to ask"), "\(again.out)")
+  }
+
+  @Test func whatDoesNotFitTogetherIsSaid() async throws {
+    let place = try Place()
+    let unequal = try await place.together([
+      place.arguments("a", accumulation: 1), place.arguments("a", accumulation: 1, ["optimizer.learning-rate=2e-3"]),
+    ])
+    for outcome in unequal {
+      #expect(outcome.code == 1 && outcome.err.contains("another configuration"), "\(outcome.err)")
+    }
+    let tokens = try await place.together(
+      (0..<2).map { _ in place.arguments("b", accumulation: 1, ["batch.tokens=900"]) })
+    for outcome in tokens { #expect(outcome.code == 1 && outcome.err.contains("batch.tokens"), "\(outcome.err)") }
+    // Nobody else comes.
+    let late = try await EpicCommand.run(
+      place.arguments("c", accumulation: 1, ["distributed.timeout=2"]),
+      environment: ["RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29123"])
+    #expect(late.code == 1 && late.err.contains("rank 0 of 2: not all processes met"), "\(late.err)")
+    let wrong = try await EpicCommand.run(
+      place.arguments("d", accumulation: 1),
+      environment: ["RANK": "7", "WORLD_SIZE": "2", "MASTER_ADDR": "a", "MASTER_PORT": "1"])
+    #expect(wrong.code == 1 && wrong.err.contains("the variable RANK is 7, expected 0...1"), "\(wrong.err)")
+  }
+}
