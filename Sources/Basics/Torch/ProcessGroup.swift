@@ -5,6 +5,7 @@ import CTorch
 /// Tensors have to be contiguous, on the CPU, and of one shape and type on all ranks; Gloo aborts the process where byte counts differ. They
 /// are never recorded for gradients.
 public final class ProcessGroup: Sendable {
+  /// Unchecked, as the compiler cannot know that c10d's groups take calls from any thread; the pointer itself never changes.
   private struct Handle: @unchecked Sendable { let pointer: ct_group }
 
   /// How numbers of all ranks become one.

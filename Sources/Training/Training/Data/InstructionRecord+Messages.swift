@@ -22,6 +22,7 @@ extension InstructionRecord {
     for (index, element) in elements.enumerated() {
       let place = "messages[\(index)]"
       let name = try element.text("role", in: place)
+      // Its error names a role alone; the one below says where it stands and what belongs there.
       guard let role = try? Turn.Role(named: name) else {
         let hint = name == "system" ? "the system prompt is the template's, so leave it out" : "use user or assistant"
         throw RecordProblem(.roles, "\(place).role is \"\(name.prefix(40))\"; \(hint)")

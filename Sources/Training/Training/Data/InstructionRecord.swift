@@ -71,6 +71,7 @@ public struct InstructionRecord: Sendable, Equatable {
     for (index, element) in elements.enumerated() {
       let place = "conversations[\(index)]"
       let name = try element.text("from", in: place)
+      // Its error names a role alone; the one below says where it stands and what belongs there.
       guard let role = try? Turn.Role(named: name) else {
         throw RecordProblem(.roles, "\(place).from is \"\(name.prefix(40))\"; use human or gpt")
       }
