@@ -236,7 +236,7 @@ let package = Package(
         "TestModels", "TestSupport", "Video",
       ],
       exclude: ["Resources"]),
-    .testTarget(name: "DistributedTests", dependencies: ["Distributed", "Torch"]),
+    .testTarget(name: "DistributedTests", dependencies: ["Distributed", "TestSupport", "Torch"]),
     .testTarget(
       name: "AdaptationTests",
       dependencies: ["Adaptation", "Compression", "Imaging", "LLaVA", "TestModels", "TestSupport", "Training"]),

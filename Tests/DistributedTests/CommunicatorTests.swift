@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 import Torch
 
@@ -33,22 +34,6 @@ private final class Found<Value: Sendable>: Sendable {
     }
     finished.wait()
     return try (0..<count).map { rank in try #require(found.values.withLock { $0[rank] }).get() }
-  }
-
-  private func freePort() throws -> Int {
-    let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(socket) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let status = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(socket, $0, length) == 0 ? getsockname(socket, $0, &length) : -1
-      }
-    }
-    try #require(status == 0)
-    return Int(UInt16(bigEndian: address.sin_port))
   }
 
   /// Each result is what its definition says, and what was sent is the number of bytes that had to travel.

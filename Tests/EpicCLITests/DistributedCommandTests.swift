@@ -45,7 +45,7 @@ import Torch
     func together(_ arguments: [[String]], during: @escaping @Sendable (Int, Program.Running) async throws -> Void = { _, _ in })
       async throws -> [Program.Outcome]
     {
-      let port = try Self.freePort()
+      let port = try freePort()
       return try await withThrowingTaskGroup(of: (Int, Program.Outcome).self) { group in
         for (rank, own) in arguments.enumerated() {
           group.addTask {
@@ -102,22 +102,6 @@ import Torch
       result.held = try lines(output).compactMap { $0.validation?.map(\.crossEntropy) }
       result.skipped = try Data(contentsOf: run.appending(path: "skipped.jsonl")).split(separator: UInt8(ascii: "\n")).count
       return result
-    }
-
-    private static func freePort() throws -> Int {
-      let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-      defer { close(socket) }
-      var address = sockaddr_in()
-      address.sin_family = sa_family_t(AF_INET)
-      address.sin_addr.s_addr = inet_addr("127.0.0.1")
-      var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-      let status = withUnsafeMutablePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          bind(socket, $0, length) == 0 ? getsockname(socket, $0, &length) : -1
-        }
-      }
-      try #require(status == 0)
-      return Int(UInt16(bigEndian: address.sin_port))
     }
   }
 
