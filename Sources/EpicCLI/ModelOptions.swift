@@ -21,6 +21,9 @@ struct ComputeOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Precision of the weights.", valueName: "dtype"))
   var dtype: DType?
 
+  @Option(help: ArgumentHelp("Hold the decoder's weights in 8 or 4 bits; as they are stored unless given.", valueName: "8|4"))
+  var bits: Int?
+
   @Option(help: "Where to compute: cpu, cuda or cuda:N.")
   var device = "cpu"
 
@@ -29,6 +32,12 @@ struct ComputeOptions: ParsableArguments {
 
   func validate() throws {
     if let threads, threads < 1 || threads > 4096 { throw ValidationError("--threads is \(threads), expected 1...4096") }
+    _ = try checkOption("--bits") { try quantization }
+  }
+
+  /// In how many bits weights are held, where that is asked for.
+  var quantization: QuantizationOptions? {
+    get throws { try bits.map { try QuantizationOptions(bits: $0) } }
   }
 
   /// The device, with the number of threads set.
@@ -57,7 +66,8 @@ struct ModelOptions: ParsableArguments {
   /// Reads the model from its folder.
   func load(from folder: URL) throws -> LLaVAPipeline {
     let device = try compute.prepare()
-    return try LLaVAPipeline.load(from: folder, dtype: compute.dtype, device: device, template: template)
+    return try LLaVAPipeline.load(
+      from: folder, dtype: compute.dtype, device: device, template: template, quantization: compute.quantization)
   }
 }
 

@@ -75,7 +75,7 @@ import Torch
       let url = folder.appending(path: name)
       let reader = try CheckpointReader(url)
       #expect(reader.configuration == Course.shapes.configuration)
-      #expect(reader.entries.allSatisfy { $0.entry.dtype == .bfloat16 })
+      #expect(try reader.weights.allSatisfy { $0.dtype == .bfloat16 })
       let scratch = try Scratch()
       try ShapesTokenizer.scenes.write(to: scratch.url)
       for file in try FileManager.default.contentsOfDirectory(atPath: scratch.url.path) {

@@ -64,7 +64,7 @@ import Video
     let url = try Self.folder()
     let reader = try CheckpointReader(url)
     #expect(reader.configuration == Course.movingShapes.configuration)
-    #expect(reader.entries.allSatisfy { $0.entry.dtype == .bfloat16 })
+    #expect(try reader.weights.allSatisfy { $0.dtype == .bfloat16 })
     let scratch = try Scratch()
     try ShapesTokenizer.moving.write(to: scratch.url)
     for file in try FileManager.default.contentsOfDirectory(atPath: scratch.url.path) {

@@ -46,7 +46,7 @@ import Testing
     for name in ["start", "finished"] {
       let reader = try CheckpointReader(scratch.url.appending(path: "base/\(name)"))
       #expect(reader.configuration == Course.shapes.configuration)
-      #expect(reader.entries.allSatisfy { $0.entry.dtype == .bfloat16 })
+      #expect(try reader.weights.allSatisfy { $0.dtype == .bfloat16 })
     }
     let again = try await Self.base(scratch, "base")
     #expect(again.code == 0 && !again.out.contains("$ epic"), "\(again.out)")

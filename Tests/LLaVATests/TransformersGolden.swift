@@ -26,7 +26,7 @@ struct TransformersGolden {
     }
     return try GoldenModelTests.layouts.flatMap { layout in
       let source = try CheckpointReader(Fixtures.url("model/\(layout)"))
-      let dtype = try #require(source.entries.first { $0.name.hasPrefix("decoder.") }?.entry.dtype)
+      let dtype = try #require(source.weights.first { $0.name.hasPrefix("decoder.") }?.dtype)
       let (direct, original, back) = (
         scratch.appending(path: "\(layout)-hf"), scratch.appending(path: "\(layout)-original"),
         scratch.appending(path: "\(layout)-original-hf")

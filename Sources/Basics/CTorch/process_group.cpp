@@ -68,7 +68,9 @@ int32_t ct_group_all_reduce(ct_group group, ct_tensor tensor, int32_t operation,
 
 int32_t ct_group_all_gather(ct_group group, ct_tensor input, ct_tensor output, ct_work *out) {
   return shim::guarded([&] {
-    finish(backend(group, input->value)._allgather_base(output->value, input->value, c10d::AllgatherOptions()),
+    // The same memory with a count of changes of its own: elements that come again are no change to what was saved for a gradient.
+    at::Tensor whole = output->value.variable_data();
+    finish(backend(group, input->value)._allgather_base(whole, input->value, c10d::AllgatherOptions()),
            {input->value, output->value}, out);
   });
 }

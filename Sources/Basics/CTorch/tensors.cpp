@@ -18,6 +18,16 @@ int32_t ct_tensor_borrowing(void *data, const int64_t *shape, int32_t rank, int3
   });
 }
 
+int32_t ct_tensor_resize_memory(ct_tensor t, int64_t bytes) {
+  return shim::guarded([&] {
+    c10::StorageImpl *storage = t->value.storage().unsafeGetStorageImpl();
+    TORCH_CHECK(storage->allocator() && storage->resizable(), "the tensor's memory belongs to somebody else");
+    at::DataPtr memory = bytes > 0 ? storage->allocator()->allocate(bytes) : at::DataPtr(nullptr, storage->device());
+    storage->set_data_ptr_noswap(std::move(memory));
+    storage->set_nbytes(bytes);
+  });
+}
+
 ct_tensor ct_tensor_alias(ct_tensor t) { return shim::wrap(t->value); }
 void ct_tensor_free(ct_tensor t) { delete t; }
 int32_t ct_tensor_rank(ct_tensor t) { return static_cast<int32_t>(t->value.dim()); }

@@ -65,6 +65,14 @@ public final class Communicator: Sendable {
     return try lost { try group.allReduce(Tensor([value], [1]), .maximum).wait().array(Int.self)[0] }
   }
 
+  /// The largest of all ranks' numbers, place by place; all have equally many.
+  ///
+  /// - Throws: `CommunicatorError.lost`.
+  public func maximum(_ values: [Int]) throws -> [Int] {
+    guard let group, !values.isEmpty else { return values }
+    return try lost { try group.allReduce(Tensor(values, [values.count]), .maximum).wait().array(Int.self) }
+  }
+
   /// What all ranks have, in the order of ranks.
   ///
   /// - Throws: `CommunicatorError.lost`; what encoding throws.
@@ -106,7 +114,45 @@ public final class Communicator: Sendable {
     return try lost { try group.allToAll(tensor).wait().reshaped([count, -1]) }
   }
 
-  private func lost<Result>(_ work: () throws -> Result) throws -> Result {
+  /// Tensors on their way between ranks, which must not be touched before `wait`.
+  public final class Transfer: Sendable {
+    private let world: Communicator
+    private let pending: ProcessGroup.Pending?
+    private let result: Tensor
+
+    fileprivate init(_ world: Communicator, _ pending: ProcessGroup.Pending?, _ result: Tensor) {
+      (self.world, self.pending, self.result) = (world, pending, result)
+    }
+
+    /// What came of it.
+    ///
+    /// - Throws: `CommunicatorError.lost`.
+    @discardableResult
+    public func wait() throws -> Tensor {
+      guard let pending else { return result }
+      return try world.lost { try pending.wait() }
+    }
+  }
+
+  /// Starts `gathered`, into a tensor that is there: [count · n] from [n].
+  ///
+  /// - Throws: `CommunicatorError.lost`.
+  public func startGathering(_ tensor: Tensor, into whole: Tensor) throws -> Transfer {
+    guard let group else { return Transfer(self, nil, try withoutGradient { try whole.copyInPlace(from: tensor) }) }
+    sent.withLock { $0 += tensor.byteCount * (count - 1) }
+    return Transfer(self, try lost { try group.allGather(tensor, into: whole) }, whole)
+  }
+
+  /// Starts `exchanged`: [count · n], one rank's after the other.
+  ///
+  /// - Throws: `CommunicatorError.lost`.
+  public func startExchanging(_ tensor: Tensor) throws -> Transfer {
+    guard let group else { return Transfer(self, nil, tensor) }
+    sent.withLock { $0 += tensor.byteCount / count * (count - 1) }
+    return Transfer(self, try lost { try group.allToAll(tensor) }, tensor)
+  }
+
+  fileprivate func lost<Result>(_ work: () throws -> Result) throws -> Result {
     do {
       return try withoutGradient(work)
     } catch let error as TorchError {

@@ -53,8 +53,16 @@ public final class ProcessGroup: Sendable {
   }
 
   /// What all ranks have, one after the other: [count · n] from [n].
-  public func allGather(_ input: Tensor) throws -> Pending {
-    let output = try Tensor.empty([count * input.count], input.dtype)
+  ///
+  /// - Parameter whole: where it goes, contiguous and as large; a new tensor unless given. For gradients this is no change of it, so what
+  ///   comes has to be what was there when it was last used.
+  /// - Throws: `TorchError` for a tensor of another size or type, and for collectives that cannot start.
+  public func allGather(_ input: Tensor, into whole: Tensor? = nil) throws -> Pending {
+    let output = try whole ?? Tensor.empty([count * input.count], input.dtype)
+    try output.requireShape([count * input.count], "what ranks gather")
+    guard output.dtype == input.dtype else {
+      throw TorchError.dtypeMismatch(what: "what ranks gather", found: output.dtype, expected: input.dtype)
+    }
     return try started("all-gather", output) { ct_group_all_gather(handle.pointer, input.handle, output.handle, &$0) }
   }
 
@@ -77,23 +85,26 @@ public final class ProcessGroup: Sendable {
   }
 
   /// A collective on its way; its tensors must not be touched before it has been waited for.
-  public final class Pending {
+  public final class Pending: Sendable {
+    /// Unchecked, as the compiler cannot know that c10d's work may be waited for on any thread; the pointer itself never changes.
+    private struct Handle: @unchecked Sendable { let pointer: ct_work }
+
     private let name: String
-    private let work: ct_work
+    private let work: Handle
     private let result: Tensor
 
     fileprivate init(_ name: String, _ work: ct_work, _ result: Tensor) {
-      (self.name, self.work, self.result) = (name, work, result)
+      (self.name, self.work, self.result) = (name, Handle(pointer: work), result)
     }
 
-    deinit { ct_work_free(work) }
+    deinit { ct_work_free(work.pointer) }
 
     /// Waits, and returns the result.
     ///
     /// - Throws: `TorchError.operatorFailed` where another rank is late or gone; nothing can be asked of the group any more then.
     @discardableResult
     public func wait() throws -> Tensor {
-      try check(ct_work_wait(work), name)
+      try check(ct_work_wait(work.pointer), name)
       return result
     }
   }

@@ -1,7 +1,6 @@
 /// Operations over many tensors at once, for optimizers.
 public enum TensorList {
   private enum Op {
-    static let norm = Operator("aten::_foreach_norm.Scalar")
     static let add = Operator("aten::_foreach_add_.Scalar")
     static let multiply = Operator("aten::_foreach_mul_.Scalar")
     static let copy = Operator("aten::_foreach_copy_")
@@ -23,11 +22,6 @@ public enum TensorList {
   /// - Throws: `TorchError` where lists differ in length, or tensors in shape.
   public static func copyInPlace(_ tensors: [Tensor], from sources: [Tensor]) throws {
     try Op.copy.run(.tensors(tensors), .tensors(sources), .bool(false))
-  }
-
-  /// The 2-norm of each tensor, computed in float32, as scalars.
-  public static func norms(of tensors: [Tensor]) throws -> [Tensor] {
-    try Op.norm.tensors(.tensors(tensors), .double(2), .dtype(.float32))
   }
 
   /// One step of AdamW (Loshchilov and Hutter 2019) for every parameter, in place.

@@ -100,6 +100,8 @@ struct AdaptCommand: AsyncParsableCommand {
     options.changes = (steps.map { ["steps=\($0)"] } ?? []) + (loraRank.map { ["lora.rank=\($0)"] } ?? []) + set
     _ = try compute.prepare()
     (options.dtype, options.device, options.threads) = (compute.dtype ?? .bfloat16, compute.device, compute.threads)
+    options.quantization = try compute.quantization
+    let program = residentMemoryBytes()
     let signals = StopSignals()
     let line = ProgressLine()
     defer { line.clear() }
@@ -123,7 +125,7 @@ struct AdaptCommand: AsyncParsableCommand {
     guard let before = try work.scores(as: "before", progress: tell("asking before", of: ways)) else { return try stop(line) }
     line.clear()
     let run = try work.run()
-    let report = TrainingReport(run)
+    let report = try TrainingReport(run, program: program)
     try printLine(report.beginning())
     let ending = try run.run(shouldStop: { signals.haveCome }) { event in
       if case .step(let record) = event { try report.show(record, on: line) }

@@ -70,8 +70,8 @@ struct BenchGenerate: AsyncParsableCommand {
     let device = try compute.prepare()
     let dtype = compute.dtype ?? .bfloat16
     let llava =
-      try folder.map { try LLaVAModel.load(from: $0, dtype: dtype, device: device) }
-      ?? LLaVAModel.random(configuration, seed: seed, dtype: dtype, device: device)
+      try folder.map { try LLaVAModel.load(from: $0, dtype: dtype, device: device, quantization: compute.quantization) }
+      ?? LLaVAModel.random(configuration, seed: seed, dtype: dtype, device: device, quantization: compute.quantization)
     let requests = try (0..<batch).map { _ in
       try GenerationRequest.random(configuration, text: text, images: images, frames: frames, seed: seed)
     }

@@ -39,6 +39,7 @@ struct BenchKernels: AsyncParsableCommand {
     try printLine("\(Runtime.threads) threads, bfloat16 arithmetic in hardware: \(Runtime.hasNativeBFloat16 ? "yes" : "no")")
     try inference {
       try products()
+      for bits in [8, 4] where inputs % QuantizedMatrix.block == 0 { try quantizedProducts(bits) }
       try attention()
     }
   }
@@ -62,6 +63,26 @@ struct BenchKernels: AsyncParsableCommand {
       if number == 0 { try printLine(row(["rows"] + sides.map(\.name) + ["GB/s"])) }
       let times = try fastest(weights, sides.map(\.body))
       let rate = Double(bytes) / times[times.count - 1] / 1e9
+      try printLine(row(["\(rows)"] + times.map { String(format: "%.3f", $0 * 1e3) } + [String(format: "%.1f", rate)]))
+    }
+  }
+
+  private func quantizedProducts(_ bits: Int) throws {
+    let generator = try Generator(seed: 0)
+    let group = bits == 8 ? inputs : QuantizedMatrix.block
+    let first = try QuantizedMatrix(
+      Tensor.randn([outputs, inputs], generator: generator).to(dtype), bits: bits, group: group)
+    let matrices = try (0..<max(1, 160_000_000 / first.byteCount)).map { _ in
+      try QuantizedMatrix(
+        bits: bits, codes: first.codes.copy(), scales: first.scales.copy(), zeros: first.zeros?.copy(), dtype: dtype)
+    }
+    try printLine("\nthe same in \(bits) bits: milliseconds; GB/s of codes and scales for ours")
+    try printLine(row(["rows", "made dense", "ours", "GB/s"]))
+    for rows in [1, 2, 4, 8, 16, 32, 64, 640] {
+      let x = try Tensor.randn([rows, inputs], generator: generator).to(dtype)
+      let times = try fastest(
+        matrices, [{ _ = try x.linear($0.dense(self.dtype)) }, { _ = try $0.fewRowsLinear(x, nil) }])
+      let rate = Double(first.byteCount) / times[1] / 1e9
       try printLine(row(["\(rows)"] + times.map { String(format: "%.3f", $0 * 1e3) } + [String(format: "%.1f", rate)]))
     }
   }
@@ -103,7 +124,7 @@ struct BenchKernels: AsyncParsableCommand {
   }
 
   /// Seconds of each side over all operands, the sides in turns, the fastest of several rounds.
-  private func fastest(_ operands: [Tensor], _ sides: [(Tensor) throws -> Void]) throws -> [Double] {
+  private func fastest<Operand>(_ operands: [Operand], _ sides: [(Operand) throws -> Void]) throws -> [Double] {
     var best = [Double](repeating: .infinity, count: sides.count)
     for _ in 0..<5 {
       for (index, side) in sides.enumerated() {

@@ -92,6 +92,9 @@ struct BenchTrain: AsyncParsableCommand {
     if !(learningRate.isFinite && learningRate >= 0) {
       throw ValidationError("--learning-rate is \(learningRate), expected 0 or more")
     }
+    if let bits = compute.bits {
+      throw ValidationError("--bits is \(bits), and the step trains the decoder's weights; leave it out")
+    }
     _ = try reducer()
     _ = try counts()
     if budgets == nil, separate || fullEvery != 1 {
@@ -162,6 +165,8 @@ struct BenchTrain: AsyncParsableCommand {
 /// How long the parts of a step took, its loss and its work.
 struct StepTimes {
   private(set) var forward = 0.0, backward = 0.0, optimizer = 0.0, loss = 0.0, flops = 0.0
+  /// Bytes of live objects that the forward pass left for the backward pass, the most of several losses.
+  private(set) var activationBytes = 0
 
   /// Takes a step, gradients cleared included.
   ///
@@ -172,9 +177,11 @@ struct StepTimes {
     let clock = ContinuousClock()
     var found = StepTimes()
     var start = clock.now
+    let live = Runtime.heapBytes.live
     try body { loss in
       // Reading the number waits for a device that computes by itself.
       found.loss += try loss.total.item()
+      found.activationBytes = max(found.activationBytes, Runtime.heapBytes.live - live)
       let forward = clock.now
       if loss.total.requiresGradient { try loss.total.backward() }
       found.forward += (forward - start) / .seconds(1)
@@ -236,6 +243,8 @@ struct TrainingTimesReport: Encodable {
   /// Floating-point operations of a counted step, a mean.
   let flopsPerStep: Double
   let peakMemoryBytes: Int
+  /// What a forward pass leaves in main memory for the backward pass: activations, and gradients that the loss has worked out; of the last step.
+  let activationBytes: Int
 
   init(_ steps: [StepTimes], samples: Int) {
     let counted = steps.dropFirst()
@@ -249,6 +258,7 @@ struct TrainingTimesReport: Encodable {
     losses = steps.map(\.loss)
     loss = losses.last ?? .nan
     peakMemoryBytes = EpicCLI.peakMemoryBytes()
+    activationBytes = counted.map(\.activationBytes).last ?? 0
   }
 }
 

@@ -6,8 +6,14 @@ import Torch
 /// A checkpoint in another layout or precision.
 struct Convert: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write a checkpoint in another layout or precision.",
-    discussion: "Weights pass one by one, so a model larger than memory can be converted.")
+    abstract: "Write a checkpoint in another layout, precision or number of bits.",
+    discussion: """
+      Weights pass one by one, so a model larger than memory can be converted.
+
+      With --bits the matrices of the decoder's layers are rounded to 8 bits (a scale for each row) or 4 (a scale and a zero point for every
+      32 numbers) and written in the format of compressed-tensors, which vLLM and transformers read as well. --bits 16 writes the numbers
+      that the bits stand for, in bfloat16.
+      """)
 
   @Argument(help: .model("The checkpoint"))
   var source: ModelSource
@@ -21,18 +27,29 @@ struct Convert: AsyncParsableCommand {
   @Option(help: "Precision to write; as it is unless given.")
   var dtype: DType?
 
+  @Option(help: ArgumentHelp("Bits of the decoder's matrices: 4, 8, or 16 for all weights in bfloat16.", valueName: "4|8|16"))
+  var bits: Int?
+
   @Option(help: ArgumentHelp("Split files larger than this many bytes.", valueName: "bytes"))
   var shardBytes = 5_000_000_000
 
   func validate() throws {
     if shardBytes < 1 { throw ValidationError("--shard-bytes is \(shardBytes), expected 1 or more") }
+    if let bits, ![4, 8, 16].contains(bits) { throw ValidationError("--bits is \(bits), expected 4, 8 or 16") }
+    if bits == 16, let dtype, dtype != .bfloat16 {
+      throw ValidationError("--bits 16 writes bfloat16, and --dtype is \(dtype); leave one out")
+    }
   }
 
   func run() async throws {
     let reader = try CheckpointReader(await source.folder())
     let place = URL(fileURLWithPath: destination)
-    try CheckpointWriter.convert(reader, to: place, layout: layout, dtype: dtype, shardBytes: shardBytes)
-    try printLine("\(destination): \(layout.rawValue), \(dtype?.description ?? "stored precision")")
+    let quantization = try bits == 16 ? nil : bits.map { try QuantizationOptions(bits: $0) }
+    let dtype = bits == 16 ? .bfloat16 : dtype
+    try CheckpointWriter.convert(
+      reader, to: place, layout: layout, dtype: dtype, quantization: quantization, shardBytes: shardBytes)
+    let precision = dtype?.description ?? "stored precision"
+    try printLine("\(destination): \(layout.rawValue), \(quantization.map { "\($0.bits) bits, else " } ?? "")\(precision)")
   }
 }
 

@@ -99,7 +99,8 @@ struct Eval: AsyncParsableCommand {
     var results = EvaluationResults(models: [])
     for (name, folder, plans) in models {
       progress.show("\(name): reading weights")
-      let pipeline = try LLaVAPipeline.load(from: folder, dtype: compute.dtype, device: device, template: template)
+      let pipeline = try LLaVAPipeline.load(
+        from: folder, dtype: compute.dtype, device: device, template: template, quantization: compute.quantization)
       progress.show("\(name): fingerprint")
       let evaluation = try ModelEvaluation(
         pipeline, name: name, checkpoint: folder, plans: plans, output: output, settings(world))

@@ -54,7 +54,8 @@ struct FitCommand: AsyncParsableCommand {
     defer { line.clear() }
     let loaded = try benchmarks.load().map { entry in benchmarks.limit.map(entry.benchmark.limited) ?? entry.benchmark }
     line.show { "reading weights" }
-    let pipeline = try LLaVAPipeline.load(from: folder, dtype: compute.dtype, device: device, template: template)
+    let pipeline = try LLaVAPipeline.load(
+      from: folder, dtype: compute.dtype, device: device, template: template, quantization: compute.quantization)
     let total = loaded.reduce(0) { $0 + $1.questions.count }
     let found = try BudgetMeasurement.fits(
       pipeline, loaded, layer: layer, seed: seed, sampling: frames.sampling, shouldStop: { signals.haveCome },

@@ -101,8 +101,8 @@ struct Profile: AsyncParsableCommand {
     let device = try compute.prepare()
     let dtype = compute.dtype ?? .bfloat16
     let llava =
-      try folder.map { try LLaVAModel.load(from: $0, dtype: dtype, device: device) }
-      ?? LLaVAModel.random(configuration, seed: seed, dtype: dtype, device: device)
+      try folder.map { try LLaVAModel.load(from: $0, dtype: dtype, device: device, quantization: compute.quantization) }
+      ?? LLaVAModel.random(configuration, seed: seed, dtype: dtype, device: device, quantization: compute.quantization)
     let request = try GenerationRequest.random(configuration, text: text ?? Int(CostModel.popeText), images: 1, seed: seed)
     let (full, timings) = try PrefillTiming.measure(llava, request, plans, rounds: rounds, seed: seed)
     report.add(full, timings, dtype: dtype, device: device)

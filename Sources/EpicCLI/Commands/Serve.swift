@@ -148,7 +148,8 @@ struct ServedModelOptions: ParsableArguments {
     let folder: URL
     if let model { folder = try await model.folder() } else { folder = try DemoCheckpoints.folder().appending(path: "finished") }
     let device = try compute.prepare()
-    let pipeline = try LLaVAPipeline.load(from: folder, dtype: compute.dtype, device: device, template: template)
+    let pipeline = try LLaVAPipeline.load(
+      from: folder, dtype: compute.dtype, device: device, template: template, quantization: compute.quantization)
     let fit = try fit(folder)
     let ladder = try ladder(pipeline, folder, allowsAverages: fit != nil)
     return try checkOption("--layer and --budgets") {

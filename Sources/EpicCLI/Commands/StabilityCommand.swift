@@ -76,7 +76,8 @@ struct StabilityCommand: AsyncParsableCommand {
     let output = URL(fileURLWithPath: self.output)
     func load(_ folder: URL) throws -> LLaVAPipeline {
       line.show { "\(folder.lastPathComponent): reading weights" }
-      return try LLaVAPipeline.load(from: folder, dtype: compute.dtype, device: device, template: template)
+      return try LLaVAPipeline.load(
+        from: folder, dtype: compute.dtype, device: device, template: template, quantization: compute.quantization)
     }
     var settings = EvaluationSettings()
     (settings.maximumNewTokens, settings.seed, settings.sampling) = (maxTokens, seed, frames.sampling)

@@ -46,7 +46,7 @@ public final class Alignment {
     let source = MovedParameters(source: try BaseParameters(course, seed: options.seed), device: options.device)
     model = try LLaVAModel(course.configuration, from: source)
     let ids = course.groups.flatMap { $0.words.compactMap(course.tokenizer.tokenID) }
-    words = try model.decoder.embedding.rows(Tensor(ids, on: options.device))
+    words = try model.decoder.embedding.embedding(Tensor(ids, on: options.device))
     noneScores = try Tensor.zeros([course.groups.count], on: options.device).requiringGradient()
     var adam = AdamWOptions()
     adam.learningRates = [.tower: options.learningRate, .projector: options.learningRate]

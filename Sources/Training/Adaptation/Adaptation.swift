@@ -27,6 +27,8 @@ public struct AdaptationOptions: Sendable {
   public var changes: [String] = []
   /// Precision, device and threads.
   public var dtype = DType.bfloat16, device = "cpu", threads: Int?
+  /// In how many bits the decoder's matrices are held; as they are stored unless given.
+  public var quantization: QuantizationOptions?
 
   /// A model, pictures, and a folder.
   public init(model: URL, images: URL, output: URL) { (self.model, self.images, self.output) = (model, images, output) }
@@ -57,7 +59,8 @@ public final class Adaptation {
     let strategy = try ReducerRegistry.standard.reducer(options.compressor)
     let sides = try Self.sides(of: found, options.heldOut)
     if let threads = options.threads { Runtime.threads = threads }
-    let loaded = try LLaVAPipeline.load(from: options.model, dtype: options.dtype, device: Device(name: options.device))
+    let loaded = try LLaVAPipeline.load(
+      from: options.model, dtype: options.dtype, device: Device(name: options.device), quantization: options.quantization)
     let all = loaded.model.pictureLayout.count
     let wanted = options.budgets ?? [all, all * 4 / 9, all / 4, all / 9, all / 16].filter { $0 > 0 }
     for budget in wanted {
@@ -170,6 +173,7 @@ public final class Adaptation {
     found.data.images = options.images.path
     found.data.isGrouped = false
     found.dtype = options.dtype
+    found.bits = options.quantization?.bits
     (found.device, found.threads) = (options.device, options.threads)
     found.curriculum.name = "nested"
     found.curriculum.teacher = .frozen
@@ -210,7 +214,8 @@ public final class Adaptation {
     var answering = answering
     if let other {
       answering = GreedyAnswers(
-        pipeline: try LLaVAPipeline.load(from: other, dtype: options.dtype, device: Device(name: options.device)),
+        pipeline: try LLaVAPipeline.load(
+          from: other, dtype: options.dtype, device: Device(name: options.device), quantization: options.quantization),
         images: options.images, maximumTokens: options.maximumTokens)
     }
     let records = try Journal.records(GreedyAnswers.Found.self, in: path("answers.jsonl"))

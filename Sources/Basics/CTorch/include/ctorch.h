@@ -62,6 +62,8 @@ int32_t ct_tensor_copying(const void *data, int64_t bytes, const int64_t *shape,
 // A CPU tensor over memory that somebody else owns; `release(context)` is called once when the last user is gone.
 int32_t ct_tensor_borrowing(void *data, const int64_t *shape, int32_t rank, int32_t dtype, void (*release)(void *), void *context,
                             ct_tensor *out);
+// Gives the memory of a tensor and of all its views other memory of so many bytes, whose contents are undefined; 0 gives it back.
+int32_t ct_tensor_resize_memory(ct_tensor t, int64_t bytes);
 // Another handle for the same tensor.
 ct_tensor ct_tensor_alias(ct_tensor t);
 void ct_tensor_free(ct_tensor t);
@@ -148,6 +150,23 @@ int32_t ct_attend_one_row(ct_tensor queries, const ct_tensor *keys, const ct_ten
 
 // Copies rows [count, groups, width] to tokens first..<first + count of memory [groups, capacity, width]; any one type.
 int32_t ct_put_rows(ct_tensor memory, ct_tensor rows, int64_t first);
+
+// ---- Matrices in few bits (quantized.cpp, quantize.cpp), on the CPU
+//
+// number = scale · (code - zero), for groups of a multiple of 32 numbers of a row. codes [out, in · bits / 8] uint8: signed
+// bytes with 8 bits; with 4, of each 32 numbers number i in the low and number i + 16 in the high half of byte i. scales and zeros
+// [out, groups] float16; zeros is NULL with 8 bits, where zero is 0.
+
+// y = x·wᵀ (+ bias): x [rows, in] bfloat16 or float32, bias [out] of its type or NULL; y [rows, out]. For a few rows.
+int32_t ct_quantized_linear(ct_tensor x, ct_tensor codes, ct_tensor scales, ct_tensor zeros, int32_t bits, ct_tensor bias,
+                           ct_tensor *out);
+// The numbers [out, in] in bfloat16 or float32.
+int32_t ct_quantized_dense(ct_tensor codes, ct_tensor scales, ct_tensor zeros, int32_t bits, bool bfloat16, ct_tensor *out);
+// Codes as other software lays them out, and back: with 8 bits numbers from 0 with 128 for zero, with 4 numbers 2i and 2i + 1 in byte i.
+int32_t ct_quantized_repack(ct_tensor codes, int32_t bits, bool outwards, ct_tensor *out);
+// From weight [out, in]. importance [in] or NULL says how much an error in each column counts.
+int32_t ct_quantize(ct_tensor weight, ct_tensor importance, int32_t bits, int64_t group, ct_tensor *codes, ct_tensor *scales,
+                       ct_tensor *zeros);
 
 // ---- Rows of a decoder layer (decoder_rows.cpp): tensors of one type, bfloat16 or float32, on the CPU; computed in float32
 

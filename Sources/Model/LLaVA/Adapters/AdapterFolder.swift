@@ -24,8 +24,12 @@ public enum AdapterFolder {
   ) throws {
     guard let lora = model.lora else { throw LoRAError.none }
     let saved = whole.intersection([.tower, .projector])
-    let items = model.parameters.parameters.filter { $0.group == .adapter || saved.contains($0.group) }.map {
-      SafetensorsItem(prefix + KeyNames.running($0.name, layout, model.configuration.family.weights), $0.tensor)
+    let items = parameters(of: model, whole: saved).map { parameter in
+      SafetensorsItem(
+        name: prefix + KeyNames.running(parameter.name, layout, model.configuration.family.weights),
+        dtype: parameter.tensor.dtype,
+        shape: parameter.tensor.shape
+      ) { try model.whole(parameter) }
     }
     let targets = lora.targets.map(\.rawValue).sorted()
     // An expression and not a list, which would match the vision tower's projections as well.
@@ -44,6 +48,16 @@ public enum AdapterFolder {
       try writeJSON(fields, to: temporary.appendingPathComponent("adapter_config.json"))
       try SafetensorsWriter.write(items, to: temporary.appendingPathComponent("adapter_model.safetensors"))
     }
+  }
+
+  private static func parameters(of model: LLaVAModel, whole: Set<ParameterGroup>) -> [Parameter] {
+    let saved = whole.intersection([.tower, .projector])
+    return model.parameters.parameters.filter { $0.group == .adapter || saved.contains($0.group) }
+  }
+
+  /// The weights that a folder holds, by the model's own names, in the order in which `write` asks for them.
+  public static func names(of model: LLaVAModel, whole: Set<ParameterGroup> = []) -> [String] {
+    parameters(of: model, whole: whole).map(\.name)
   }
 
   /// The modules that PEFT saves for a part, by the ends of their names.

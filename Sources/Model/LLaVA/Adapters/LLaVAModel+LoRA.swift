@@ -28,14 +28,26 @@ extension LLaVAModel {
 
   /// A weight as it is once adapters are merged.
   func merged(_ parameter: Parameter) throws -> Tensor {
-    let module = parameter.name.hasSuffix(".weight") ? String(parameter.name.dropLast("weight".count)) : ""
+    // Adapters lie with the layer that they belong to.
+    let weight = try whole(parameter)
+    guard let change = try change(of: parameter.name) else { return weight }
+    return try withoutGradient { try (weight.to(.float32) + change).to(weight.dtype) }
+  }
+
+  /// A matrix in few bits as it is once adapters are merged: [outputs, inputs].
+  func merged(_ name: String, _ matrix: QuantizedMatrix) throws -> Tensor {
+    try withoutGradient {
+      try change(of: name).map { try (matrix.dense(.float32) + $0).to(matrix.dtype) } ?? matrix.dense()
+    }
+  }
+
+  /// What adapters add to the weight of this name, in float32; nil where there are none.
+  private func change(of name: String) throws -> Tensor? {
+    let module = name.hasSuffix(".weight") ? String(name.dropLast("weight".count)) : ""
     guard let lora, let down = parameters[module + "lora_A.weight"], let up = parameters[module + "lora_B.weight"] else {
-      return parameter.tensor
+      return nil
     }
-    return try withoutGradient {
-      let change = try up.tensor.to(.float32).matmul(down.tensor.to(.float32)) * lora.scale
-      return try (parameter.tensor.to(.float32) + change).to(parameter.tensor.dtype)
-    }
+    return try withoutGradient { try up.tensor.to(.float32).matmul(down.tensor.to(.float32)) * lora.scale }
   }
 }
 
@@ -49,7 +61,9 @@ private struct OwnParameters: ParameterSource {
     self.adapters = adapters
   }
 
-  func contains(_ name: String) -> Bool { model.parameters[name] != nil || adapters?.contains(name) == true }
+  func contains(_ name: String) -> Bool {
+    model.parameters[name] != nil || model.parameters.quantized[name] != nil || adapters?.contains(name) == true
+  }
 
   func parameter(_ name: String, shape: [Int]) throws -> Tensor {
     if let own = model.parameters[name], adapters?.contains(name) != true {
@@ -57,5 +71,13 @@ private struct OwnParameters: ParameterSource {
     }
     guard let adapters else { throw CheckpointError.missing(parameter: name, folder: "the model itself") }
     return try adapters.parameter(name, shape: shape)
+  }
+
+  func matrix(_ name: String, shape: [Int]) throws -> Matrix {
+    guard let own = model.parameters.quantized[name], adapters?.contains(name) != true else {
+      return .dense(try parameter(name, shape: shape))
+    }
+    // Merged changes would be lost in few bits.
+    return adapters == nil && model.lora != nil ? .dense(try model.merged(name, own)) : .quantized(own)
   }
 }

@@ -12,6 +12,10 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
   case notFinite(tensor: String, file: String, count: Int)
   /// The vision tower lies in another folder that is not there.
   case noTower(name: String, folder: String)
+  /// The parts of a quantized matrix do not fit one another.
+  case packed(tensor: String, folder: String, reason: String)
+  /// Weights cannot be held in so many bits.
+  case bits(Int)
   /// Something already stands where the checkpoint should be written.
   case exists(String)
 
@@ -30,6 +34,8 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
     case .noTower(let name, let folder):
       "\(folder): holds no vision tower, and the CLIP folder \(name) that config.json names is neither there, nor beside it, nor in the hub's cache; put it there, or run "
         + "epic pull \(name)"
+    case .packed(let tensor, let folder, let reason): "\(folder): quantized \(tensor): \(reason)"
+    case .bits(let bits): "weights in \(bits) bits, expected 4 or 8"
     case .exists(let path): "\(path): already exists; choose another place or remove it"
     }
   }

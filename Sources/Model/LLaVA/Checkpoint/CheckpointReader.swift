@@ -42,6 +42,7 @@ public struct CheckpointReader: ParameterSource {
     let reader = try ConfigurationReader(folder)
     layout = reader.layout
     configuration = try reader.read()
+    try PackedWeights.check(reader.root)
 
     let weights = try WeightFolder(folder)
     var places: [String: Place] = [:]
@@ -77,12 +78,92 @@ public struct CheckpointReader: ParameterSource {
     return name.map { url.appending(path: $0).path }
   }
 
-  /// True where a file holds this weight.
-  public func contains(_ name: String) -> Bool { places[name] != nil }
+  /// True where a file holds this weight, dense or packed.
+  public func contains(_ name: String) -> Bool { places[name] != nil || isPacked(name) }
 
-  /// All weights' names, shapes and stored types, sorted by name.
-  public var entries: [(name: String, entry: TensorEntry)] {
-    places.map { ($0.key, $0.value.entry) }.sorted { $0.0 < $1.0 }
+  private func isPacked(_ name: String) -> Bool { places[name + PackedWeights.codes] != nil }
+
+  /// One weight as the files hold it.
+  public struct StoredWeight: Sendable {
+    /// The model's own name.
+    public let name: String
+    /// Of the numbers, however they are stored.
+    public let shape: [Int]
+    /// The element type by its safetensors name, or `I4` and `I8` of packed ones.
+    public let storedType: String
+    /// Bytes in the files, scales and the like among them.
+    public let byteCount: Int
+    /// The element type that a model computes with where none is asked for; nil for one that it cannot compute with.
+    public let dtype: DType?
+    /// True where it is quantized.
+    public var isPacked: Bool { storedType == "I4" || storedType == "I8" }
+    /// Numbers.
+    public var count: Int { shape.reduce(1, *) }
+  }
+
+  /// All weights, sorted by name.
+  ///
+  /// - Throws: `CheckpointError`, `TensorFileError` for packed ones whose parts are missing or make no sense.
+  public var weights: [StoredWeight] {
+    get throws {
+      try places.compactMap { name, place in
+        let entry = place.entry
+        guard let part = PackedWeights.parts.first(where: { name.hasSuffix("weight" + $0) }),
+          isPacked(String(name.dropLast(part.count)))
+        else {
+          return StoredWeight(
+            name: name, shape: entry.shape, storedType: entry.storedType, byteCount: entry.byteCount, dtype: entry.weightDType)
+        }
+        guard part == PackedWeights.codes else { return nil }
+        let base = String(name.dropLast(part.count))
+        let shape = try packedShape(base)
+        let bytes = PackedWeights.parts.reduce(0) { $0 + (places[base + $1]?.entry.byteCount ?? 0) }
+        return StoredWeight(
+          name: base, shape: shape, storedType: entry.byteCount * 2 > shape[0] * shape[1] ? "I8" : "I4", byteCount: bytes,
+          dtype: places[base + PackedWeights.scale]?.entry.weightDType)
+      }.sorted { $0.name < $1.name }
+    }
+  }
+
+  private func stored(_ name: String, as dtype: DType? = nil, on device: Device = .cpu) throws -> Tensor {
+    guard let place = places[name] else {
+      throw CheckpointError.missing(parameter: KeyNames.file(name, layout, configuration.family.weights), folder: folder.path)
+    }
+    return try place.folder.tensor(place.entry.name, as: dtype, on: device)
+  }
+
+  /// Outputs and inputs of a packed matrix, within what codes of a byte or half of one can hold.
+  private func packedShape(_ name: String) throws -> [Int] {
+    let entry = places[name + PackedWeights.codes]?.entry
+    let found = try stored(name + PackedWeights.shape).array(Int.self)
+    guard let entry, entry.shape.count == 2, found.count == 2, found[0] == entry.shape[0], found[1] >= 0,
+      found[1] / 32 == entry.shape[1] / 4 || found[1] / 32 == entry.shape[1] / 8
+    else {
+      throw CheckpointError.shape(
+        tensor: entry?.name ?? name, file: folder.path, found: entry?.shape ?? [], expected: found.count == 2 ? found : [])
+    }
+    return found
+  }
+
+  /// Reads a matrix: quantized where the files hold it so.
+  ///
+  /// - Throws: as `parameter`, and `TorchError` for packed parts that do not fit one another.
+  public func matrix(_ name: String, shape: [Int]) throws -> Matrix {
+    guard places[name] == nil, isPacked(name) else { return .dense(try parameter(name, shape: shape)) }
+    let found = try packedShape(name)
+    guard found == shape else {
+      throw CheckpointError.shape(tensor: name, file: folder.path, found: found, expected: shape)
+    }
+    let scale = try stored(name + PackedWeights.scale)
+    let zeroPoint = places[name + PackedWeights.zeroPoint] == nil ? nil : try stored(name + PackedWeights.zeroPoint, as: .int32)
+    let packed = PackedMatrix(
+      packed: try stored(name + PackedWeights.codes, as: .int32), scale: scale, zeroPoint: zeroPoint)
+    let own = scale.dtype.isFloatingPoint ? scale.dtype : .float32
+    do {
+      return .quantized(try withoutGradient { try QuantizedMatrix(packed, inputs: shape[1], dtype: dtype ?? own).to(device) })
+    } catch let error as TorchError {
+      throw CheckpointError.packed(tensor: name, folder: folder.path, reason: error.description)
+    }
   }
 
   /// Reads a weight and checks it.
@@ -90,6 +171,7 @@ public struct CheckpointReader: ParameterSource {
   /// - Throws: `CheckpointError.missing`, `.shape`, `.notFinite`, `TensorFileError.unsupportedDType` for integers, or what the file's
   ///   reader throws.
   public func parameter(_ name: String, shape: [Int]) throws -> Tensor {
+    if places[name] == nil, isPacked(name) { return try matrix(name, shape: shape).dense() }
     guard let place = places[name] else {
       throw CheckpointError.missing(parameter: KeyNames.file(name, layout, configuration.family.weights), folder: folder.path)
     }

@@ -12,7 +12,7 @@ public enum CheckpointWriter {
     "video_preprocessor_config.json",
   ]
 
-  /// Writes a model, the changes of LoRA adapters merged into its weights.
+  /// Writes a model, the changes of LoRA adapters merged into its weights and matrices in few bits as the numbers that they stand for.
   ///
   /// - Parameters:
   ///   - folder: must not exist yet.
@@ -25,39 +25,73 @@ public enum CheckpointWriter {
     _ model: LLaVAModel, to folder: URL, layout: CheckpointLayout = .huggingFace, dtype: DType? = nil,
     shardBytes: Int = 5_000_000_000, companions: URL? = nil
   ) throws {
-    let weights = model.parameters.parameters.filter { $0.group != .adapter }.map { parameter in
+    let parts = Set(model.parameters.quantized.keys.flatMap { name in QuantizedMatrix.parts.map { "\(name).\($0)" } })
+    var weights = model.parameters.parameters.filter { $0.group != .adapter && !parts.contains($0.name) }.map { parameter in
       SafetensorsItem(name: parameter.name, dtype: dtype ?? parameter.tensor.dtype, shape: parameter.tensor.shape) {
         try model.merged(parameter)
+      }
+    }
+    weights += model.parameters.quantized.sorted { $0.key < $1.key }.map { name, matrix in
+      SafetensorsItem(name: name, dtype: dtype ?? matrix.dtype, shape: [matrix.outputs, matrix.inputs]) {
+        try model.merged(name, matrix)
       }
     }
     try write(weights, model.configuration, to: folder, layout, shardBytes, companions)
   }
 
-  /// Writes a checkpoint's weights in another layout or dtype, one weight in memory at a time.
+  /// Writes a checkpoint's weights in another layout, dtype or number of bits, one weight in memory at a time.
   ///
+  /// - Parameter quantization: in how many bits the matrices of the decoder's layers are written, in the format of compressed-tensors;
+  ///   nil for all weights dense.
   /// - Throws: as `write`, and what reading throws.
   public static func convert(
-    _ reader: CheckpointReader, to folder: URL, layout: CheckpointLayout, dtype: DType? = nil, shardBytes: Int = 5_000_000_000
+    _ reader: CheckpointReader, to folder: URL, layout: CheckpointLayout, dtype: DType? = nil,
+    quantization: QuantizationOptions? = nil, shardBytes: Int = 5_000_000_000
   ) throws {
-    let weights = reader.entries.map { name, entry in
-      SafetensorsItem(name: name, dtype: dtype ?? entry.weightDType ?? .float32, shape: entry.shape) {
-        try reader.parameter(name, shape: entry.shape)
+    var dense: [String] = []
+    let weights = try reader.weights.flatMap { weight in
+      let target = dtype ?? weight.dtype ?? .float32
+      guard let quantization, PackedWeights.isLinear(weight.name) else {
+        return [
+          SafetensorsItem(name: weight.name, dtype: target, shape: weight.shape) {
+            try reader.parameter(weight.name, shape: weight.shape)
+          }
+        ]
+      }
+      guard let choice = quantization.choice(weight.name, weight.shape) else {
+        dense.append(weight.name)
+        return [
+          SafetensorsItem(name: weight.name, dtype: target, shape: weight.shape) {
+            try reader.parameter(weight.name, shape: weight.shape)
+          }
+        ]
+      }
+      return PackedWeights.items(weight.name, weight.shape, bits: choice.bits, group: choice.group, dtype: target) {
+        switch try reader.matrix(weight.name, shape: weight.shape) {
+        case .quantized(let matrix) where matrix.bits == choice.bits && matrix.group == choice.group: matrix
+        case let found: try QuantizedMatrix(found.dense().to(target), bits: choice.bits, group: choice.group)
+        }
       }
     }
-    try write(weights, reader.configuration, to: folder, layout, shardBytes, reader.folder)
+    try write(
+      weights, reader.configuration, to: folder, layout, shardBytes, reader.folder,
+      fields: quantization.map {
+        [PackedWeights.field: PackedWeights.configuration($0, dense: dense, reader.configuration, layout)]
+      }
+        ?? [:])
   }
 
   private static func write(
     _ weights: [SafetensorsItem], _ configuration: LLaVAConfiguration, to folder: URL, _ layout: CheckpointLayout,
-    _ shardBytes: Int,
-    _ companions: URL?
+    _ shardBytes: Int, _ companions: URL?, fields: [String: JSONValue] = [:]
   ) throws {
     let (weights, configuration) =
       try layout == .huggingFace ? coveringSpecialTokens(weights, configuration) : (weights, configuration)
     try writingFolder(folder) { temporary in
       // The dtype of the decoder stands for the checkpoint's.
-      let dtype = weights.first { $0.name.hasPrefix("decoder.") }?.dtype ?? .float32
-      try writeJSON(configuration.json(layout, dtype: dtype.rawValue), to: temporary.appendingPathComponent("config.json"))
+      let dtype = weights.first { $0.name.hasPrefix("decoder.") && $0.dtype.isFloatingPoint }?.dtype ?? .float32
+      let json = try configuration.json(layout, dtype: dtype.rawValue).merging(fields) { $1 }
+      try writeJSON(json, to: temporary.appendingPathComponent("config.json"))
       var items = weights.map { item in
         SafetensorsItem(
           name: KeyNames.file(item.name, layout, configuration.family.weights), dtype: item.dtype, shape: item.shape,

@@ -159,3 +159,16 @@ struct ConfigurationReader {
     if let ids = try JSONObject(contentsOf: url).ints("eos_token_id") { configuration.eosTokenIDs = Set(ids) }
   }
 }
+
+extension LLaVAConfiguration {
+  /// That of a checkpoint, whose weights need not be there.
+  ///
+  /// - Throws: `CheckpointError.noSuchFolder`, `ConfigurationError`.
+  public init(ofCheckpoint folder: URL) throws {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue else {
+      throw CheckpointError.noSuchFolder(folder.path)
+    }
+    self = try ConfigurationReader(folder).read()
+  }
+}

@@ -3,23 +3,24 @@ import Torch
 /// An affine map of the last dimension: y = x·wᵀ + b.
 public struct Linear: Sendable {
   /// The matrix, [outputs, inputs].
-  public let weight: Tensor
+  public let weight: Matrix
   /// What is added, [outputs], or none.
   public let bias: Tensor?
   private let adapter: LowRankAdapter?
 
   /// Pulls `weight` and, where there are such, `bias` and a low-rank adapter.
   public init(_ p: ParameterScope, _ inputs: Int, _ outputs: Int, bias: Bool) throws {
-    weight = try p("weight", [outputs, inputs])
+    weight = try p.matrix("weight", [outputs, inputs])
     self.bias = bias ? try p("bias", [outputs]) : nil
     adapter = try p.lora.map { try LowRankAdapter(p, inputs, outputs, $0) }
   }
 
-  var weights: [Tensor] { [weight] + [bias, adapter?.down, adapter?.up].compactMap(\.self) }
+  /// What training can change.
+  var weights: [Tensor] { [weight.trainable, bias, adapter?.down, adapter?.up].compactMap(\.self) }
 
   /// x [..., inputs] to [..., outputs].
   public func callAsFunction(_ x: Tensor) throws -> Tensor {
-    let y = try linear(x, weight, bias)
+    let y = try weight(x, bias)
     return try adapter.map { try y + $0(x) } ?? y
   }
 }

@@ -10,11 +10,13 @@ public struct LLaVAModel: Sendable {
   /// From pictures to decoder inputs.
   public let encoder: any VisualEncoder
   /// The language model.
-  public let decoder: LlamaDecoder
+  public private(set) var decoder: LlamaDecoder
   /// The single list of all weights.
   public let parameters: ParameterStore
   /// What low-rank adapters the decoder has.
   public let lora: LoRAOptions?
+  /// Brings weights together that several processes hold in parts; nil where all are here.
+  public var gathered: (any GatheredWeights)? { decoder.gathered }
 
   /// Builds the model by pulling every weight from a source.
   ///
@@ -32,6 +34,25 @@ public struct LLaVAModel: Sendable {
     encoder = try configuration.family.encoder(root, configuration)
     decoder = try LlamaDecoder(root / "decoder", configuration.text)
     parameters = root.store
+  }
+
+  /// The same model over other tensors of equal shapes, which hold something only while `gathered` has brought it there.
+  ///
+  /// - Throws: what `tensor` throws; `TorchError` for a tensor of another shape.
+  public func holding(_ gathered: any GatheredWeights, _ tensor: (Parameter) throws -> Tensor) throws -> LLaVAModel {
+    let tensors = try parameters.parameters.map { ($0.name, try tensor($0)) }
+    let source = GivenParameters(tensors: Dictionary(tensors) { first, _ in first })
+    var model = try LLaVAModel(configuration, from: source, lora: lora)
+    model.decoder.gathered = gathered
+    return model
+  }
+
+  /// A weight, all of it, until another one is asked for.
+  ///
+  /// - Throws: what bringing it together throws.
+  func whole(_ parameter: Parameter) throws -> Tensor {
+    try gathered?.need(.weight(parameter.name))
+    return parameter.tensor
   }
 
   /// Element type of the weights.

@@ -8,21 +8,23 @@ public struct LlamaDecoder: Sendable {
   /// The decoder's shape.
   public let configuration: TextConfiguration
   /// The table of token embeddings, [vocabularySize, hiddenSize].
-  public let embedding: Tensor
+  public let embedding: Matrix
   /// The normalisation before the output layer.
   public let norm: RMSNorm
   /// The output layer, [vocabularySize, hiddenSize]; the embedding table where both are one.
-  public let head: Tensor
+  public let head: Matrix
   private let layers: [LlamaLayer]
   private let rotary: RotaryEmbedding
+  /// Brings a layer's weights together before it runs; nil where all are there.
+  var gathered: (any GatheredWeights)?
 
   /// Pulls all weights of the decoder.
   public init(_ p: ParameterScope, _ c: TextConfiguration) throws {
     configuration = c
-    embedding = try (p / "embed_tokens")("weight", [c.vocabularySize, c.hiddenSize])
+    embedding = try (p / "embed_tokens").matrix("weight", [c.vocabularySize, c.hiddenSize])
     layers = try (0..<c.layers).map { try LlamaLayer(p / "layers" / "\($0)", c) }
     norm = try RMSNorm(p / "norm", c.hiddenSize, epsilon: c.rmsNormEpsilon)
-    head = c.tiesEmbeddings ? embedding : try (p / "lm_head")("weight", [c.vocabularySize, c.hiddenSize])
+    head = c.tiesEmbeddings ? embedding : try (p / "lm_head").matrix("weight", [c.vocabularySize, c.hiddenSize])
     rotary = try RotaryEmbedding(c, on: embedding.device)
   }
 
@@ -72,13 +74,17 @@ public struct LlamaDecoder: Sendable {
       let (layer, lengths, rows) = (layers[index], batch.lengths, isLast ? asked : nil)
       let packed = rows == nil ? all : last
       let (hidden, attention): (Tensor, AttentionTrace?)
-      if recomputing && caches == nil {
-        (hidden, attention) = try recomputingActivations(batch.hidden, weights: layer.weights) { [rotary] x in
+      // Weights that are let go behind their layer cannot be kept for the backward pass.
+      if recomputing || gathered != nil, caches == nil {
+        (hidden, attention) = try recomputingActivations(batch.hidden, weights: layer.weights) { [rotary, gathered] x in
+          // Once forward, and once more in the backward pass.
+          try gathered?.need(.layer(index))
           var none: [KeyValueCache]?
           let (y, trace) = try layer(x, lengths, rotary, angles, index, &none, only: rows, packed, tracing: tracing && isLast)
           return (y, try trace?.detached())
         }
       } else {
+        try gathered?.need(.layer(index))
         (hidden, attention) = try layer(
           batch.hidden, lengths, rotary, angles, index, &caches, only: rows, packed, tracing: tracing && isLast)
       }
@@ -98,12 +104,14 @@ public struct LlamaDecoder: Sendable {
       try rotary.angles(batch.positions.rotary, length: batch.positions.next.max() ?? 0, batch.hidden.dtype)
     }
     return NextLayer {
+      try gathered?.need(.layer(index))
       let keys = try layers[index].keys(layers[index].inputNorm(batch.hidden), rotary, angles())
       return try zip(keys.split(batch.lengths), past()).map { own, past in
         try concatenate([past, try own.transposed(0, 1)].compactMap(\.self), 1)
       }
     } queries: { rows in
-      try layers[index].queries(layers[index].inputNorm(batch.hidden.rows(rows)), rotary, angles().rows(rows))
+      try gathered?.need(.layer(index))
+      return try layers[index].queries(layers[index].inputNorm(batch.hidden.rows(rows)), rotary, angles().rows(rows))
     }
   }
 
@@ -147,5 +155,5 @@ public struct LlamaDecoder: Sendable {
   }
 
   /// Scores of every vocabulary entry for rows that have passed all layers: [rows, hiddenSize] to [rows, vocabularySize].
-  public func logits(_ rows: Tensor) throws -> Tensor { try linear(norm(rows), head, nil) }
+  public func logits(_ rows: Tensor) throws -> Tensor { try head(norm(rows)) }
 }

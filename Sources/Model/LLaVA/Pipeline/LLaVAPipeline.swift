@@ -39,9 +39,12 @@ public struct LLaVAPipeline: Sendable {
   /// 2. The preprocessor is that of the checkpoint's `processor_config.json` or `preprocessor_config.json`, else the CLIP folder's, else
   ///    CLIP's constants. Pictures are padded to a square whatever that file says, unless the model's configuration says otherwise:
   ///    LLaVA-1.5 was trained so, and the file of the Hugging Face port does not say it.
+  ///
+  /// - Parameter quantization: in how many bits the decoder's matrices are held; as they are stored unless given.
   /// - Throws: an error naming file and field.
   public static func load(
-    from folder: URL, dtype: DType? = nil, device: Device = .cpu, template: String? = nil
+    from folder: URL, dtype: DType? = nil, device: Device = .cpu, template: String? = nil,
+    quantization: QuantizationOptions? = nil
   ) throws -> LLaVAPipeline {
     let reader = try CheckpointReader(folder, dtype: dtype, device: device)
     var configuration = reader.configuration
@@ -51,8 +54,8 @@ public struct LLaVAPipeline: Sendable {
     // What the template ends answers with ends them here, whatever the other files say.
     if let chat = template.chat, let end = tokenizer.tokenID(of: chat.answerEnd) { configuration.eosTokenIDs.insert(end) }
     return LLaVAPipeline(
-      model: try LLaVAModel(configuration, from: reader), tokenizer: tokenizer, preprocessor: preprocessor, template: template,
-      videos: try reader.videoPreparer())
+      model: try LLaVAModel(configuration, from: quantization.quantizing(reader)), tokenizer: tokenizer,
+      preprocessor: preprocessor, template: template, videos: try reader.videoPreparer())
   }
 
   /// How a checkpoint's pictures are prepared; see `load`.

@@ -57,6 +57,20 @@ public struct Branch: Sendable {
   }
 }
 
+extension BranchingDecoder {
+  /// Layers in front of which branches that record no gradients part from those that do: from there on they run alone, to the last layer.
+  ///
+  /// 0 for samples none of whose branches records any.
+  public static func departures(_ branches: [Branch], layers: Int) -> Set<Int> {
+    var found: Set<Int> = []
+    for ways in Dictionary(grouping: branches, by: \.sample).values {
+      let last = ways.filter(\.recordsGradients).map { $0.stages.first?.layer ?? layers }.max() ?? 0
+      for way in ways where !way.recordsGradients { found.insert(min(way.stages.first?.layer ?? layers, last)) }
+    }
+    return found.filter { $0 < layers }
+  }
+}
+
 /// Rows that have passed the layers before a stage and wait until all that the stage looks at has been read.
 public struct WaitingRows: Sendable {
   /// The rows, one sample.

@@ -79,6 +79,7 @@ extension LLaVAModel {
         let generator = try requests[member].generator ?? Generator(seed: 0)
         context.generators += Array(repeating: generator, count: count)
         if needs.text {
+          try gathered?.need(.embeddings)
           let ids = try Tensor(requests[member].ids.filter { $0 != imagePlaceholderID }, on: device)
           context.text += Array(repeating: try decoder.embedding.embedding(ids).detached(), count: count)
         }

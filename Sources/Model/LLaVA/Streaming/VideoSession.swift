@@ -6,7 +6,7 @@ import Torch
 
 /// A video that comes frame by frame, of any length, about which questions can be asked at any time.
 ///
-/// 1. Each frame goes through the tower when it comes. Of its tokens those stay that differ most from the frame before (``FrameRation``), as
+/// 1. Each frame goes through the tower when it comes. Of its tokens those stay that differ most from the frame before (`FrameRation`), as
 ///    many as a token bucket has saved up (``TokenBucket``); the decoder reads them behind what it has read.
 /// 2. Frames older than a window leave the cache. What was in front of the video stays, and the video's first tokens if so wanted, as
 ///    attention falls apart without the beginning (StreamingLLM, arXiv 2309.17453).

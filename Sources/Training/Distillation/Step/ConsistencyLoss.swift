@@ -18,7 +18,16 @@ struct ConsistencyLoss {
     let head: Tensor
 
     init(norm: @escaping (Tensor) throws -> Tensor, head: Tensor) { (self.norm, self.head) = (norm, head) }
-    init(_ model: LLaVAModel) { self.init(norm: { [norm = model.decoder.norm] in try norm($0) }, head: model.decoder.head) }
+    /// That of a model; a quantized output layer is made dense, once where `other` is the same.
+    init(_ model: LLaVAModel, sharing other: (model: LLaVAModel, output: Output)? = nil) throws {
+      var head: Tensor?
+      if case .quantized(let own) = model.decoder.head, case .quantized(let same)? = other?.model.decoder.head,
+        own.codes === same.codes
+      {
+        head = other?.output.head
+      }
+      self.init(norm: { [norm = model.decoder.norm] in try norm($0) }, head: try head ?? model.decoder.head.dense())
+    }
   }
 
   /// One student's view of the rows.

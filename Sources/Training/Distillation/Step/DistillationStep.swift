@@ -149,12 +149,17 @@ public struct DistillationStep: Sendable {
       all.filter(taught.contains) + all.filter { compared.contains($0) && !taught.contains($0) }
       + all.filter { !compared.contains($0) }
     let numbers = order.flatMap { loss.rows(of: $0) }
+    try model.gathered?.need(.head)
+    if !taught.isEmpty { try teaching.gathered?.need(.head) }
     let (supervised, positions) = (loss.targets.count { $0 != ignoredLabel }, loss.diverges.count { $0 })
+    let output = try ConsistencyLoss.Output(model)
     var consistency = ConsistencyLoss(
-      options: options, output: .init(model), targets: numbers.map { loss.targets[$0] },
+      options: options, output: output, targets: numbers.map { loss.targets[$0] },
       crossEntropyCount: tokens ?? supervised, divergenceCount: tokens ?? positions)
     if !taught.isEmpty {
-      consistency.teacher = (try rows.hidden(of: teacher, all.filter(taught.contains)).detached(), .init(teaching))
+      consistency.teacher = (
+        try rows.hidden(of: teacher, all.filter(taught.contains)).detached(), try .init(teaching, sharing: (model, output))
+      )
     }
     for (place, student) in students.enumerated() {
       consistency.views.append(

@@ -41,10 +41,15 @@ private struct FrozenParameters: ParameterSource {
   let model: LLaVAModel
   let copied: Set<ParameterGroup>
 
-  func contains(_ name: String) -> Bool { model.parameters[name] != nil }
+  func contains(_ name: String) -> Bool { model.parameters[name] != nil || model.parameters.quantized[name] != nil }
 
   func parameter(_ name: String, shape: [Int]) throws -> Tensor {
     guard let own = model.parameters[name] else { throw CheckpointError.missing(parameter: name, folder: "the model itself") }
     return copied.contains(own.group) ? try withoutGradient { try own.tensor.detached().copy() } : own.tensor
+  }
+
+  // Nothing trains a quantized matrix.
+  func matrix(_ name: String, shape: [Int]) throws -> Matrix {
+    try model.parameters.quantized[name].map(Matrix.quantized) ?? .dense(parameter(name, shape: shape))
   }
 }

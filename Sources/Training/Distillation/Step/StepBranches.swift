@@ -105,13 +105,20 @@ struct StepBranches {
 
   /// Runs all branches; a frozen teacher's first, so that its rows are gone before the students' activations lie in memory.
   func run(_ loss: LossRows) throws -> StepRows {
-    var rows = StepRows()
+    var found = StepRows()
     var pictures: [[VisualSegment]]?
     let own = trunks.filter { views[$0.views[0]].frozen == nil }
+    let gathered = step.model.gathered
+    try gathered?.begin(
+      WeightPass(
+        departures: BranchingDecoder.departures(branches(of: own).branches, layers: step.model.configuration.text.layers),
+        asksFrozen: own.count < trunks.count, readsText: views.flatMap(\.plans).contains { $0?.needs.text ?? false },
+        recordsGradients: recordsGradients))
+    try gathered?.need(.encoder)
     let encoded = try own.map { trunk in
-      let found = try encode(trunk, step.model)
-      if views[trunk.views[0]].isPlain { pictures = found }
-      return found
+      let rows = try encode(trunk, step.model)
+      if views[trunk.views[0]].isPlain { pictures = rows }
+      return rows
     }
     for trunk in trunks {
       let view = views[trunk.views[0]]
@@ -119,13 +126,24 @@ struct StepBranches {
       try withoutGradient {
         let isShared = view.isPlain && model.sharesEncoder(with: step.model)
         let shared = isShared ? pictures.map { all in trunk.samples.map { all[$0] } } : nil
-        let batch = try splice(trunk, shared ?? encode(trunk, model), model)
-        try rows.add(run(model, [trunk], batch, loss))
+        if shared == nil { try model.gathered?.need(.encoder) }
+        let rows = try shared ?? encode(trunk, model)
+        try model.gathered?.need(.embeddings)
+        let batch = try splice(trunk, rows, model)
+        try found.add(run(model, [trunk], batch, loss))
       }
     }
-    let batch = try PackedBatch.joined(zip(own, encoded).map { try splice($0, $1, step.model) })
-    try rows.add(run(step.model, own, batch, loss))
-    return rows
+    try gathered?.need(.embeddings)
+    var batch = try PackedBatch.joined(zip(own, encoded).map { try splice($0, $1, step.model) })
+    if let gathered {
+      // Before the backward pass goes on into the encoder.
+      batch.hidden = try withGradient(of: [batch.hidden], for: [batch.hidden]) { seeds in
+        try gathered.need(.encoderGradient)
+        return seeds
+      }[0]
+    }
+    try found.add(run(step.model, own, batch, loss))
+    return found
   }
 
   private func run(
