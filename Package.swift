@@ -74,6 +74,7 @@ let package = Package(
     .target(name: "CSentencePiece", path: "Sources/Media/CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
     .target(
       name: "CText", path: "Sources/Media/CText", linkerSettings: [.linkedLibrary("onig"), .linkedLibrary("utf8proc")]),
+    .target(name: "CTar", path: "Sources/Media/CTar", linkerSettings: [.linkedLibrary("archive")]),
     .target(name: "Jinja", dependencies: ["Basics"], path: "Sources/Media/Jinja"),
     .target(
       name: "Language",
@@ -104,7 +105,7 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Basics", "Distributed", "Torch", "Imaging", "Video", "Audio", "Language", "Compression", "LLaVA", "Efficiency",
+        "Basics", "CTar", "Distributed", "Torch", "Imaging", "Video", "Audio", "Language", "Compression", "LLaVA", "Efficiency",
         "Distillation",
         .product(name: "Yams", package: "Yams"),
       ], path: "Sources/Training/Training"),
@@ -180,6 +181,17 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .executableTarget(
+      name: "CaptionFolder",
+      dependencies: [
+        "Compression", "Imaging", "LLaVA", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], path: "Examples/CaptionFolder"),
+    .executableTarget(
+      name: "AskServer",
+      dependencies: [
+        "Compression", "Imaging", "LLaVA", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+      ], path: "Examples/AskServer"),
     .target(
       name: "TestSupport", dependencies: ["Basics", .product(name: "Subprocess", package: "swift-subprocess")],
       path: "Tests/TestSupport"),
@@ -232,8 +244,8 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Audio", "Basics", "Training", "Compression", "Distillation", "Efficiency", "Imaging", "Language", "LLaVA", "MadeVideos",
-        "TestModels", "TestSupport", "Video",
+        "Audio", "Basics", "Training", "Compression", "Distillation", "Distributed", "Efficiency", "Imaging", "Language", "LLaVA",
+        "MadeVideos", "TestModels", "TestSupport", "Video",
       ],
       exclude: ["Resources"]),
     .testTarget(name: "DistributedTests", dependencies: ["Distributed", "TestSupport", "Torch"]),
@@ -262,7 +274,8 @@ let package = Package(
       name: "EpicCLITests",
       dependencies: [
         "EpicCLI", "Answering", "Compression", "Demo", "Evaluation", "EvaluationLayouts", "HubServer", "Imaging", "Lab",
-        "Results", "LLaVA", "MadeVideos", "TestModels", "TestSupport", "Video",
+        "Results", "LLaVA", "MadeVideos", "TestModels", "TestSupport", "Training", "Video",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
   ],
   swiftLanguageModes: [.v6],

@@ -94,6 +94,84 @@ import Testing
     #expect(good.code == 0 && good.err == "" && good.out.contains("none"))
   }
 
+  /// The same two samples in every spelling that is read have the same counts, which a reader can work out.
+  @Test func everyFormatHasTheSameCounts() async throws {
+    let place = try workplace()
+    let picture = try Data(contentsOf: place.url.appending(path: "house.png"))
+    let base64 = picture.base64EncodedString()
+    let answer = #"{"role": "assistant", "content": "a b"}"#
+    func messages(_ content: String, _ fields: String = "") -> String {
+      #"{"id": "good", \#(fields)"messages": [{"role": "user", "content": \#(content)}, \#(answer)]}"#
+    }
+    let text = #"{"type": "text", "text": "q"}"#
+    let tagged = #""<image>\nq""#
+    let plain = #"{"id": "good", "conversations": [{"from": "human", "value": \#(tagged)}, {"from": "gpt", "value": "a b"}]}"#
+    let formats = [
+      ("llava", Self.records[0]), ("messages", messages(tagged, #""image": "house.png", "#)),
+      ("images", messages(tagged, #""images": ["house.png"], "#)),
+      ("part", messages(#"[{"type": "image", "image": "house.png"}, \#(text)]"#)),
+      ("url", messages(#"[{"type": "image_url", "image_url": {"url": "house.png"}}, \#(text)]"#)),
+      ("uri", messages(#"[{"type": "image_url", "image_url": {"url": "data:image/png;base64,\#(base64)"}}, \#(text)]"#)),
+      ("base64", messages(tagged, #""image": "\#(base64)", "#)),
+      ("bytes", messages(#"[{"type": "image"}, \#(text)]"#, #""images": [{"bytes": "\#(base64)", "path": null}], "#)),
+    ]
+    // A list and lines by turns.
+    var files: [String] = []
+    for (index, (name, record)) in formats.enumerated() {
+      files.append(index % 2 == 0 ? "\(name).json" : "\(name).jsonl")
+      let text = index % 2 == 0 ? "[\(record),\n\(Self.records[1])]" : "\(record)\n\(Self.records[1])\n"
+      try Data(text.utf8).write(to: place.url.appending(path: files[index]))
+    }
+    let tar = MadeTar([
+      ("good.png", [UInt8](picture)), ("good.json", Array(plain.utf8)), ("text.json", Array(Self.records[1].utf8)),
+    ])
+    try tar.data.write(to: place.url.appending(path: "shard.tar"))
+    // The byte tokenizer's BOS, a byte for a token, the end of the answer, and 16 rows for the picture.
+    let system =
+      "A chat between a curious user and an artificial intelligence assistant. "
+      + "The assistant gives helpful, detailed, and polite answers to the user's questions. "
+    let tokens =
+      1 + (system + "USER: q ASSISTANT: a").utf8.count + 1 + 1 + (system + "USER: \nq ASSISTANT: a b").utf8.count + 1 + 16
+    for file in files + ["shard.tar"] {
+      let found = try await report(place, ["--model", place.url.appending(path: "model").path], data: file)
+      #expect(found.bad.isEmpty && found.samples == 2 && found.withImage == 1 && found.images == 1 && found.turns == 4, "\(file)")
+      #expect(found.tokens == tokens && found.supervisedTokens == 3 + 5, "\(file)")
+    }
+  }
+
+  /// Shards of Python's tarfile have the same counts in every format, and those of the same records in JSON.
+  @Test(arguments: ["ustar", "gnu", "pax"]) func shardsAreChecked(_ format: String) async throws {
+    let place = try workplace()
+    let name = Fixtures.bundled("shards/\(format).tar").path
+    let model = ["--model", place.url.appending(path: "model").path]
+    let outcome = try await EpicCommand.run(["data", "check", "--data", name, "--json"] + model)
+    #expect(outcome.code == 0 && outcome.err == "", "\(outcome.err)")
+    let found = try JSONDecoder().decode(Report.self, from: Data(outcome.out.utf8))
+    #expect(found.samples == 7 && found.withImage == 6 && found.textOnly == 1 && found.images == 7 && found.turns == 14)
+    #expect(found.bad.isEmpty && found.lengths.unit == "tokens" && found.lengths.count == 7)
+    // Bytes of the words, once the tags are 16 rows each; the template writes as much around each of the seven.
+    let answers = ["red", "A grey square,\nno more.", "none", "black", "green and blue", "blue", "weiß"]
+    #expect(found.supervisedTokens == answers.reduce(0) { $0 + $1.utf8.count + 2 })
+    let strict = try await EpicCommand.run(["data", "check", "--strict", "--data", name])
+    #expect(strict.code == 0 && strict.out.contains("samples     7: 6 with images, 1 text only"), "\(strict.err)")
+  }
+
+  @Test func hostileShardsEndWithOneLine() async throws {
+    let place = try workplace()
+    var tar = MadeTar()
+    tar.add("../../out.json", Array(Self.records[1].utf8))
+    tar.add(header: "a.json", Array(Self.records[1].utf8), size: [0x80] + [UInt8](repeating: 0x7F, count: 11))
+    try tar.data.write(to: place.url.appending(path: "shard-0.tar"))
+    for (data, fragment) in [
+      ("shard-0.tar", "cannot be read as a tar shard"), ("shard-{0..2}.tar", "shard-"), ("shard-{0.tar", "a { without a }"),
+      ("shard-9.tar", "No such file"),
+    ] {
+      let outcome = try await EpicCommand.run(["data", "check", "--data", place.url.appending(path: data).path])
+      #expect(outcome.code == 1 && outcome.out == "" && outcome.err.contains(fragment), "\(outcome.err)")
+      #expect(outcome.err.split(separator: "\n").count == 1, "\(outcome.err)")
+    }
+  }
+
   /// A file is never in memory as a whole.
   @Test func memoryDoesNotGrowWithTheFile() async throws {
     let place = try workplace()

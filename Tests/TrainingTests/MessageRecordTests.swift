@@ -50,11 +50,82 @@ import Testing
     }
   }
 
+  /// Hugging Face's objects and base64 without a prefix, wherever a path may stand.
+  @Test func picturesMayBeBytes() throws {
+    let folder = try DataFolder()
+    try folder.picture("p.png", width: 20, height: 14)
+    let bytes = try Data(contentsOf: folder.url.appending(path: "p.png"))
+    let text = bytes.base64EncodedString()
+    let spellings: [Any] = [
+      "p.png", text, ["bytes": text, "path": "elsewhere.png"], ["bytes": bytes.map { Int($0) }], ["path": "p.png"],
+      ["bytes": NSNull(), "path": "p.png"], ["bytes": "data:image/png;base64,\(text)"], [["bytes": text]],
+    ]
+    var records = spellings.map { dataRecord("s", image: $0, "<image>\nq", "a") }
+    records += spellings.prefix(7).map { spelling in
+      let parts: [[String: Any]] = [["type": "image", "image": spelling], ["type": "text", "text": "q"]]
+      return ["messages": [["role": "user", "content": parts], ["role": "assistant", "content": "a"]]]
+    }
+    // The medium is listed, the part says where it stands.
+    records.append([
+      "images": [["bytes": text]],
+      "messages": [
+        ["role": "user", "content": [["type": "image"], ["type": "text", "text": "q"]]], ["role": "assistant", "content": "a"],
+      ],
+    ])
+    let good = records.count
+    records += ["AAAA", "?", ""].map { dataRecord("bad", image: ["bytes": $0], "<image>q", "a") }
+    let preparer = try folder.preparer(folder.dataset(records))
+    let first = try preparer.sample(at: 0)
+    for index in 1..<good {
+      let sample = try preparer.sample(at: index)
+      #expect(try sample.pictures[0].views.array(Float.self) == first.pictures[0].views.array(Float.self), "\(index)")
+      #expect(sample.ids == first.ids && sample.labels == first.labels, "\(index)")
+    }
+    for (index, code) in zip(good..., [SampleFault.Code.notAnImage, .damagedImage, .damagedImage]) {
+      let fault = #expect(throws: SampleFault.self) { try preparer.sample(at: index) }
+      #expect(fault?.code == code && fault?.path == "the record's bytes", "\(fault.map { "\($0)" } ?? "")")
+    }
+    // Neither report nor fault repeats the bytes.
+    let report = try DatasetCheck(preparer.dataset).run(workers: 2)
+    #expect(report.bad.count == 3 && report.incompleteFolders.isEmpty && report.images == records.count)
+  }
+
+  /// What is deep or long is read within bounds, or one bad record.
+  @Test func hostileRecordsAreBadRecords() throws {
+    let folder = try DataFolder()
+    let long = String(repeating: "a", count: 3 << 20)
+    let good = #"{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}"#
+    let texts = [
+      #"{"id": "a", "x": \#(String(repeating: "[", count: 100_000))\#(String(repeating: "]", count: 100_000))}"#,
+      #"{"id": "a", "messages": \#(String(repeating: #"{"a":"#, count: 50_000))1\#(String(repeating: "}", count: 50_000))}"#,
+      #"{"id": "\#(long)", "image": "\#(long)", "conversations": [{"from": "\#(long)", "value": "q"}]}"#,
+      #"{"image": {"bytes": {"bytes": {}}}, "messages": []}"#,
+      #"{"image": {"bytes": [\#(String(repeating: "1,", count: 100_000))-1]}, "messages": []}"#,
+    ]
+    for layout in ["[\(good), \(texts.joined(separator: ", ")), \(good)]", ([good] + texts + [good]).joined(separator: "\n")] {
+      let dataset = try folder.dataset(text: layout)
+      #expect(dataset.count == texts.count + 2)
+      for index in 1...texts.count {
+        let fault = #expect(throws: SampleFault.self) { try dataset.record(at: index) }
+        #expect(fault.map { $0.reason.utf8.count < 300 } == true, "\(index)")
+      }
+      #expect(try dataset.record(at: texts.count + 1).turns.count == 2)
+    }
+  }
+
   @Test(arguments: [
     (#"{"messages": "hi"}"#, "messages is"), (#"{"messages": [{"role": "system", "content": "Be brief."}]}"#, "template's"),
     (#"{"messages": [{"role": "tool", "content": "x"}]}"#, "use user or assistant"),
     (#"{"messages": [{"role": "user", "content": [{"type": "table"}]}]}"#, "messages[0].content[0].type"),
-    (#"{"messages": [{"role": "user", "content": [{"type": "image"}]}]}"#, "has no field image"),
+    (
+      #"{"messages": [{"role": "user", "content": [{"type": "image"}]}, {"role": "assistant", "content": "a"}]}"#,
+      "1 <image> tag and 0 images"
+    ), (#"{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}"#, "has no field image_url"),
+    (#"{"messages": [{"role": "user", "content": [{"type": "image", "image": 3}]}]}"#, "a number where a path belongs"),
+    (#"{"image": {"bytes": 3}, "messages": []}"#, "image.bytes is a number"),
+    (#"{"image": {"bytes": [1, 256]}, "messages": []}"#, "numbers of 0 to 255"),
+    (#"{"image": {"bytes": null}, "messages": []}"#, "without bytes or path"),
+    (#"{"image": {"bytes": "", "path": ""}, "conversations": "x"}"#, "conversations is"),
     (#"{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": ""}}]}]}"#, "empty"),
     (#"{"messages": [{"role": "user"}]}"#, "has no field content"), (#"{"text": "hi"}"#, "nor messages"),
     (#"{"messages": [{"role": "user", "content": 3}]}"#, "where text belongs"),

@@ -53,7 +53,7 @@ import Testing
     #expect(shares == shares.sorted() && shares.last.map { abs($0 - 1) < 1e-9 } == true)
 
     let reader = ImageReader(dataset: mixture, limits: .standard)
-    let seen = try [0, 2, 3].map { try reader.image(#require(mixture.record(at: $0).images.first)) }
+    let seen = try [0, 2, 3].map { try reader.image(#require(mixture.record(at: $0).images.first), of: $0) }
     #expect(seen.map { [$0.width, $0.height] } == [[20, 14], [14, 20], [20, 14]])
     #expect(try InstructionDataset(sources, limit: 1).count == 2)
 

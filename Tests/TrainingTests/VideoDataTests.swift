@@ -60,5 +60,33 @@ import Video
       preparedTokens: { configuration.layout(of: $0).count })
     let report = try check.run(workers: 1)
     #expect(report.bad.isEmpty && report.samples == 1)
+
+    // The same from a shard, and from the record itself.
+    func bytes(_ name: String) throws -> Data { try Data(contentsOf: folder.url.appending(path: name)) }
+    let text =
+      #"{"id": "v", "conversations": [{"from": "human", "value": "<image>\n<video>\nq"}, {"from": "gpt", "value": "a"}]}"#
+    let tar = MadeTar([
+      ("v.json", Array(text.utf8)), ("v.mp4", [UInt8](try bytes("a.mp4"))), ("v.png", [UInt8](try bytes("p.png"))),
+      ("w.json", Array(text.utf8)), ("w.mp4", Array("no video".utf8)), ("w.png", [UInt8](try bytes("p.png"))),
+    ])
+    try folder.write(tar.data, "v.tar")
+    let uri = "data:video/mp4;base64," + (try bytes("a.mp4")).base64EncodedString()
+    let inline: [String: Any] = [
+      "id": "v", "video": uri, "image": "p.png",
+      "conversations": [["from": "human", "value": "<image>\n<video>\nq"], ["from": "gpt", "value": "a"]],
+    ]
+    let sources = try [InstructionDataset(contentsOf: folder.url.appending(path: "v.tar")), folder.dataset([inline])]
+    for source in sources {
+      let other = try folder.preparer(
+        source, TextOptions(template: .terse, maximumLength: 400), media: MediaReading(videos: reading),
+        layout: { configuration.layout(of: $0) })
+      let same = try other.sample(at: 0)
+      #expect(same.ids == sample.ids && same.pictures.map(\.shape) == sample.pictures.map(\.shape))
+      #expect(try same.pictures[1].views.array(Float.self) == sample.pictures[1].views.array(Float.self))
+      if source.count == 2 {
+        let fault = #expect(throws: SampleFault.self) { try other.sample(at: 1) }
+        #expect(fault?.code == .badVideo && fault?.path == "w.mp4")
+      }
+    }
   }
 }

@@ -7,7 +7,8 @@ import Foundation
 final class DataFile: Sendable {
   let path: String
   let size: Int
-  private let descriptor: Int32
+  /// For libraries that read by themselves.
+  let descriptor: Int32
 
   init(_ url: URL) throws {
     path = url.relativePath

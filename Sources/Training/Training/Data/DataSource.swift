@@ -1,8 +1,8 @@
-/// A file of records in a training run, and how often it is taken.
+/// A file of records in a training run, or tar shards, and how often it is taken.
 public struct DataSource: Sendable, Equatable {
-  /// JSON or JSON lines.
+  /// JSON or JSON lines, or tar shards: one, a folder of them, or a pattern such as `shard-{0000..0009}.tar`.
   public var file: String
-  /// Folder of the pictures; the file's own where it is nil.
+  /// Folder of the pictures; the file's own where it is nil, and none for shards.
   public var images: String?
   /// How often an epoch takes each record: 2 takes all twice, 0.25 every fourth, 1.5 all once and every second once more.
   public var weight: Double
@@ -14,7 +14,7 @@ public struct DataSource: Sendable, Equatable {
 
   /// What is wrong with it; nil where it is good.
   var fault: String? {
-    if file.isEmpty { return "has no file; name the JSON or JSON-lines file" }
+    if file.isEmpty { return "has no file; name the JSON file, the JSON-lines file or the tar shards" }
     return weight > 0 && weight <= 100 ? nil : "has the weight \(weight), expected above 0, 100 at most"
   }
 

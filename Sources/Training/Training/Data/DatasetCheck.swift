@@ -62,14 +62,15 @@ public struct DatasetCheck: Sendable {
   }
 
   /// Reads all media of a record, and tells of each medium its kind, a picture's height and width, and the shape of what is none.
-  private func look(_ record: InstructionRecord, _ count: (Medium, Int, Int, PictureShape?) -> Int) throws -> [Int] {
+  private func look(_ record: InstructionRecord, at index: Int, _ count: (Medium, Int, Int, PictureShape?) -> Int) throws -> [Int]
+  {
     try zip(record.images, record.media).map { path, medium in
       switch medium {
-      case .video: return count(.video, 0, 0, try media.video(path, in: dataset)?.shape)
-      case .audio: return count(.audio, 0, 0, try media.audio(path, in: dataset)?.shape)
+      case .video: return count(.video, 0, 0, try media.video(path, of: index, in: dataset)?.shape)
+      case .audio: return count(.audio, 0, 0, try media.audio(path, of: index, in: dataset)?.shape)
       case .image: try media.requirePictures(path)
       }
-      let image = try images.image(path)
+      let image = try images.image(path, of: index)
       return count(.image, image.height, image.width, nil)
     }
   }
@@ -90,7 +91,7 @@ public struct DatasetCheck: Sendable {
         var encoded = try text.encode(record)
         if let tokens {
           encoded = encoded.counting(
-            try look(record) { medium, height, width, shape in
+            try look(record, at: index) { medium, height, width, shape in
               if medium == .image { return tokens(height, width, record.pictures.count == 1) }
               return shape.flatMap { shape in preparedTokens?(shape) } ?? options.visualTokens
             })
@@ -101,11 +102,11 @@ public struct DatasetCheck: Sendable {
         finding.length = record.words
         _ = try record.trainingTurns(options.template)
       }
-      _ = try look(record) { _, _, _, _ in 0 }
+      _ = try look(record, at: index) { _, _, _, _ in 0 }
     } catch let problem as RecordProblem {
       finding.fault = problem.fault(index: index, id: record.id)
       // The other images count as well for what is missing, although one fault is enough for the sample.
-      finding.missing = Set(record.images.filter { !images.exists($0) })
+      finding.missing = Set(try record.images.filter { try !dataset.place(of: $0, at: index).isThere })
     }
     return finding
   }
@@ -137,7 +138,7 @@ private struct Tally {
     guard let images = finding.images else { return }
     report.images += images.count
     if images.isEmpty { report.textOnly += 1 } else { report.withImage += 1 }
-    for path in images {
+    for path in images where !InlineMedium.isInline(path) {
       let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
       folders[folder, default: ImageFolder(folder: folder)].images += 1
       if finding.missing.contains(path) { folders[folder]?.missing += 1 }

@@ -6,6 +6,8 @@ public enum DatasetError: Error, Sendable, Equatable, CustomStringConvertible {
   case unreadable(path: String, reason: String)
   /// The file holds no JSON records.
   case notRecords(file: String, reason: String)
+  /// The file is no tar file whose members can be read, for a reason that says what to do.
+  case notShard(file: String, reason: String)
   /// The file holds not one record.
   case noRecords(file: String)
   /// The file is another one than when it was opened, or than the one of the run that is to go on.
@@ -23,6 +25,7 @@ public enum DatasetError: Error, Sendable, Equatable, CustomStringConvertible {
     case .unreadable(let path, let reason): "\(path): cannot be read (\(reason)); check the path and its permissions"
     case .notRecords(let file, let reason):
       "\(file): is no data set (\(reason)); give a JSON list of records or a file with one JSON object in each line"
+    case .notShard(let file, let reason): "\(file): cannot be read as a tar shard: \(reason)"
     case .noRecords(let file): "\(file): holds no records; give a file with at least one"
     case .changed(let file): "\(file): has changed; use the file as it was when the run began, or begin a new run"
     case .nothingUsable(let samples, let first):

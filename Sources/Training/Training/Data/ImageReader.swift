@@ -11,22 +11,27 @@ struct ImageReader: Sendable {
 
   /// Decodes a picture; its type is told from the content, its EXIF orientation ignored, as the reference does.
   ///
-  /// - Parameter path: of a file, or a data URI that holds the picture.
-  func image(_ path: String) throws -> RGBImage {
-    let url = Self.isInRecord(path) ? URL(fileURLWithPath: "the picture") : dataset.url(ofImage: path)
-    let shown = Self.isInRecord(path) ? "a data URI" : path
+  /// - Parameters:
+  ///   - path: one of the record's.
+  ///   - index: of the record.
+  func image(_ path: String, of index: Int) throws -> RGBImage {
+    let place = try dataset.place(of: path, at: index)
     do {
-      if Self.isInRecord(path) {
-        return try RGBImage(data: data(path), name: url.relativePath, orientation: .ignored, limits: limits)
+      switch place {
+      case .file(let url): return try RGBImage(contentsOf: url, orientation: .ignored, limits: limits)
+      case .inside(let medium):
+        if medium.count > limits.maximumBytes {
+          throw ImagingError.tooManyBytes(file: place.name, found: medium.count, limit: limits.maximumBytes)
+        }
+        return try RGBImage(data: medium.read(), name: place.name, orientation: .ignored, limits: limits)
+      case .absent(let reason): throw RecordProblem(.missingImage, reason, path: path)
       }
-      return try RGBImage(contentsOf: url, orientation: .ignored, limits: limits)
     } catch let error as ImagingError {
-      // The record's own path is named beside it.
-      let text = error.description
-      let prefix = url.relativePath + ": "
-      let reason = text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text
+      let (reason, shown) = (place.reason(error), InlineMedium.shown(path))
       switch error {
-      case .unreadable where !exists(path): throw missing(path)
+      case .unreadable where !place.isThere:
+        let hint = otherEnding(of: place).map { ", but \($0) is there" } ?? ""
+        throw RecordProblem(.missingImage, "no such file\(hint)", path: path)
       case .unreadable: throw RecordProblem(.unreadableImage, reason, path: shown)
       case .notAnImage, .unsupportedFormat: throw RecordProblem(.notAnImage, reason, path: shown)
       case .tooManyBytes, .tooManyPixels: throw RecordProblem(.oversizedImage, reason, path: shown)
@@ -36,32 +41,11 @@ struct ImageReader: Sendable {
     }
   }
 
-  /// Whether a path is a picture itself: `data:image/png;base64,…`.
-  static func isInRecord(_ path: String) -> Bool { path.hasPrefix("data:") }
-
-  private func data(_ path: String) throws -> Data {
-    guard let comma = path.firstIndex(of: ","), path[..<comma].hasSuffix(";base64"),
-      let data = Data(base64Encoded: String(path[path.index(after: comma)...])), !data.isEmpty
-    else {
-      throw RecordProblem(.damagedImage, "it is no data URI in base64; begin it with data:image/png;base64,", path: "a data URI")
-    }
-    return data
-  }
-
-  /// Whether there is anything at an image's path.
-  func exists(_ path: String) -> Bool {
-    Self.isInRecord(path) || FileManager.default.fileExists(atPath: dataset.url(ofImage: path).path)
-  }
-
   /// The name under which a missing picture is there after all, but for the ending.
-  func otherEnding(of path: String) -> String? {
-    let stem = dataset.url(ofImage: path).deletingPathExtension()
+  private func otherEnding(of place: MediumPlace) -> String? {
+    guard case .file(let url) = place else { return nil }
+    let stem = url.deletingPathExtension()
     return Self.endings.lazy.map { stem.appendingPathExtension($0) }
       .first { FileManager.default.fileExists(atPath: $0.path) }?.lastPathComponent
-  }
-
-  private func missing(_ path: String) -> RecordProblem {
-    let hint = otherEnding(of: path).map { ", but \($0) is there" } ?? ""
-    return RecordProblem(.missingImage, "no such file\(hint)", path: path)
   }
 }

@@ -7,8 +7,8 @@ import Language
 ///               {"role": "assistant", "content": "A cat."}]}
 /// ```
 ///
-/// Content is text, with tags for media that `images` and its kin list, or a list of parts: `text`; `image`, `video` and `audio` with a path; and
-/// `image_url`, `video_url` and `audio_url`, whose `url` is a path or a data URI.
+/// Content is text, with tags for media that `images` and its kin list, or a list of parts: `text`; `image`, `video` and `audio` with a path, or
+/// without where the medium is listed; and `image_url`, `video_url` and `audio_url`, whose `url` is a path or a data URI.
 extension InstructionRecord {
   /// The conversation; media of parts are added to those that the record lists.
   static func turns(
@@ -46,7 +46,7 @@ extension InstructionRecord {
     return turns
   }
 
-  /// Adds a part's words, or its tag, to a turn; what it shows and where that is, nil for words.
+  /// Adds a part's words, or its tag, to a turn; what it shows and where that is, nil for words and what is listed elsewhere.
   private static func part(
     _ part: JSONValue, in place: String, _ text: inout String
   ) throws(RecordProblem) -> (Medium, path: String)? {
@@ -64,12 +64,13 @@ extension InstructionRecord {
     }
     // A tag stands on a line of its own, as LLaVA's data have it.
     text += "\(tag)\n"
-    let path: String
-    if isURL, let url = part[type], case .object = url {
-      path = try url.text("url", in: "\(place).\(type)")
-    } else {
-      path = try part.text(type, in: place)
+    let name = "\(place).\(type)"
+    guard let value = part[type] else {
+      if isURL { throw RecordProblem(.malformed, "\(place) has no field \(type)") }
+      return nil
     }
-    return (medium, try checked(path, "\(place).\(type)"))
+    guard isURL, case .object = value else { return (medium, try InlineMedium.path(value, name)) }
+    _ = try value.text("url", in: name)
+    return (medium, try InlineMedium.path(value["url"] ?? .null, name))
   }
 }

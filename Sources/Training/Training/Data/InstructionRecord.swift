@@ -1,4 +1,5 @@
 import Basics
+import Foundation
 import Language
 
 /// One record of LLaVA's instruction format: pictures, videos or sound, and a conversation about them.
@@ -12,8 +13,10 @@ import Language
 public struct InstructionRecord: Sendable, Equatable {
   /// The record's name; numbers are taken for text.
   public var id: String?
-  /// Paths of its pictures, videos and sounds as written, in the order of their tags: none, one (`image`, `video` or `audio` is a string)
-  /// or several (a list).
+  /// Paths of its pictures, videos and sounds as written, in the order of their tags.
+  ///
+  /// There are none, one (`image`, `video` or `audio` is a string) or several (a list). Of a medium that lies in the record it is a data URI, of
+  /// one in the record's shard the member's name.
   public var images: [String]
   /// What each of them is; as many as there are paths.
   public var media: [Medium]
@@ -34,8 +37,9 @@ public struct InstructionRecord: Sendable, Equatable {
   /// The sampler's length of a sample: words between whitespace, summed over all turns, as LLaVA counts them.
   public var words: Int { turns.reduce(0) { $0 + $1.text.wordCount } }
 
-  init(_ value: JSONValue) throws(RecordProblem) {
-    id = Self.id(value)
+  /// - Parameter beside: what lies beside a record that names no media itself.
+  init(_ value: JSONValue, beside: [(medium: Medium, path: String)] = []) throws(RecordProblem) {
+    let id = Self.id(value)
     var pictures = try Self.paths(value, "image", or: "images")[...]
     var videos = try Self.paths(value, "video", or: "videos")[...]
     var sounds = try Self.paths(value, "audio", or: "audios")[...]
@@ -45,9 +49,32 @@ public struct InstructionRecord: Sendable, Equatable {
     } else {
       turns = try Self.turns(ofConversations: value)
     }
+    if pictures.isEmpty, videos.isEmpty, sounds.isEmpty {
+      (pictures, videos, sounds) = (beside.paths(.image), beside.paths(.video), beside.paths(.audio))
+    }
+    try self.init(id: id, pictures, videos, sounds, turns)
+  }
+
+  /// A caption: its question has nothing but the tags of what it is about.
+  init(caption: String, of beside: [(medium: Medium, path: String)], id: String) throws(RecordProblem) {
+    if beside.isEmpty { throw RecordProblem(.malformed, "its caption has no picture beside it") }
+    let caption = caption.trimmingCharacters(in: .whitespacesAndNewlines)
+    if caption.isEmpty { throw RecordProblem(.malformed, "its caption is empty") }
+    let tags = beside.map { $0.medium == .video ? videoTag : $0.medium == .audio ? audioTag : imageTag }
+    try self.init(
+      id: id, beside.paths(.image), beside.paths(.video), beside.paths(.audio),
+      [Turn(.user, tags.joined(separator: "\n")), Turn(.assistant, caption)])
+  }
+
+  /// A record of media that are listed by kind, and turns with their tags.
+  private init(
+    id: String?, _ pictures: ArraySlice<String>, _ videos: ArraySlice<String>, _ sounds: ArraySlice<String>, _ turns: [Turn]
+  ) throws(RecordProblem) {
     if !videos.isEmpty, !sounds.isEmpty {
       throw RecordProblem(.malformed, "it has both video and audio, which no model takes together")
     }
+    self.id = id
+    var (pictures, videos, sounds) = (pictures, videos, sounds)
     let tags = MediaTags(turns.map(\.text), images: pictures.count, videos: videos.count, audio: sounds.count)
     self.turns = zip(turns, tags.texts).map { Turn($0.role, $1) }
     media = tags.media
@@ -96,29 +123,18 @@ public struct InstructionRecord: Sendable, Equatable {
     case nil: return []
     case .string(let bytes): elements = [.string(bytes)]
     case .array(let list): elements = list
+    case let object? where object.isObject: elements = [object]
     case let other?: throw RecordProblem(.malformed, "\(name) is \(other.kind) where a path or a list of paths belongs")
     }
     var paths: [String] = []
-    for element in elements {
-      guard case .string(let bytes) = element else {
-        throw RecordProblem(.malformed, "\(name) holds \(element.kind) where a path belongs")
-      }
-      paths.append(try checked(String(decoding: bytes, as: UTF8.self), name))
-    }
+    for element in elements { paths.append(try InlineMedium.path(element, name)) }
     return paths
-  }
-
-  /// A path that can be one.
-  static func checked(_ path: String, _ name: String) throws(RecordProblem) -> String {
-    if path.isEmpty || path.utf8.contains(0) {
-      throw RecordProblem(
-        .malformed, "\(name) holds a path that is empty or has a zero byte; leave the field out for text alone")
-    }
-    return path
   }
 }
 
 extension JSONValue {
+  fileprivate var isObject: Bool { if case .object = self { true } else { false } }
+
   /// A member of an object; nil where it is absent or null.
   subscript(name: String) -> JSONValue? {
     guard case .object(let members) = self else { return nil }
@@ -133,6 +149,10 @@ extension JSONValue {
     }
     return String(decoding: bytes, as: UTF8.self)
   }
+}
+
+extension [(medium: Medium, path: String)] {
+  fileprivate func paths(_ medium: Medium) -> ArraySlice<String> { filter { $0.medium == medium }.map(\.path)[...] }
 }
 
 extension String {

@@ -25,23 +25,29 @@ public struct MediaReading: Sendable {
       audio: configuration.audio.map { AudioReading($0.spectrogram) })
   }
 
-  /// A video or sound as the model takes it; nil where nothing prepares it.
+  /// A video or sound of a record as the model takes it; nil where nothing prepares it.
   ///
   /// - Throws: `RecordProblem` for what is wrong with the file, or where the model takes no such medium.
-  func video(_ path: String, in dataset: InstructionDataset) throws -> PicturePixels? {
-    guard let videos else { throw RecordProblem(.noVideos, "it is a video, and the model takes none", path: path) }
-    return try videos.video(path, at: dataset.url(ofImage: path))
+  func video(_ path: String, of index: Int, in dataset: InstructionDataset) throws -> PicturePixels? {
+    guard let videos else {
+      throw RecordProblem(.noVideos, "it is a video, and the model takes none", path: InlineMedium.shown(path))
+    }
+    return try videos.video(path, at: dataset.place(of: path, at: index))
   }
 
   /// The same of sound.
-  func audio(_ path: String, in dataset: InstructionDataset) throws -> PicturePixels? {
-    guard let audio else { throw RecordProblem(.noAudio, "it is sound, and the model takes none", path: path) }
-    return try audio.audio(path, at: dataset.url(ofImage: path))
+  func audio(_ path: String, of index: Int, in dataset: InstructionDataset) throws -> PicturePixels? {
+    guard let audio else {
+      throw RecordProblem(.noAudio, "it is sound, and the model takes none", path: InlineMedium.shown(path))
+    }
+    return try audio.audio(path, at: dataset.place(of: path, at: index))
   }
 
   /// Throws where the model takes no pictures.
   func requirePictures(_ path: String) throws(RecordProblem) {
-    if !hasPictures { throw RecordProblem(.noPictures, "it is a picture, and the model takes none", path: path) }
+    if !hasPictures {
+      throw RecordProblem(.noPictures, "it is a picture, and the model takes none", path: InlineMedium.shown(path))
+    }
   }
 }
 
@@ -56,17 +62,22 @@ public struct AudioReading: Sendable {
   /// Sound as the model takes it; nil where nothing prepares it.
   ///
   /// - Throws: `RecordProblem` for what is wrong with the file.
-  func audio(_ path: String, at url: URL) throws -> PicturePixels? {
+  func audio(_ path: String, at place: MediumPlace) throws -> PicturePixels? {
     let mel = spectrogram ?? MelSpectrogram()
+    let shown = InlineMedium.shown(path)
     do {
-      let clip = try AudioClip(contentsOf: url, rate: mel.rate, seconds: Double(mel.seconds))
-      return try spectrogram?(clip, name: path)
+      let clip: AudioClip
+      switch place {
+      case .file(let url): clip = try AudioClip(contentsOf: url, rate: mel.rate, seconds: Double(mel.seconds))
+      case .inside(let medium):
+        clip = try AudioClip(
+          data: medium.read(orThrow: .badAudio, shown), name: place.name, rate: mel.rate, seconds: Double(mel.seconds))
+      case .absent(let reason): throw RecordProblem(.missingAudio, reason, path: shown)
+      }
+      return try spectrogram?(clip, name: shown)
     } catch let error as AudioError {
-      // The record's own path is named beside it.
-      let (text, prefix) = (error.description, url.relativePath + ": ")
-      let reason = text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text
-      let isThere = FileManager.default.fileExists(atPath: url.path)
-      throw RecordProblem(isThere ? .badAudio : .missingAudio, isThere ? reason : "no such file", path: path)
+      let isThere = place.isThere
+      throw RecordProblem(isThere ? .badAudio : .missingAudio, isThere ? place.reason(error) : "no such file", path: shown)
     }
   }
 }

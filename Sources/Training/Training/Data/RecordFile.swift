@@ -5,7 +5,7 @@ import Language
 /// One file of records and the folder of its pictures.
 ///
 /// Opening reads it once from front to back and keeps 16 bytes for each record: where it lies and how many words it has.
-struct RecordFile: Sendable {
+struct RecordFile: RecordSource {
   private struct Entry {
     var offset: UInt64
     var length: UInt32
@@ -15,11 +15,8 @@ struct RecordFile: Sendable {
 
   /// The folder that relative image paths begin at.
   let imageFolder: URL
-  /// Differs, as good as certainly, between files whose records differ in place, length or number of words.
   let fingerprint: UInt64
-  /// Path of the file.
   var path: String { file.path }
-  /// Number of records, the unusable ones included.
   var count: Int { entries.count }
 
   private let file: DataFile
@@ -28,9 +25,9 @@ struct RecordFile: Sendable {
   /// - Parameters:
   ///   - images: the folder that relative image paths begin at; the file's own unless given.
   ///   - limit: takes the first so many records alone.
-  ///   - progress: is called with the bytes that have been read and the bytes of the file.
+  ///   - progress: is called with the share of the file that has been read.
   /// - Throws: `DatasetError` where the file cannot be read, is no JSON, or holds no record.
-  init(contentsOf url: URL, images: URL?, limit: Int?, progress: (Int, Int) -> Void) throws {
+  init(contentsOf url: URL, images: URL?, limit: Int?, progress: (Double) -> Void) throws {
     let file = try DataFile(url)
     if let images { try Self.requireFolder(images) }
     self.file = file
@@ -41,7 +38,7 @@ struct RecordFile: Sendable {
     var complaint: String?
     var hash = StableHash()
     try RecordScanner.scan(file) {
-      progress($0, file.size)
+      progress(Double($0) / Double(file.size))
     } _: { span in
       // A record that cannot be used has a place in the order all the same, as one word of text; it is skipped there.
       var words = -1
@@ -62,15 +59,8 @@ struct RecordFile: Sendable {
     fingerprint = hash.value
   }
 
-  /// A record's length as the sampler takes it: its words, at least 1, negative where it has no image.
   func length(at record: Int) -> Int { Int(entries[record].words) }
 
-  /// Reads a record.
-  ///
-  /// - Parameters:
-  ///   - record: 0..<``count``.
-  ///   - index: what its ``SampleFault`` calls it.
-  /// - Throws: ``SampleFault``, `DatasetError`.
   func record(at record: Int, index: Int) throws -> InstructionRecord {
     let entry = entries[record]
     let bytes = try file.bytes(at: Int(entry.offset), count: Int(entry.length))
@@ -84,12 +74,13 @@ struct RecordFile: Sendable {
     }
   }
 
-  /// Where an image of a record lies; absolute paths stay, as in LLaVA.
-  func url(ofImage path: String) -> URL {
-    path.hasPrefix("/") ? URL(fileURLWithPath: path) : imageFolder.appendingPathComponent(path)
+  /// Absolute paths stay, as in LLaVA.
+  func place(of path: String, at record: Int) throws -> MediumPlace {
+    .file(path.hasPrefix("/") ? URL(fileURLWithPath: path) : imageFolder.appendingPathComponent(path))
   }
 
-  private static func value(of bytes: [UInt8]) throws -> JSONValue {
+  /// The object that bytes hold.
+  static func value(of bytes: [UInt8]) throws -> JSONValue {
     do {
       let value = try JSONReader.parse(bytes)
       if case .object = value { return value }
@@ -99,7 +90,7 @@ struct RecordFile: Sendable {
     }
   }
 
-  private static func requireFolder(_ url: URL) throws {
+  static func requireFolder(_ url: URL) throws {
     var isFolder: ObjCBool = false
     let exists = FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
     if !exists { throw DatasetError.unreadable(path: url.relativePath, reason: "no such folder") }

@@ -47,10 +47,10 @@ public struct SamplePreparer: Sendable {
     do {
       var encoded = try text.encode(record)
       // A picture of many tokens cannot be told from one of few before it is read; where all are alike a bad text costs no picture.
-      let read = layout == nil ? nil : try pictures(record, record.images.count)
+      let read = layout == nil ? nil : try pictures(record, at: index, record.images.count)
       if let read, let layout { encoded = encoded.counting(read.map { layout($0.shape).count }) }
       encoded = try text.fitted(encoded)
-      let shown = try read.map { Array($0.prefix(encoded.images)) } ?? pictures(record, encoded.images)
+      let shown = try read.map { Array($0.prefix(encoded.images)) } ?? pictures(record, at: index, encoded.images)
       return Sample(
         index: index, id: record.id, ids: encoded.ids, labels: encoded.labels, pictures: shown,
         visualTokens: encoded.rows - encoded.ids.count + encoded.images)
@@ -59,20 +59,43 @@ public struct SamplePreparer: Sendable {
     }
   }
 
-  private func pictures(_ record: InstructionRecord, _ count: Int) throws -> [PicturePixels] {
+  /// What the longest samples have at most: tokens of text, those of them that are supervised, and pictures, and whether samples differ; nil where
+  /// none can be used.
+  ///
+  /// - Parameter count: as many are looked at, of those that have most words; no picture is read.
+  /// - Throws: `DatasetError` where the data cannot be read.
+  func longest(_ count: Int = 64) throws -> MemorySetting.MicroBatch? {
+    let lengths = dataset.lengths.map(abs)
+    var found: MemorySetting.MicroBatch?
+    for index in lengths.indices.sorted(by: { (lengths[$1], $0) < (lengths[$0], $1) }).prefix(count) {
+      do {
+        let encoded = try text.fitted(text.encode(dataset.record(at: index)))
+        let (words, supervised) = (encoded.ids.count - encoded.images, EncodedText.supervised(encoded.labels))
+        found = MemorySetting.MicroBatch(
+          samples: 1, pictures: max(found?.pictures ?? 0, encoded.images), text: max(found?.text ?? 0, words),
+          supervised: max(found?.supervised ?? 0, supervised), varies: lengths.min() != lengths.max())
+      } catch is RecordProblem {
+      } catch is SampleFault {
+        // Samples that cannot be used are counted when their turn comes.
+      }
+    }
+    return found
+  }
+
+  private func pictures(_ record: InstructionRecord, at index: Int, _ count: Int) throws -> [PicturePixels] {
     let isAlone = record.pictures.count == 1
     return try zip(record.images, record.media).prefix(count).compactMap { path, medium -> PicturePixels? in
       switch medium {
-      case .video: return try media.video(path, in: dataset)
-      case .audio: return try media.audio(path, in: dataset)
+      case .video: return try media.video(path, of: index, in: dataset)
+      case .audio: return try media.audio(path, of: index, in: dataset)
       case .image: try media.requirePictures(path)
       }
-      let image = try images.image(path)
+      let image = try images.image(path, of: index)
       do {
         return try preprocessor.views(image, isAlone: isAlone)
       } catch let error as ImagingError {
         guard case .tooNarrow = error else { throw error }
-        throw RecordProblem(.oversizedImage, error.description, path: path)
+        throw RecordProblem(.oversizedImage, error.description, path: InlineMedium.shown(path))
       }
     }
   }

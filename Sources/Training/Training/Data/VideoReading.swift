@@ -21,21 +21,25 @@ public struct VideoReading: Sendable {
   /// A video as the model takes it; nil where nothing prepares it.
   ///
   /// - Throws: `RecordProblem` for what is wrong with the file.
-  func video(_ path: String, at url: URL) throws -> PicturePixels? {
+  func video(_ path: String, at place: MediumPlace) throws -> PicturePixels? {
+    let shown = InlineMedium.shown(path)
     do {
-      let reader = try VideoReader(contentsOf: url, limits: limits)
+      let reader: VideoReader
+      switch place {
+      case .file(let url): reader = try VideoReader(contentsOf: url, limits: limits)
+      case .inside(let medium):
+        reader = try VideoReader(data: medium.read(orThrow: .badVideo, shown), name: place.name, limits: limits)
+      case .absent(let reason): throw RecordProblem(.missingVideo, reason, path: shown)
+      }
       if let preparer { return try preparer(reader, sampling) }
       try reader.frames(sampling) { _ in }
       return nil
     } catch let error as VideoError {
-      // The record's own path is named beside it.
-      let (text, prefix) = (error.description, url.relativePath + ": ")
-      let reason = text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text
-      let isThere = FileManager.default.fileExists(atPath: url.path)
-      throw RecordProblem(isThere ? .badVideo : .missingVideo, isThere ? reason : "no such file", path: path)
+      let isThere = place.isThere
+      throw RecordProblem(isThere ? .badVideo : .missingVideo, isThere ? place.reason(error) : "no such file", path: shown)
     } catch let error as ImagingError {
       guard case .tooNarrow = error else { throw error }
-      throw RecordProblem(.badVideo, error.description, path: path)
+      throw RecordProblem(.badVideo, error.description, path: shown)
     }
   }
 }
