@@ -45,15 +45,20 @@ struct CheckpointReport: Encodable {
   let template: String
   /// What was found in the parts that were read whole.
   let verified: [String: String]?
+  /// Of a checkpoint that a run has written.
+  let run: RunCheckpointReport?
   private let verification: CheckpointVerification?
 
   enum CodingKeys: String, CodingKey {
     case layout, family, projector, vision, language = "text", storedTypes, groups, parameters, bytes, ignoredTensors,
       towerFolder,
-      memoryBytes, kvCacheBytesPerToken, template, verified
+      memoryBytes, kvCacheBytesPerToken, template, verified, run
   }
 
-  init(_ reader: CheckpointReader, _ verification: CheckpointVerification? = nil) {
+  init(
+    _ reader: CheckpointReader, _ verification: CheckpointVerification? = nil, _ run: RunCheckpointReport? = nil
+  ) throws {
+    self.run = run
     let c = reader.configuration
     layout = reader.layout.rawValue
     family = c.family.type
@@ -70,11 +75,11 @@ struct CheckpointReport: Encodable {
       vocabularySize: c.text.vocabularySize, maximumPositions: c.text.maximumPositions, ropeTheta: c.text.ropeTheta)
     var groups: [String: Part] = [:]
     var storedTypes: [String: Int] = [:]
-    for (name, entry) in reader.entries {
-      let group = String(name.prefix { $0 != "." })
+    for weight in try reader.weights {
+      let group = String(weight.name.prefix { $0 != "." })
       let old = groups[group]
-      groups[group] = Part(parameters: (old?.parameters ?? 0) + entry.count, bytes: (old?.bytes ?? 0) + entry.byteCount)
-      storedTypes[entry.storedType, default: 0] += entry.count
+      groups[group] = Part(parameters: (old?.parameters ?? 0) + weight.count, bytes: (old?.bytes ?? 0) + weight.byteCount)
+      storedTypes[weight.storedType, default: 0] += weight.count
     }
     self.groups = groups
     self.storedTypes = storedTypes
@@ -119,6 +124,7 @@ struct CheckpointReport: Encodable {
     if verification == nil { lines.append(("template", template)) }
     if let towerFolder { lines.append(("tower in", towerFolder)) }
     if !ignoredTensors.isEmpty { lines.append(("ignored", "\(ignoredTensors.count) tensors that are no weights of the model")) }
+    lines += run?.lines ?? []
     for part in verification?.parts ?? [] { lines.append((part.name, part.found ?? "")) }
     return lines.map { "\($0.0) ".leftAligned(12) + $0.1 }.joined(separator: "\n")
   }

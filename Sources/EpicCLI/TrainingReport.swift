@@ -11,21 +11,27 @@ final class TrainingReport {
   /// Smoothed seconds of a step.
   private var pace: Double?
 
-  init(_ run: TrainingRun) {
+  private let memory: [MemoryEstimate]
+
+  /// - Parameter program: bytes that the process had before the run was prepared.
+  init(_ run: TrainingRun, program: Int) throws {
     self.run = run
+    memory = try run.memory(program: program)
     first = run.step
   }
 
   /// What is about to be done, and what memory it will take.
   func beginning() -> String {
-    let memory = MemoryEstimate(run)
     var lines = [
       "data        \(formatCount(run.samples)) samples, \(formatCount(run.steps)) steps"
         + (first > 0 ? "; goes on after step \(formatCount(first))" : ""),
       "model       \(formatCount(run.model.parameters.count())) parameters, \(formatCount(run.trainedElements)) of them trained",
-      "memory      about \(formatBytes(memory.total)): weights \(formatBytes(memory.weights)), gradients \(formatBytes(memory.gradients)), "
-        + "masters and moments \(formatBytes(memory.optimizer)), activations \(formatBytes(memory.activations))",
     ]
+    if let most = memory.max(by: { $0.total < $1.total }) { lines.append("memory      about " + most.text) }
+    if memory.count > 1 {
+      let totals = memory.enumerated().map { "\($0.offset): \(formatBytes($0.element.total))" }
+      lines.append("processes   about \(totals.joined(separator: ", "))")
+    }
     if let count = run.validationSamples {
       let every = run.configuration.validation.every.map { "every \(formatCount($0)) steps" } ?? "at the end"
       lines.append("held out    \(formatCount(count)) samples, measured \(every)")
@@ -43,10 +49,18 @@ final class TrainingReport {
     } else if record.step % run.configuration.log.every == 0 || record.step == run.steps {
       try printLine(text)
     }
-    guard let held = record.validation else { return }
-    line.clear()
-    let losses = held.map { String(format: "%@ %.4f", $0.reduce, $0.crossEntropy) }.joined(separator: "  ")
-    try printLine("step \(record.step): held out  ce of \(formatCount(held.first?.samples ?? 0)) samples  \(losses)")
+    if let held = record.validation {
+      line.clear()
+      let losses = held.map { String(format: "%@ %.4f", $0.reduce, $0.crossEntropy) }.joined(separator: "  ")
+      try printLine("step \(record.step): held out  ce of \(formatCount(held.first?.samples ?? 0)) samples  \(losses)")
+    }
+    for name in run.configuration.validation.benchmarks {
+      let found = (record.benchmarks ?? []).filter { $0.benchmark == name }
+      guard let first = found.first else { continue }
+      line.clear()
+      let scores = found.map { String(format: "%@ %.1f", $0.reduce, $0.score) }.joined(separator: "  ")
+      try printLine("step \(record.step): \(name)  percent of \(formatCount(first.questions)) questions  \(scores)")
+    }
   }
 
   private func description(_ record: StepRecord) -> String {
@@ -88,6 +102,11 @@ final class TrainingReport {
     let done = "\(formatCount(run.step - first)) steps in \(formatDuration(seconds))"
     switch ending {
     case .complete: lines.append("done        \(done), peak memory \(formatBytes(peakMemoryBytes()))")
+    case .stoppedEarly:
+      let count = run.best?.measurementsSince ?? 0
+      let measurements = "\(formatCount(count)) measurement\(count == 1 ? "" : "s")"
+      lines.append(
+        "ended early \(done), saved after step \(formatCount(run.step)): the held out loss has not improved for \(measurements)")
     case .stopped: lines.append("stopped     \(done), saved after step \(formatCount(run.step)); go on with\n  \(command)")
     }
     return lines.joined(separator: "\n")

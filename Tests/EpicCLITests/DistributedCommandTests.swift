@@ -92,11 +92,25 @@ import Torch
       let run = scratch.url.appending(path: output)
       let checkpoint = run.appending(path: "checkpoint-000006")
       var result = Result()
+      var pieces: [String: [(start: Int, values: [Float])]] = [:]
       result.model = try Data(contentsOf: checkpoint.appending(path: "model.safetensors"))
       for name in try FileManager.default.contentsOfDirectory(atPath: checkpoint.appending(path: "run").path)
       where name.hasPrefix("optimizer") {
         let file = try SafetensorsFile(checkpoint.appending(path: "run/\(name)"))
-        for entry in file.entries.keys { result.optimizer[entry] = try file.tensor(entry).to(.float32).array(Float.self) }
+        for entry in file.entries.keys {
+          let values = try file.tensor(entry).to(.float32).array(Float.self)
+          // Of a divided weight each process has some elements, as in `exp_avg/decoder.norm.weight[64:128]`.
+          guard let open = entry.firstIndex(of: "[") else {
+            result.optimizer[entry] = values
+            continue
+          }
+          let (base, range) = (String(entry[..<open]), entry[open...].dropFirst().dropLast().split(separator: ":"))
+          pieces[base, default: []].append((try #require(Int(range[0])), values))
+        }
+      }
+      for (base, found) in pieces {
+        let sorted = found.sorted { $0.start < $1.start }.map(\.values)
+        result.optimizer[base] = base.hasPrefix("step/") ? sorted[0] : sorted.flatMap(\.self)
       }
       result.losses = try lines(output).map(\.loss)
       result.held = try lines(output).compactMap { $0.validation?.map(\.crossEntropy) }
@@ -110,6 +124,9 @@ import Torch
     ("token", ["dtype=f32"], 2, "none"), ("layer", ["lora.rank=2"], 2, "optimizer"), ("integrated", ["dtype=bf16"], 2, "none"),
     ("nested", ["lora.rank=2"], 2, "none"), ("auto", ["dtype=bf16"], 2, "optimizer"), ("token", ["lora.rank=2"], 4, "none"),
     ("nested", ["dtype=f32"], 4, "optimizer"),
+    ("integrated", ["dtype=bf16"], 2, "full"), ("token", ["lora.rank=2", "optimizer.max-grad-norm=0.01"], 2, "full"),
+    ("nested", ["curriculum.cut-layers=[1,2,3]", "curriculum.teacher=full", "curriculum.draws=sample"], 4, "full"),
+    ("nested", ["curriculum.teacher=frozen", "optimizer.parts=[projector, decoder, tower]"], 3, "full"), ("auto", [], 2, "full"),
   ]) func processesTrainAsOne(_ curriculum: String, _ more: [String], _ count: Int, _ shard: String) async throws {
     let place = try Place()
     let held = ["validation.file=\(place.path("data.jsonl"))", "validation.every=3", "validation.reduce=['dart:3@1']"]
@@ -124,14 +141,44 @@ import Torch
     #expect(one.model == many.model && one.optimizer == many.optimizer)
     #expect(one.held.count == 2 && one.held.allSatisfy { $0.count == 2 } && one.held == many.held)
     #expect(one.skipped == 1 && many.skipped == 1)
+    let files = try FileManager.default.contentsOfDirectory(atPath: place.path("together/checkpoint-000006/run"))
+    #expect(files.count { $0.hasPrefix("optimizer") } == (shard == "none" ? 1 : count))
+    if shard == "full" { return }
     // One round of gradients and one of weights, or of sums of gradients.
     let checkpoint = try SafetensorsFile(place.scratch.url.appending(path: "together/checkpoint-000006/model.safetensors"))
     let bytes = checkpoint.entries.values.reduce(0) { $0 + $1.byteCount }
     #expect(try place.lines("alone").allSatisfy { $0.sentBytes == nil })
     let sent = try place.lines("together").map { $0.sentBytes ?? 0 }
     #expect(Set(sent).count == 1 && sent[0] > 0 && sent[0] < 3 * bytes, "\(sent) of \(bytes)")
-    let files = try FileManager.default.contentsOfDirectory(atPath: place.path("together/checkpoint-000006/run"))
-    #expect(files.count { $0.hasPrefix("optimizer") } == (shard == "none" ? 1 : count))
+  }
+
+  /// With all weights divided, what a process sends is what the documents say: N - 1 times its part of each unit that is brought together, and
+  /// as much of each that is trained and added up.
+  @Test func whatDividedWeightsSendIsAFormula() async throws {
+    let place = try Place()
+    let keys = ["curriculum.name=fixed", "distributed.shard=full"]
+    let count = 3
+    let accumulation = 2
+    let arguments = place.arguments("together", accumulation: accumulation, keys)
+    for outcome in try await place.together((0..<count).map { _ in arguments }) { #expect(outcome.code == 0, "\(outcome.err)") }
+    let model = try TestModel.tiny(seed: 1)
+    // Bytes that a process sends of a part: what it has of it, to each other one.
+    func bytes(_ includes: (Parameter) -> Bool) -> Int {
+      let elements = model.parameters.parameters.filter(includes).reduce(0) { $0 + ($1.tensor.count + 63) / 64 * 64 }
+      return (elements + 64 * count - 1) / (64 * count) * 64 * 4 * (count - 1)
+    }
+    func layer(_ index: Int) -> Int { bytes { $0.name.hasPrefix("decoder.layers.\(index).") } }
+    let (tower, projector) = (bytes { $0.group == .tower }, bytes { $0.group == .projector })
+    let embeddings = bytes { $0.name == "decoder.embed_tokens.weight" }
+    let (norm, head) = (bytes { $0.name == "decoder.norm.weight" }, bytes { $0.name == "decoder.lm_head.weight" })
+    let layers = (0..<model.configuration.text.layers).map(layer)
+    // Forward: all once, and what lies behind the cut, here one layer, once more for the teacher. Backward: layers and projector.
+    let gathered =
+      tower + projector + embeddings + norm + head + layers.reduce(0, +) + layers.dropFirst().reduce(0, +)
+      + layers.reduce(0, +) + projector
+    let summed = projector + embeddings + norm + head + layers.reduce(0, +)
+    let sent = try place.lines("together").map { $0.sentBytes ?? 0 }
+    #expect(sent == sent.map { _ in accumulation * (gathered + summed) })
   }
 
   /// A run goes on with other numbers of processes.
@@ -160,10 +207,31 @@ import Torch
     #expect(other.code == 1 && other.err.contains("batch.accumulation"), "\(other.err)")
   }
 
-  /// Where one is killed the others end with a line, and the run goes on from its newest checkpoint.
-  @Test func aKilledProcessEndsAllAndLosesNothing() async throws {
+  /// Divided weights fit other numbers of processes too, and one that has all of them.
+  @Test func dividedWeightsFitOtherProcesses() async throws {
     let place = try Place()
-    let keys = ["checkpoints.every=1"]
+    let keys = ["checkpoints.every=2", "distributed.shard=full"]
+    try await place.alone("alone", accumulation: 6, keys)
+    for (processes, forgotten) in [(2, [4, 6]), (3, [6]), (1, [])] {
+      let arguments =
+        place.arguments("together", accumulation: 6 / processes, keys) + (processes == 2 ? [] : ["--resume"])
+      let outcomes =
+        processes == 1
+        ? [try await EpicCommand.run(arguments, limit: 300)]
+        : try await place.together((0..<processes).map { _ in arguments })
+      for outcome in outcomes { #expect(outcome.code == 0, "\(outcome.err)") }
+      for step in forgotten {
+        try FileManager.default.removeItem(at: place.scratch.url.appending(path: "together/checkpoint-00000\(step)"))
+      }
+    }
+    let same = try place.result("alone") == place.result("together")
+    #expect(same)
+  }
+
+  /// Where one is killed the others end with a line, and the run goes on from its newest checkpoint.
+  @Test(arguments: ["none", "full"]) func aKilledProcessEndsAllAndLosesNothing(_ shard: String) async throws {
+    let place = try Place()
+    let keys = ["checkpoints.every=1", "distributed.shard=\(shard)"]
     try await place.alone("alone", accumulation: 2, keys)
     let arguments = place.arguments("together", accumulation: 1, keys)
     let logged = place.scratch.url.appending(path: "together/metrics.jsonl")

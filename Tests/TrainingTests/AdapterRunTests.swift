@@ -67,12 +67,42 @@ import Torch
     #expect(error.map { "\($0)".contains("lora.rank") } ?? false)
   }
 
+  /// Beside weights in 4 bits: nothing but adapters and projector changes, and a run that was cut ends with the same adapters.
+  @Test func adaptersLearnBesideWeightsInFewBits() throws {
+    let place = try RunPlace()
+    let run = try TrainingRun(configuration(place, "whole", "bits=4"))
+    #expect(run.model.parameters.quantized.count == 7 * run.model.configuration.text.layers + 2)
+    let before = try run.model.parameters.quantized.mapValues { try $0.codes.array(UInt8.self) }
+    _ = try run.run()
+    #expect(try run.model.parameters.quantized.mapValues { try $0.codes.array(UInt8.self) } == before)
+    let whole = run.model.parameters.parameters.filter { $0.group == .adapter }
+    #expect(try whole.contains { try $0.name.contains("lora_B") && $0.tensor.detached().abs().max().item() > 0 })
+    _ = try place.run(configuration(place, "cut", "bits=4"), stopAfter: 3)
+    let rest = try TrainingRun(configuration(place, "cut", "bits=4"), resume: true)
+    _ = try rest.run()
+    for parameter in whole {
+      let other = try #require(rest.model.parameters[parameter.name]).tensor.detached()
+      #expect(try other.array(Float.self) == parameter.tensor.detached().array(Float.self), "\(parameter.name)")
+    }
+    // What is planned for has the sizes of what is there.
+    let planned = try ModelWeights(
+      run.model.configuration, lora: run.configuration.loraOptions, quantization: run.configuration.quantization)
+    #expect(planned.all.map(\.count) == ModelWeights(run.model).all.map(\.count))
+    #expect(planned.all.map(\.quantizedBytes) == ModelWeights(run.model).all.map(\.quantizedBytes))
+    let error = #expect(throws: RunError.self) { _ = try TrainingRun(configuration(place, "cut", "bits=8"), resume: true) }
+    #expect(error.map { "\($0)".contains("bits") } ?? false)
+    // What is written is dense: the adapters' changes would be lost in few bits.
+    let saved = try LLaVAModel.load(from: #require(run.folder.checkpoints.last).url)
+    #expect(saved.parameters.quantized.isEmpty)
+  }
+
   @Test func whatDoesNotFitIsSaid() throws {
     let place = try RunPlace()
     for (changes, expected) in [
       (["optimizer.parts=[adapter]"], "there are none: give lora.rank"), (["lora.alpha=3"], "no meaning without lora.rank"),
       (["lora.rank=4", "optimizer.parts=[decoder]"], "write adapter in its place"),
-      (["lora.rank=4", "lora.targets=[]"], "targets is empty"),
+      (["lora.rank=4", "lora.targets=[]"], "targets is empty"), (["bits=4"], "weights are to change: give lora.rank"),
+      (["lora.rank=4", "bits=5"], "bits"),
     ] {
       let error = #expect(throws: ConfigurationProblem.self) {
         _ = try TrainingRun(changes.reduce(place.configuration("run")) { try $0.changed($1) })

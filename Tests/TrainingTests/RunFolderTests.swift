@@ -63,6 +63,12 @@ import Torch
       teacherRatio: 0, samples: 1, rows: 1, supervisedTokens: 1, seconds: 1, dataSeconds: 0)
   }
 
+  /// The reference lists what a line holds, no more and no less.
+  @Test func theFieldsOfALineAreDescribed() {
+    let names = Mirror(reflecting: record(1)).children.compactMap(\.label)
+    #expect(StepRecord.fields.map(\.name).sorted() == names.sorted())
+  }
+
   /// Lines that cannot be read, of another version or damaged, stay; those that are made again move aside.
   @Test func metricsLoseNothing() throws {
     let scratch = try Scratch()

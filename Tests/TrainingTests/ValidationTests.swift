@@ -66,6 +66,48 @@ import Torch
     }
   }
 
+  /// Training ends where the loss has not improved for so many measurements, and it does not matter where it was interrupted.
+  @Test func trainingEndsWhereTheLossNoLongerImproves() throws {
+    let place = try place()
+    let keys = [
+      "steps=9", "validation.every=1", "optimizer.schedule=constant", "optimizer.learning-rate=0.03", "validation.reduce=[]",
+    ]
+    func wanted(_ output: String, _ patience: Int?) throws -> TrainingConfiguration {
+      var wanted = try configuration(place, output)
+      for change in keys + ["checkpoints.best=all"] { try wanted.set(change) }
+      wanted.checkpoints.patience = patience
+      return wanted
+    }
+    let long = try place.run(wanted("long", nil))
+    let losses = try long.records.map { try #require($0.validation?.first).crossEntropy }
+    #expect(long.ending == .complete && losses.count == 9)
+    var ends: [Int] = []
+    for patience in 1...3 {
+      var (best, since) = (Double.infinity, 0)
+      let end = losses.firstIndex { loss in
+        since = loss < best ? 0 : since + 1
+        best = min(best, loss)
+        return since == patience
+      }
+      ends.append(end.map { $0 + 1 } ?? 9)
+      let run = try place.run(wanted("run-\(patience)", patience))
+      #expect(run.records.count == ends[patience - 1] && run.losses == Array(long.losses.prefix(run.records.count)), "\(losses)")
+      #expect(run.ending == (ends[patience - 1] < 9 ? .stoppedEarly : .complete))
+      let first = losses.prefix(ends[patience - 1])
+      #expect(try RunState.read(#require(run.folder.checkpoints.last)).best?.crossEntropy == first.min())
+    }
+    let end = ends[1]
+    try #require(end < 9, "the loss has to rise for a test of what then happens: \(losses)")
+    let half = try place.run(wanted("cut", 2), stopAfter: end - 1)
+    let rest = try place.run(wanted("cut", 2), resume: true)
+    #expect(half.ending == .stopped && rest.ending == .stoppedEarly && rest.records.count == 1)
+    // It stays ended, until more patience is asked for.
+    let again = try place.run(wanted("cut", 2), resume: true)
+    #expect(again.ending == .stoppedEarly && again.records.isEmpty)
+    let further = try place.run(wanted("cut", nil), resume: true)
+    #expect(further.ending == .complete && further.losses == Array(long.losses.dropFirst(end)) && further.distance(long) == 0)
+  }
+
   /// Training goes the same way with and without it, and losses are those of the checkpoint's model, sample by sample.
   @Test func itMeasuresTheModelAndChangesNothing() throws {
     let place = try place()
@@ -121,13 +163,23 @@ import Torch
 
   @Test(arguments: [
     ("validation.reduce=['dart:2@9']", "validation.reduce"), ("validation.reduce=[nonesuch:2]", "validation.reduce"),
-    ("validation.file=null", "validation.file is missing"), ("checkpoints.best=dart:3@1", "expected one of all, mean, dart:2@1"),
+    ("validation.file=null", "validation.file is missing"), ("checkpoints.patience=2", "checkpoints.best is missing"),
+    ("checkpoints.best=dart:3@1", "expected one of all, mean, dart:2@1"),
   ])
   func badSettingsAreRefused(change: String, fragment: String) throws {
     let place = try place()
     let wrong = try configuration(place, "run", change)
     let error = try #require(throws: ConfigurationProblem.self) { try TrainingRun(wrong) }
     #expect(error.description.contains(fragment), "\(error)")
+  }
+
+  @Test func patienceNeedsMeasurements() throws {
+    let place = try place()
+    var wrong = try configuration(place, "run", "checkpoints.best=all", "checkpoints.patience=2")
+    wrong.validation.every = nil
+    let error = try #require(throws: ConfigurationProblem.self) { try TrainingRun(wrong) }
+    #expect(error.description.contains("validation.every is missing"), "\(error)")
+    #expect(throws: ConfigurationProblem.self) { try configuration(place, "run", "checkpoints.patience=0") }
   }
 
   @Test func nothingToMeasureIsAnErrorWithTheReason() throws {

@@ -1,13 +1,19 @@
 import ArgumentParser
+import Basics
 import Foundation
 import LLaVA
+import Training
 
 /// What a checkpoint is, without reading its weights.
 struct Inspect: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Say what a checkpoint is: layout, configuration, parameters, memory.")
+    abstract: "Say what a checkpoint is: layout, configuration, parameters, memory; or how far a training run is.",
+    discussion: """
+      Of a checkpoint that a run has written it says as well which step it is, what it was trained with, which processes wrote it, whether it is \
+      complete, and how it can be gone on with. A run's folder is listed with all its checkpoints.
+      """)
 
-  @Argument(help: .model("The checkpoint"))
+  @Argument(help: .model("The checkpoint, or the folder of a run"))
   var checkpoint: ModelSource
 
   @Flag(
@@ -18,13 +24,25 @@ struct Inspect: AsyncParsableCommand {
   var json = false
 
   func run() async throws {
-    let reader = try CheckpointReader(await checkpoint.folder())
+    let folder = try await checkpoint.folder()
+    if let final = PartialName.finalName(of: folder.lastPathComponent) {
+      throw InputError(
+        description:
+          "\(folder.relativePath): is an incomplete \(final), being written or left by a program that was killed; its run removes it when it goes on"
+      )
+    }
+    if RunSummary.isOne(folder) {
+      let summary = try RunSummary(folder)
+      return try json ? printJSON(summary) : printLine(summary.text(folder))
+    }
+    let reader = try CheckpointReader(folder)
+    let run = RunCheckpoint.isOne(folder) ? try RunCheckpointReport(RunCheckpoint(reader), in: folder) : nil
     let verification = verify ? CheckpointVerification(reader) : nil
     if let faults = verification?.faults, !faults.isEmpty {
       for part in faults { printError("epic: \(part.name): \(part.fault ?? "")") }
       throw ExitCode.failure
     }
-    let report = CheckpointReport(reader, verification)
+    let report = try CheckpointReport(reader, verification, run)
     try json ? printJSON(report) : printLine(report.text)
   }
 }

@@ -40,6 +40,9 @@ struct Train: AsyncParsableCommand {
     if world.isFirst { configuration.model = try await ModelSource(argument: configuration.model).path() }
     try world.barrier()
     if !world.isFirst { configuration.model = try await ModelSource(argument: configuration.model).path() }
+    let program = residentMemoryBytes()
+    // What can be wrong with them is found before weights are read.
+    let benchmarks = try RunBenchmarks(configuration)
     let signals = StopSignals()
     let line = ProgressLine()
     defer { line.clear() }
@@ -47,12 +50,13 @@ struct Train: AsyncParsableCommand {
       if world.isFirst { line.show { "reading data: \(Int(share * 100)) %" } }
     }
     line.clear()
-    let report = TrainingReport(run)
+    let report = try TrainingReport(run, program: program)
     if world.isFirst {
       printNote(run.templateNote)
       try printLine(report.beginning())
     }
-    let ending = try run.run(shouldStop: { signals.haveCome }) { event in
+    let ask = benchmarks.map { benchmarks in { try benchmarks.scores(of: run, world) } }
+    let ending = try run.run(shouldStop: { signals.haveCome }, benchmarks: ask) { event in
       switch event {
       case .step(let record): try report.show(record, on: line)
       case .checkpoint(let checkpoint):

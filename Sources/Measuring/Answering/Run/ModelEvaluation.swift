@@ -176,18 +176,11 @@ public final class ModelEvaluation {
 
   /// Scores by plan; none where only a server can tell.
   private func scores(_ run: BenchmarkRun, _ scorer: String?) throws -> [String: BenchmarkScore] {
-    var found: [String: BenchmarkScore] = [:]
-    for plan in plans {
-      let answers = run.answers(under: plan)
-      if answers.isEmpty { continue }
-      do {
-        found[plan.id] = try run.benchmark.score(
-          answers, scorer: scorer, missing: run.broken.isEmpty ? .refuse : .leaveOut)
-      } catch EvaluationError.scoredByServer {
-        return [:]
-      }
+    do {
+      return try run.scores(scorer: scorer)
+    } catch EvaluationError.scoredByServer {
+      return [:]
     }
-    return found
   }
 
   private func summary(_ run: BenchmarkRun, _ scores: [String: BenchmarkScore], _ refusals: [String]) -> BenchmarkSummary {
@@ -254,6 +247,20 @@ extension BenchmarkRun {
   func answers(under plan: AnswerPlan) -> [String: String] {
     let asked = Set(benchmark.questions.map(\.id))
     return journal.answers(under: plan.recordName).filter { asked.contains($0.key) }
+  }
+
+  /// Scores by the plans' ids; questions that could not be asked are left out.
+  ///
+  /// - Parameter scorer: the benchmark's first unless given.
+  /// - Throws: `EvaluationError`; `.scoredByServer` where only a server can tell.
+  public func scores(scorer: String? = nil) throws -> [String: BenchmarkScore] {
+    var found: [String: BenchmarkScore] = [:]
+    for plan in plans {
+      let answers = answers(under: plan)
+      if answers.isEmpty { continue }
+      found[plan.id] = try benchmark.score(answers, scorer: scorer, missing: broken.isEmpty ? .refuse : .leaveOut)
+    }
+    return found
   }
 
   /// Questions that could not be asked, by id and reason.

@@ -99,10 +99,17 @@ extension ConfigurationKey {
       ConfigurationKey("dtype", \.dtype, "precision of the weights; masters, moments and losses are float32", DType.expectation) {
         [.float32, .bfloat16, .float16].contains($0)
       },
+      ConfigurationKey(
+        "bits", \.bits, "hold the decoder's weights in 8 or 4 bits while adapters are trained (lora.rank)", "4 or 8"
+      ) {
+        $0.map { [4, 8].contains($0) } ?? true
+      },
       key("device", \.device, "cpu, cuda or cuda:N"),
       count("threads", \.threads, "CPU threads; all cores unless given"),
       count("seed", \.seed, "where random numbers start", from: 0),
-      key("distributed.shard", \.distributed.shard, "what several processes divide: none, or optimizer (masters and moments)"),
+      key(
+        "distributed.shard", \.distributed.shard,
+        "what several processes divide: none, optimizer (masters and moments), or full (all weights too)"),
       ConfigurationKey(
         "distributed.timeout", \.distributed.timeout, "seconds that one of several processes may keep the others waiting",
         "1...86400"
@@ -112,8 +119,8 @@ extension ConfigurationKey {
     ] + data + curriculum + method + weights
 
   private static let data: [ConfigurationKey] = [
-    key("data.file", \.data.file, "JSON or JSON lines in LLaVA's instruction format"),
-    key("data.images", \.data.images, "folder of the pictures; the file's own unless given"),
+    key("data.file", \.data.file, "JSON, JSON lines, or tar shards: one, a folder, or shard-{0000..0009}.tar"),
+    key("data.images", \.data.images, "folder of the pictures; the file's own unless given, none for shards"),
     ConfigurationKey(
       "data.sources", \.data.sources, "several files in place of data.file: [{file, images, weight}]; weight 2 takes all twice",
       "a list that is not empty, with a file each and weights above 0, 100 at most"
@@ -133,11 +140,14 @@ extension ConfigurationKey {
     count("data.ahead", \.data.ahead, "samples that are read ahead"),
     key("data.grouped", \.data.isGrouped, "batches of one kind, with balanced lengths, as LLaVA's"),
     key("data.strict", \.data.isStrict, "end at the first broken sample"),
-    key("validation.file", \.validation.file, "samples that are not trained on, whose loss is measured"),
+    key("validation.file", \.validation.file, "samples that are not trained on, whose loss is measured; as data.file"),
     key("validation.images", \.validation.images, "folder of their pictures; the file's own unless given"),
     count("validation.limit", \.validation.limit, "the first so many of them alone; all unless given"),
     count("validation.every", \.validation.every, "steps between two measurements; only at the end unless given"),
     key("validation.reduce", \.validation.reduce, "plans to measure beside all tokens, such as ['dart:64@2', 'dart:16@2']"),
+    key("validation.benchmarks", \.validation.benchmarks, "benchmarks to ask at the same steps and plans, such as [pope, gqa]"),
+    key("validation.benchmark-data", \.validation.benchmarkData, "folder with one folder for each, as epic eval --data"),
+    count("validation.questions", \.validation.questions, "about so many questions of each, spread over it; all unless given"),
     count("batch.samples", \.batch.samples, "samples of a micro-batch"),
     count("batch.tokens", \.batch.tokens, "rows of a micro-batch, visual tokens included, in place of `batch.samples`"),
     count("batch.accumulation", \.batch.accumulation, "micro-batches of a step"),
@@ -175,6 +185,9 @@ extension ConfigurationKey {
     count("checkpoints.every", \.checkpoints.every, "steps between checkpoints; only at the end unless given"),
     count("checkpoints.keep", \.checkpoints.keep, "newest checkpoints that stay"),
     key("checkpoints.best", \.checkpoints.best, "keep that of the lowest held-out loss: all, mean, or a plan of validation"),
+    count(
+      "checkpoints.patience", \.checkpoints.patience,
+      "end where the loss of checkpoints.best has not improved for so many measurements; never unless given"),
     count("log.every", \.log.every, "steps between lines of the log"),
     key("log.tensorboard", \.log.tensorboard, "write event files for TensorBoard"),
   ]

@@ -44,15 +44,22 @@ extension TrainingConfiguration {
     check("compression") { _ = try reducer() }
     check("compression.reduce") { try found.fixedPlan().map { _ = try model.tokens(of: $0) } }
     check("validation.reduce") { for plan in try found.validationPlans() { _ = try model.tokens(of: plan) } }
-    if validation.file == nil, validation != Validation() {
-      problems.append("validation.file is missing: name the samples that are not trained on")
-    }
+    found.checkValidation(&problems)
     if let best = checkpoints.best {
       let names = ["all", "mean"] + validation.reduce
       if validation.file == nil {
         problems.append("checkpoints.best is \(best), but validation.file is missing: name the samples that are not trained on")
       } else if !names.contains(best) {
         problems.append("checkpoints.best is \(best), expected one of \(names.joined(separator: ", "))")
+      }
+    }
+    if let patience = checkpoints.patience {
+      if checkpoints.best == nil {
+        problems.append("checkpoints.patience is \(patience), but checkpoints.best is missing: name the loss that has to improve")
+      }
+      if validation.every == nil {
+        problems.append(
+          "checkpoints.patience is \(patience), but validation.every is missing: give the steps between measurements")
       }
     }
     found.compression.semantics = compression.semantics ?? semantics
@@ -63,6 +70,28 @@ extension TrainingConfiguration {
     check("optimizer") { try found.optimizerOptions.validate() }
     if !problems.isEmpty { throw ConfigurationProblem.keys(problems) }
     return found
+  }
+
+  private func checkValidation(_ problems: inout [String]) {
+    let asksNothing = validation.benchmarks.isEmpty
+    if validation.file == nil, asksNothing ? validation != Validation() : validation.images != nil || validation.limit != nil {
+      problems.append("validation.file is missing: name the samples that are not trained on")
+    }
+    if asksNothing, validation.benchmarkData != nil || validation.questions != nil {
+      problems.append("validation.benchmarks is missing: name the benchmarks to ask")
+    }
+    if !asksNothing, validation.benchmarkData == nil {
+      problems.append("validation.benchmark-data is missing: name the folder that holds the benchmarks")
+    }
+    if !asksNothing, distributed.shard == .full {
+      problems.append("validation.benchmarks is given, but no process has the whole model to ask with distributed.shard: full")
+    }
+    if !asksNothing, distributed.shard == .full {
+      problems.append("validation.benchmarks is given, but with distributed.shard full no process has a whole model to ask")
+    }
+    if !asksNothing, stage == .pretrain {
+      problems.append("validation.benchmarks is given, but a model that is pretrained on captions answers no questions yet")
+    }
   }
 
   /// The files of the data set.
@@ -148,12 +177,20 @@ extension TrainingConfiguration {
     if lora.rank != nil, parts.contains(.decoder) {
       problems.append("optimizer.parts holds decoder, whose weights stay with lora.rank: write adapter in its place")
     }
+    if let bits, parts.contains(.decoder) {
+      problems.append("bits is \(bits), but optimizer.parts holds decoder, whose weights are to change: give lora.rank")
+    }
     for (part, key, rate) in [
       (ParameterGroup.projector, "projector", optimizer.projectorLearningRate), (.tower, "tower", optimizer.towerLearningRate),
       (.decoder, "embedding", optimizer.embeddingLearningRate),
     ] where rate != nil && !parts.contains(part) {
       problems.append("optimizer.\(key)-learning-rate is given, but optimizer.parts does not hold \(part.rawValue)")
     }
+  }
+
+  /// In how many bits the decoder's matrices are held; nil where nothing is said.
+  var quantization: QuantizationOptions? {
+    get throws { try bits.map { try QuantizationOptions(bits: $0) } }
   }
 
   /// Adapters; nil where none are asked for.

@@ -35,7 +35,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
 
   /// The samples.
   public struct Data: Sendable, Equatable {
-    /// JSON or JSON lines in LLaVA's instruction format.
+    /// JSON or JSON lines in LLaVA's instruction format, or tar shards: one, a folder of them, or a pattern such as `shard-{0000..0009}.tar`.
     public var file = ""
     /// Folder of the pictures; the file's own where it is nil.
     public var images: String?
@@ -206,11 +206,13 @@ public struct TrainingConfiguration: Sendable, Equatable {
     /// Keeps the one with the lowest loss on samples that are not trained on too: with `all` tokens, under a plan of `validation.reduce`,
     /// or the `mean` of all these.
     public var best: String?
+    /// Ends training where that loss has not improved for so many measurements; never where it is nil.
+    public var patience: Int?
   }
 
-  /// Samples that are not trained on, and the budgets at which their loss is measured.
+  /// Samples that are not trained on, benchmarks, and the budgets at which their loss and scores are measured.
   public struct Validation: Sendable, Equatable {
-    /// JSON or JSON lines; nothing is measured where it is nil.
+    /// JSON, JSON lines or tar shards; nothing is measured where it is nil.
     public var file: String?
     /// Folder of the pictures; the file's own where it is nil.
     public var images: String?
@@ -220,6 +222,12 @@ public struct TrainingConfiguration: Sendable, Equatable {
     public var every: Int?
     /// Plans that are measured beside all tokens, `dart:64@2`.
     public var reduce: [String] = []
+    /// Benchmarks that are asked too, by name.
+    public var benchmarks: [String] = []
+    /// Folder with one folder for each benchmark.
+    public var benchmarkData: String?
+    /// About so many questions of each, spread over the whole; all where it is nil.
+    public var questions: Int?
   }
 
   /// How several processes train together.
@@ -230,6 +238,9 @@ public struct TrainingConfiguration: Sendable, Equatable {
       case none
       /// Masters and moments of weights, and sums of gradients (ZeRO's first and second stage, arXiv 1910.02054).
       case optimizer
+      /// The weights themselves as well, which are brought together while they are used (ZeRO's third stage); activations are computed
+      /// again in the backward pass.
+      case full
     }
 
     /// What is divided among them.
@@ -262,6 +273,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var epochs = 1.0
   /// Precision of the weights; masters, moments and losses are float32.
   public var dtype = DType.bfloat16
+  /// Bits of the decoder's matrices, 4 or 8, beside which adapters are trained; as they are stored where it is nil.
+  public var bits: Int?
   /// `cpu`, `cuda` or `cuda:N`.
   public var device = "cpu"
   /// CPU threads; all cores where it is nil.

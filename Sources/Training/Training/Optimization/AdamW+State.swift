@@ -8,11 +8,11 @@ extension AdamW {
   /// The tensors are the optimizer's own and change with its next step.
   public var state: [(name: String, tensor: Tensor)] {
     slots.flatMap { slot in
-      Self.parts(slot).map { (name: "\($0.part)/\(slot.parameter.name)", tensor: $0.tensor) }
+      Self.parts(slot).map { (name: "\($0.part)/\(slot.parameter.stateName)", tensor: $0.tensor) }
     }
   }
 
-  /// Goes on from a saved state: `read` gives each tensor of `state` by its name, or nil where it has none.
+  /// Goes on from a saved state: `read` gives each tensor of `state` by its name, or nil where it has none; its elements may lie in one row.
   ///
   /// Weights become their masters, rounded where they are in half precisions, and so are as they were.
   ///
@@ -29,7 +29,7 @@ extension AdamW {
       for (place, parameter) in parameters.enumerated() where !own.contains(place) {
         let name = "master/\(parameter.name)"
         guard let master = try read(name) else { throw OptimizationError.stateMissing(name) }
-        try parameter.tensor.copyInPlace(from: master)
+        try parameter.tensor.copyInPlace(from: Self.shaped(master, parameter.tensor.shape, name))
       }
     }
   }
@@ -43,15 +43,21 @@ extension AdamW {
 
   private func forEachSaved(_ read: (String) throws -> Tensor?, _ body: (_ own: Tensor, _ saved: Tensor) throws -> Void) throws {
     for (name, own) in state {
-      guard let saved = try read(name) else { throw OptimizationError.stateMissing(name) }
-      guard saved.shape == own.shape else {
-        throw OptimizationError.stateMismatch(name, found: saved.shape, expected: own.shape)
-      }
+      guard let found = try read(name) else { throw OptimizationError.stateMissing(name) }
+      let saved = try Self.shaped(found, own.shape, name)
       guard saved.dtype == own.dtype else {
         throw TorchError.dtypeMismatch(what: "the optimizer's state \(name)", found: saved.dtype, expected: own.dtype)
       }
       try body(own, saved)
     }
+  }
+
+  private static func shaped(_ saved: Tensor, _ shape: [Int], _ name: String) throws -> Tensor {
+    if saved.shape == shape { return saved }
+    guard saved.rank == 1, shape.count > 1, saved.count == shape.reduce(1, *) else {
+      throw OptimizationError.stateMismatch(name, found: saved.shape, expected: shape)
+    }
+    return try saved.reshaped(shape)
   }
 
   private static func parts(_ slot: Slot) -> [(part: String, tensor: Tensor)] {

@@ -1,3 +1,4 @@
+import Distributed
 import Torch
 
 /// AdamW over a list of weights, with moments in float32, and master copies in float32 of weights in half precisions.
@@ -31,7 +32,7 @@ public final class AdamW {
   /// Elements of which gradients are brought to float32 at a time, so that no float32 gradient of the whole model exists.
   ///
   /// A CPU still finds as many in its cache; on a GPU it is starting kernels that takes the time.
-  private static func elementsAtOnce(on device: Device) -> Int { device == .cpu ? 1 << 22 : 1 << 26 }
+  static func elementsAtOnce(onCPU isCPU: Bool) -> Int { isCPU ? 1 << 22 : 1 << 26 }
 
   /// An optimizer that has taken no step.
   ///
@@ -67,16 +68,17 @@ public final class AdamW {
   ///
   /// - Parameters:
   ///   - factor: what the schedule multiplies learning rates with.
-  ///   - gathering: adds what other processes found to the norms of gradients that are changed here; nil where there are no others.
+  ///   - world: the processes that change the other weights, or other parts of them.
   /// - Returns: the global 2-norm of the gradients before clipping; 0 where there are none.
-  /// - Throws: `OptimizationError.gradientNotFinite` before any weight has changed; `TorchError`.
+  /// - Throws: `OptimizationError.gradientNotFinite` before any weight has changed; `TorchError`, `CommunicatorError.lost`.
   @discardableResult
-  public func step(factor: Double, gathering: (([GradientNorm]) throws -> [GradientNorm])? = nil) throws -> Double {
+  public func step(factor: Double, among world: Communicator = .alone) throws -> Double {
     try withoutGradient {
-      let updates = try zip(places, slots).compactMap { place, slot in
-        try slot.parameter.tensor.gradient().map { (place: place, slot: slot, gradient: $0) }
-      }
-      let norm = try globalNorm(updates, gathering)
+      let updates = try slots.compactMap { slot in try slot.parameter.tensor.gradient().map { (slot: slot, gradient: $0) } }
+      let found = try GradientNorm(of: updates.map { ($0.slot.parameter.name, $0.gradient) }, among: world)
+      let norm = found.value
+      // Where each element is finite and the norm is none in the gradients' precision, the largest is to blame.
+      if !Float(norm).isFinite { throw OptimizationError.gradientNotFinite(parameter: found.largest ?? "") }
       // As torch's clip_grad_norm_, the small number included.
       let scale = options.maximumGradientNorm.map { min(1, $0 / (norm + 1e-6)) } ?? 1
       for batch in Self.batches(updates) { try update(batch, factor, scale) }
@@ -89,38 +91,7 @@ public final class AdamW {
     for parameter in parameters { try parameter.tensor.setGradient(nil) }
   }
 
-  private typealias Update = (place: Int, slot: Slot, gradient: Tensor)
-
-  /// The 2-norm of one weight's gradient, by the weight's place among all.
-  public struct GradientNorm: Codable, Sendable {
-    let place: Int
-    /// The bits of a Float, as text for numbers knows none that are not finite.
-    let bits: UInt32
-
-    var value: Float { Float(bitPattern: bits) }
-  }
-
-  private func globalNorm(_ updates: [Update], _ gathering: (([GradientNorm]) throws -> [GradientNorm])?) throws -> Double {
-    if updates.isEmpty, gathering == nil { return 0 }
-    let norms = try TensorList.norms(of: updates.map(\.gradient))
-    // Brought together where they are, so that the host waits once.
-    var all = try norms.isEmpty ? Tensor.zeros([0]) : stack(norms.map { try $0.to(norms[0].device) })
-    var owners = updates.map(\.place)
-    if let gathering {
-      let own = zip(owners, try all.array(Float.self)).map { GradientNorm(place: $0, bits: $1.bitPattern) }
-      let found = try gathering(own).sorted { $0.place < $1.place }
-      if found.isEmpty { return 0 }
-      (all, owners) = (try Tensor(found.map(\.value), [found.count], on: all.device), found.map(\.place))
-    }
-    let norm = try all.norm().item()
-    if !norm.isFinite {
-      let values = try all.array(Float.self)
-      // Where each is finite and the sum of squares is not, the largest is to blame.
-      let culprit = values.firstIndex { !$0.isFinite } ?? values.indices.max { values[$0] < values[$1] } ?? 0
-      throw OptimizationError.gradientNotFinite(parameter: parameters[owners[culprit]].name)
-    }
-    return norm
-  }
+  private typealias Update = (slot: Slot, gradient: Tensor)
 
   /// What updates must have in common to be made at once.
   private struct Constants: Hashable {
@@ -143,7 +114,7 @@ public final class AdamW {
     var open: [Constants: (index: Int, elements: Int)] = [:]
     for update in updates {
       let (constants, count) = (Constants(update), update.gradient.count)
-      if let batch = open[constants], batch.elements + count <= elementsAtOnce(on: constants.device) {
+      if let batch = open[constants], batch.elements + count <= elementsAtOnce(onCPU: constants.device == .cpu) {
         batches[batch.index].append(update)
         open[constants]?.elements += count
       } else {

@@ -11,14 +11,25 @@ public struct TrainedParameter: Sendable {
   public let learningRate: Double
   /// True where weight decay applies.
   public let decays: Bool
+  /// The elements of the weight that the tensor has, in row-major order, where processes divide it; nil for all of them.
+  public let range: Range<Int>?
 
   /// A weight with its learning rate; whether it decays follows from its name unless told.
   public init(_ name: String, _ tensor: Tensor, learningRate: Double, decays: Bool? = nil) {
-    self.name = name
-    self.tensor = tensor
-    self.learningRate = learningRate
-    self.decays = decays ?? Self.decays(name)
+    self.init(name, tensor, nil, learningRate, decays ?? Self.decays(name))
   }
+
+  private init(_ name: String, _ tensor: Tensor, _ range: Range<Int>?, _ learningRate: Double, _ decays: Bool) {
+    (self.name, self.tensor, self.range, self.learningRate, self.decays) = (name, tensor, range, learningRate, decays)
+  }
+
+  /// Some elements of the weight, in a tensor of their own.
+  func part(_ range: Range<Int>, _ tensor: Tensor) -> TrainedParameter {
+    TrainedParameter(name, tensor, range, learningRate, decays)
+  }
+
+  /// The name under which state is saved: `decoder.norm.weight`, or of some elements `decoder.norm.weight[64:128]`.
+  var stateName: String { range.map { "\(name)[\($0.lowerBound):\($0.upperBound)]" } ?? name }
 
   /// LLaVA's rule: everything decays but biases and the weights of norms; embeddings of tokens, classes and positions do.
   ///
@@ -36,6 +47,11 @@ extension ParameterStore {
   /// - Throws: `OptimizationError.invalidOptions` where no part is trained, and what `AdamWOptions.validate` throws.
   public func trained(_ options: AdamWOptions) throws -> [TrainedParameter] {
     try options.validate()
+    if let name = quantized.keys.sorted().first, options.learningRates[.decoder] != nil {
+      throw OptimizationError.invalidOptions([
+        .init("parts", "name the decoder, whose \(name) is quantized; train adapters (lora.rank) in its place")
+      ])
+    }
     let trained = parameters.compactMap { parameter in
       options.learningRates[parameter.group].map { rate in
         let isEmbedding = parameter.name == "decoder.embed_tokens.weight"

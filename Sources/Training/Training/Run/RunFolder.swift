@@ -48,6 +48,8 @@ public struct RunFolder: Sendable {
   public var skipped: URL { url.appending(path: "skipped.jsonl") }
   /// What the run was told, everything filled in.
   public var configuration: URL { url.appending(path: "configuration.yaml") }
+  /// What was estimated of each process's memory before the first step.
+  public var memory: URL { url.appending(path: "memory.json") }
   /// Event files for TensorBoard.
   public var events: URL { url.appending(path: "events", directoryHint: .isDirectory) }
 

@@ -28,8 +28,9 @@ struct RunState: Codable {
   /// Keys that may differ when a run goes on: the model and the data may lie elsewhere, as they are known by what they hold.
   private static let free: Set<String> = [
     "output", "model", "threads", "data.file", "data.images", "data.sources", "data.workers", "data.ahead", "checkpoints.every",
-    "checkpoints.keep", "checkpoints.best", "validation.file", "validation.images", "validation.limit", "validation.every",
-    "validation.reduce", "distributed.timeout", "distributed.shard", "log.every", "log.tensorboard", "distillation.recompute",
+    "checkpoints.keep", "checkpoints.best", "checkpoints.patience", "validation.file", "validation.images", "validation.limit",
+    "validation.every", "validation.reduce", "validation.benchmarks", "validation.benchmark-data", "validation.questions",
+    "distributed.timeout", "distributed.shard", "log.every", "log.tensorboard", "distillation.recompute",
     "distillation.chunk-rows", "distillation.gradient-norms",
   ]
 
@@ -97,6 +98,8 @@ public struct BestStep: Codable, Sendable, Equatable {
   public let name: String
   /// Mean over supervised tokens, in nats.
   public let crossEntropy: Double
+  /// Measurements since then, none of which was lower; nil for none, and in states that were written before they were counted.
+  public internal(set) var measurementsSince: Int?
 }
 
 extension RunFolder {

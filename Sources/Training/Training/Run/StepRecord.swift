@@ -24,6 +24,23 @@ public struct ValidationRecord: Sendable, Equatable, Codable {
   public var samples: Int, supervisedTokens: Int
 }
 
+/// What a benchmark came to at one budget.
+public struct BenchmarkRecord: Sendable, Equatable, Codable {
+  /// Its name.
+  public var benchmark: String
+  /// What was dropped, as the configuration writes it; `all` for nothing.
+  public var reduce: String
+  /// Percent of what can be reached.
+  public var score: Double
+  /// Questions that it is over.
+  public var questions: Int
+
+  /// A score.
+  public init(benchmark: String, reduce: String, score: Double, questions: Int) {
+    (self.benchmark, self.reduce, self.score, self.questions) = (benchmark, reduce, score, questions)
+  }
+}
+
 /// What one optimizer step came to; a line of `metrics.jsonl`.
 public struct StepRecord: Sendable, Equatable, Codable {
   /// Completed optimizer steps, this one included.
@@ -48,6 +65,8 @@ public struct StepRecord: Sendable, Equatable, Codable {
   public var budgets: [BudgetRecord]?
   /// The loss after the step on samples that are not trained on, all tokens first; nil where it was not measured.
   public var validation: [ValidationRecord]?
+  /// Scores after the step, benchmark by benchmark, all tokens first; nil where none was asked.
+  public var benchmarks: [BenchmarkRecord]?
   /// What a curriculum that tunes itself knows after the step.
   public var curriculum: CurriculumState?
   /// Floating-point operations of the step, as `StepCost` counts them; nil in logs of versions that did not.
@@ -83,6 +102,7 @@ public struct StepRecord: Sendable, Equatable, Codable {
       if let divergence = budget.divergence { all.append(("\(name)/divergence", divergence)) }
     }
     for found in validation ?? [] { all.append(("validation/\(found.reduce)/cross-entropy", found.crossEntropy)) }
+    for found in benchmarks ?? [] { all.append(("validation/\(found.reduce)/\(found.benchmark)", found.score)) }
     if let divergenceGradientNorm { all.append(("gradient/divergence", divergenceGradientNorm)) }
     return all
   }

@@ -17,14 +17,6 @@ extension TrainingRun {
     return try distill(samples, students: [student], tokens: tokens)
   }
 
-  /// Bytes of the frozen teacher's weights that are not the model's own.
-  var frozenBytes: Int {
-    let own = Set(model.parameters.parameters.map { ObjectIdentifier($0.tensor) })
-    return frozen?.parameters.parameters.filter { !own.contains(ObjectIdentifier($0.tensor)) }.reduce(0) {
-      $0 + $1.tensor.byteCount
-    } ?? 0
-  }
-
   /// The branches of the step that follows `step` completed ones; one that drops nothing where there is no curriculum.
   func planned(after step: Int) -> PlannedStep {
     curriculum?.branches(step: step, of: steps)

@@ -29,7 +29,7 @@ extension TrainingRun {
       Share(tokens: $0.tokens + $1.tokens, batches: $0.batches + $1.batches)
     }
     let planned = planned(after: step)
-    let gradients = world.count > 1 ? GradientSum(world, optimizer.parameters.map(\.tensor), parts) : nil
+    let gradients = world.count > 1 && shards == nil ? GradientSum(world, optimizer.parameters.map(\.tensor), parts) : nil
     var sums: [StepSums] = []
     var fault: (any Error)?
     for (index, batch) in batches.enumerated() {
@@ -43,14 +43,16 @@ extension TrainingRun {
       }
       sums.append(sum)
       try gradients?.add()
+      try shards?.finishPass()
     }
     try requireAll(fault)
     try gradients?.finish(sharded: isSharded)
+    try shards?.finishStep()
     let merged = try merged(sums)
     let factor = schedule.factor(at: step)
     let norm: Double
     do {
-      norm = try optimizer.step(factor: factor, gathering: isSharded ? { try self.world.gathered($0).flatMap(\.self) } : nil)
+      norm = try optimizer.step(factor: factor, among: isSharded ? world : .alone)
     } catch OptimizationError.gradientNotFinite(let parameter) {
       throw try notFinite("the gradient of \(parameter)", batches)
     }

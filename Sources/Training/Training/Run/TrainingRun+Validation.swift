@@ -37,9 +37,9 @@ extension TrainingRun {
     }
   }
 
-  /// Whether the configuration has the loss measured after so many steps.
-  func isValidated(after step: Int) -> Bool {
-    validation != nil && (step == steps || configuration.validation.every.map { step % $0 == 0 } ?? false)
+  /// Whether the configuration has loss and scores measured after so many steps.
+  func isMeasured(after step: Int) -> Bool {
+    step == steps || configuration.validation.every.map { step % $0 == 0 } ?? false
   }
 
   /// Remembers the step where its loss is the lowest so far; true where it is.
@@ -47,9 +47,20 @@ extension TrainingRun {
     guard let name = configuration.checkpoints.best, let found, !found.isEmpty else { return false }
     let mean = found.reduce(0) { $0 + $1.crossEntropy } / Double(found.count)
     guard let value = name == "mean" ? mean : found.first(where: { $0.reduce == name })?.crossEntropy else { return false }
-    if let best, best.name == name, best.crossEntropy <= value { return false }
+    if let best, best.name == name, best.crossEntropy <= value {
+      self.best?.measurementsSince = (best.measurementsSince ?? 0) + 1
+      return false
+    }
     best = BestStep(step: step, name: name, crossEntropy: value)
     return true
+  }
+
+  /// Whether the loss has not improved for as many measurements as the configuration allows.
+  var isExhausted: Bool {
+    guard let patience = configuration.checkpoints.patience, let best, best.name == configuration.checkpoints.best else {
+      return false
+    }
+    return best.measurementsSince ?? 0 >= patience
   }
 
   /// Measures the loss at all budgets, from one trunk and without gradients; nothing of the run changes.
@@ -66,6 +77,9 @@ extension TrainingRun {
     var own: [Sums] = []
     let faults = SkipLog()
     var fault: (any Error)?
+    // As many for all processes, where some weights are with each.
+    let slots = (validation.dataset.count + configuration.batch.samples - 1) / configuration.batch.samples
+    var passes = shards == nil ? 0 : (slots + world.count - 1) / world.count
     do {
       let plan = BatchPlan(order: SampleOrder(.sequential), batch: .samples(configuration.batch.samples))
       let loader = try DataLoader(
@@ -83,10 +97,13 @@ extension TrainingRun {
         }
         try found.validate()
         own.append(try Sums(found, samples: batch.samples.count))
+        try shards?.finishPass()
+        passes -= 1
       }
     } catch {
       fault = error
     }
+    for _ in 0..<max(0, passes) { try shards?.finishPass() }
     if let fault, world.count == 1 { throw fault }
     try requireAll(fault)
 

@@ -30,12 +30,16 @@ public final class TrainingRun {
     case complete
     /// It was asked to stop, and saved.
     case stopped
+    /// The held-out loss that `checkpoints.best` names has not improved for `checkpoints.patience` measurements.
+    case stoppedEarly
   }
 
   /// What the run does, everything filled in.
   public let configuration: TrainingConfiguration
   /// What is trained.
   public let model: LLaVAModel
+  /// The model with what stands between it and questions.
+  public let pipeline: LLaVAPipeline
   /// Where the run keeps its files.
   public let folder: RunFolder
   /// Optimizer steps in all.
@@ -54,13 +58,18 @@ public final class TrainingRun {
   public let templateNote: String?
   /// Elements of the weights that are trained.
   public let trainedElements: Int
+  /// The largest micro-batch, for the estimate of memory.
+  let largestBatch: MemorySetting.MicroBatch
 
   /// The processes that train together.
   let world: Communicator
   let optimizer: AdamW
   /// Which process changes which weights, where the optimizer is divided.
   let parts: WeightParts
+  /// Whether processes change different weights, or different parts of them.
   let isSharded: Bool
+  /// This process's part of all weights, where these are divided as well.
+  let shards: WeightShards?
   let distill: DistillationStep
   /// What every step drops where no curriculum says it.
   let fixedPlan: CompressionPlan?
@@ -72,10 +81,10 @@ public final class TrainingRun {
   let loader: DataLoader
   /// Prepares the samples that are not trained on.
   let validation: SamplePreparer?
-  private let skipLog: SkipLog
-  private let origin: ModelFingerprint
+  let skipLog: SkipLog
+  let origin: ModelFingerprint
   /// Nil on all ranks but the first.
-  private let metrics: MetricsLog?
+  let metrics: MetricsLog?
   var data: DataState
   var seconds: Double
 
@@ -123,7 +132,8 @@ public final class TrainingRun {
     try world.requireEqual(newest?.step ?? -1, "newest checkpoint")
 
     let pipeline = try LLaVAPipeline.load(
-      from: start, dtype: configuration.dtype, device: device, template: configuration.data.template)
+      from: start, dtype: configuration.dtype, device: device, template: configuration.data.template,
+      quantization: configuration.quantization)
     templateNote = pipeline.template.trainingNote
     origin = try ModelFingerprint(pipeline, tokenizer: start, .samples)
     try state?.requireSame(origin, in: configuration.model)
@@ -131,14 +141,27 @@ public final class TrainingRun {
     curriculum?.state = state?.curriculum
     let groups = Set(configuration.optimizerOptions.learningRates.keys)
     // Before a checkpoint's weights take the place of those that it is to keep.
-    frozen = configuration.curriculum.teacher == .frozen ? try pipeline.model.frozen(training: groups) : nil
+    let teacher = configuration.curriculum.teacher == .frozen ? try pipeline.model.frozen(training: groups) : nil
     let adapters = configuration.loraOptions
-    model = try adapters.map { try pipeline.model.addingLoRA($0, seed: UInt64(configuration.seed)) } ?? pipeline.model
-    let trained = try model.parameters.trained(configuration.optimizerOptions)
+    let whole = try adapters.map { try pipeline.model.addingLoRA($0, seed: UInt64(configuration.seed)) } ?? pipeline.model
+    let trained = try whole.parameters.trained(configuration.optimizerOptions)
     parts = WeightParts(trained.map(\.tensor), processes: world.count)
-    let owned = parts.owners.indices.filter { [owners = parts.owners] in owners[$0] == world.rank }
-    isSharded = world.count > 1 && configuration.distributed.shard == .optimizer
-    optimizer = try AdamW(trained, configuration.optimizerOptions, changing: isSharded ? owned : nil)
+    isSharded = world.count > 1 && configuration.distributed.shard != .none
+    if configuration.distributed.shard == .full, !whole.parameters.quantized.isEmpty {
+      throw ConfigurationProblem.keys(["distributed.shard is full, which weights in few bits cannot be; give optimizer or none"])
+    }
+    if world.count > 1, configuration.distributed.shard == .full {
+      let divided = try WeightShards.divide(whole, frozen: teacher, trained, world)
+      (shards, model, frozen) = (divided.shards, divided.model, divided.frozen)
+      optimizer = try AdamW(divided.shards.parts, configuration.optimizerOptions)
+    } else {
+      (shards, model, frozen) = (nil, whole, teacher)
+      let owned = parts.owners.indices.filter { [owners = parts.owners] in owners[$0] == world.rank }
+      optimizer = try AdamW(trained, configuration.optimizerOptions, changing: isSharded ? owned : nil)
+    }
+    self.pipeline = LLaVAPipeline(
+      model: model, tokenizer: pipeline.tokenizer, preprocessor: pipeline.preprocessor, template: pipeline.template,
+      videos: pipeline.videos)
     trainedElements = trained.reduce(0) { $0 + $1.tensor.count }
     if let newest {
       // What is trained comes from the optimizer's state, all else is as it was at the start.
@@ -167,12 +190,15 @@ public final class TrainingRun {
     data =
       state?.data
       ?? DataState(plan: configuration.plan(for: world.count), fingerprint: dataset.fingerprint, cursor: SampleCursor())
+    let preparer = try SamplePreparer(dataset, configuration, pipeline, for: layouts)
+    largestBatch = try configuration.largestBatch(
+      preparer.longest(), visual: { layouts.layouts(of: $0).reduce(0) { $0 + $1.count } })
     loader = try DataLoader(
-      SamplePreparer(dataset, configuration, pipeline, for: layouts), resuming: data,
+      preparer, resuming: data,
       workers: configuration.data.workers, ahead: configuration.data.ahead, skipLog: skipLog, strict: configuration.data.isStrict,
       share: configuration.batch.tokens == nil ? DataShare(rank: world.rank, count: world.count) : nil)
 
-    cost = StepCost(model, training: groups, recomputes: configuration.distillation.recomputesActivations)
+    cost = StepCost(model, training: groups, recomputes: configuration.distillation.recomputesActivations || shards != nil)
     fixedPlan = try configuration.fixedPlan()
     distill = try DistillationStep(model, configuration.reducer(), configuration.distillationOptions)
     schedule = try LearningRateSchedule(
@@ -200,25 +226,35 @@ public final class TrainingRun {
   @discardableResult
   public func run() throws -> Ending { try run { _ in } }
 
-  /// Trains to the end, or until it is asked to stop; then saves.
+  /// Trains to the end, until it is asked to stop, or until the held-out loss has long enough not improved; then saves.
   ///
   /// - Parameters:
   ///   - shouldStop: is asked before every step; where it says so on one of the processes, the run saves and ends on all.
+  ///   - benchmarks: asks what ``TrainingConfiguration/Validation/benchmarks`` names of ``pipeline``, in all processes at once, and gives all of them
+  ///     the same scores. Training knows no benchmark, so whoever starts a run brings it.
   ///   - observe: is told what happens, on the thread that trains, on the first process alone; an error that it throws ends the run
   ///     without saving.
   /// - Throws: `RunError`, `FileError`; `SampleFault` in a strict run; `DatasetError`; `CommunicatorError`; what `observe` throws.
-  public func run(shouldStop: () -> Bool = { false }, observe: (Event) throws -> Void) throws -> Ending {
+  public func run(
+    shouldStop: () -> Bool = { false }, benchmarks: (() throws -> [BenchmarkRecord])? = nil, observe: (Event) throws -> Void
+  ) throws -> Ending {
+    if benchmarks == nil, !configuration.validation.benchmarks.isEmpty {
+      throw ConfigurationProblem.keys(["validation.benchmarks is given, but this program asks none; train with epic train"])
+    }
     let events = configuration.log.tensorboard && world.isFirst ? try EventFile(in: folder.events) : nil
     func tell(_ event: Event) throws { if world.isFirst { try observe(event) } }
     var isStopped = false
-    while step < steps {
+    while step < steps, !isExhausted {
       isStopped = try world.maximum(shouldStop() ? 1 : 0) == 1
       if isStopped { break }
       let outcome = Result { try takeStep() }
       if world.count == 1 { for fault in skipLog.takeNew() { try tell(.skipped(fault)) } }
       var record = try outcome.get()
       if world.count > 1 { for fault in try takeFaults() { try tell(.skipped(fault)) } }
-      if isValidated(after: step) { record.validation = try validate() }
+      if isMeasured(after: step) {
+        record.validation = try validate()
+        record.benchmarks = try withoutGradient { try benchmarks?() }
+      }
       let isBest = noteBest(record.validation)
       try metrics?.append(record)
       try events?.append(record.scalars, step: record.step)
@@ -227,7 +263,7 @@ public final class TrainingRun {
       if isDue || isBest, step < steps { try tell(.checkpoint(save())) }
     }
     try tell(.checkpoint(save()))
-    let ending = isStopped ? Ending.stopped : .complete
+    let ending = isStopped ? Ending.stopped : step < steps ? .stoppedEarly : .complete
     try tell(.finished(ending))
     return ending
   }
@@ -240,52 +276,5 @@ public final class TrainingRun {
       _ = skipLog.takeNew()
     }
     return all.flatMap(\.self)
-  }
-
-  /// Writes a checkpoint of where the run stands; an existing one is left as it is.
-  ///
-  /// The first process writes it, and all wait until it is there.
-  @discardableResult
-  public func save() throws -> RunFolder.Checkpoint {
-    let place: RunFolder.Checkpoint
-    if world.isFirst {
-      place = try write()
-    } else {
-      place = folder.checkpoint(after: step)
-      if isSharded { try writeShard(into: nil) }
-    }
-    try world.barrier()
-    return place
-  }
-
-  /// Has every process write what it alone has of the optimizer's state.
-  ///
-  /// - Parameter folder: on the first process where the run's state is being written, nil where it is there already.
-  private func writeShard(into folder: URL?) throws {
-    let path = try world.gathered(folder?.path ?? "")[0]
-    if !world.isFirst, !path.isEmpty {
-      try optimizer.write(to: RunFolder.Checkpoint.optimizer(of: world.rank, in: URL(fileURLWithPath: path)))
-    }
-    try world.barrier()
-  }
-
-  /// Takes the optimizer's state from a checkpoint, whatever number of processes wrote it.
-  private static func restore(_ optimizer: AdamW, from checkpoint: RunFolder.Checkpoint) throws {
-    let files = try checkpoint.optimizers.map { try SafetensorsFile($0) }
-    try optimizer.restore(all: true) { name in
-      try files.first { $0.entries[name] != nil }.map { try $0.tensor(name) }
-    }
-  }
-
-  private func write() throws -> RunFolder.Checkpoint {
-    // What was logged until here is not made again, so it has to be there as long as the checkpoint is.
-    try metrics?.sync()
-    try skipLog.sync()
-    let state = RunState(
-      step: step, steps: steps, data: data, seconds: seconds, configuration: RunState.values(configuration), model: origin,
-      curriculum: curriculum?.state, best: best, processes: world.count)
-    return try folder.write(
-      model, optimizer, state, companions: URL(fileURLWithPath: configuration.model), keep: configuration.checkpoints.keep,
-      others: { if self.isSharded { try self.writeShard(into: $0) } })
   }
 }

@@ -22,18 +22,22 @@ struct WeightParts {
   let buckets: [Bucket]
 
   init(_ weights: [Tensor], processes: Int) {
-    let counts = weights.map(\.count)
-    var owners = weights.map { _ in 0 }
+    self.init(counts: weights.map(\.count), dtypes: weights.map(\.dtype), processes: processes)
+  }
+
+  /// The same from sizes alone.
+  init(counts: [Int], dtypes: [DType], processes: Int) {
+    var owners = counts.map { _ in 0 }
     var loads = [Int](repeating: 0, count: processes)
-    for index in weights.indices.sorted(by: { (counts[$1], $0) < (counts[$0], $1) }) {
+    for index in counts.indices.sorted(by: { (counts[$1], $0) < (counts[$0], $1) }) {
       let least = loads.indices.min { (loads[$0], $0) < (loads[$1], $1) } ?? 0
       owners[index] = least
-      loads[least] += counts[index] * weights[index].dtype.size
+      loads[least] += counts[index] * dtypes[index].size
     }
     var buckets: [Bucket] = []
-    for dtype in Set(weights.map(\.dtype)).sorted(by: { "\($0)" < "\($1)" }) {
+    for dtype in Set(dtypes).sorted(by: { "\($0)" < "\($1)" }) {
       var queues = (0..<processes).map { rank in
-        weights.indices.filter { owners[$0] == rank && weights[$0].dtype == dtype }[...]
+        counts.indices.filter { owners[$0] == rank && dtypes[$0] == dtype }[...]
       }
       while queues.contains(where: { !$0.isEmpty }) {
         let room = max(1, Self.elements / processes)

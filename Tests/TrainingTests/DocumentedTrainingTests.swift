@@ -3,8 +3,8 @@ import TestSupport
 import Testing
 import Training
 
-/// The README's training run, line by line, on a tiny model, and what such a run tells.
-@Suite struct ReadmeTrainingTests {
+/// The documented training run, line by line, on a tiny model, and what such a run tells.
+@Suite struct DocumentedTrainingTests {
   /// What a run told, in order.
   private static func names(_ events: [TrainingRun.Event]) -> [String] {
     events.map { event in
@@ -26,7 +26,7 @@ import Training
     var printed: [String] = []
     func print(_ line: String) { printed.append(line) }
 
-    // README begins
+    // Example begins
     var configuration = TrainingConfiguration()
     configuration.model = model.path
     configuration.output = output.path
@@ -49,9 +49,10 @@ import Training
       case .finished(let ending): print("\(ending) after step \(run.step)")
       }
     }
-    // README ends
+    // Example ends
 
-    #expect(try DocumentedExample.missingLines(of: "README", in: "README.md", source: #filePath) == [])
+    #expect(
+      try DocumentedExample.missingLines(of: "Example", in: "Documentation/Epic.docc/UseFromSwift.md", source: #filePath) == [])
     #expect(ending == .stopped && run.step < 400 && loss < 2)
     #expect(printed.count { $0.hasPrefix("step ") } == run.step)
     let skipped = printed.filter { $0.hasPrefix("skipped ") }
