@@ -1,4 +1,4 @@
-.PHONY: build test demo serve-demo setup lint format benchmark
+.PHONY: build test demo serve-demo setup lint format benchmark docs reference install uninstall
 
 build: setup
 	@scripts/swiftw build -c release --product epic
@@ -7,10 +7,10 @@ setup:
 	@scripts/setup
 
 lint:
-	@swift format lint --strict --recursive --parallel Sources Tests Benchmarks Package.swift
+	@swift format lint --strict --recursive --parallel Sources Tests Benchmarks Examples Package.swift
 
 format:
-	@swift format --in-place --recursive --parallel Sources Tests Benchmarks Package.swift
+	@swift format --in-place --recursive --parallel Sources Tests Benchmarks Examples Package.swift
 
 # What waits for answers of a server comes first and alone: the other tests take every core. `flags` are more options of `swift test`.
 alone = ServingTests
@@ -30,3 +30,19 @@ benchmark: build
 	@Benchmarks/compression
 	@Benchmarks/training
 	@Benchmarks/evaluation --quick
+
+# The documentation as a static site in .build/docs, with the symbols of the public modules.
+docs: build
+	@scripts/docs
+
+# Pages of the documentation that the program writes about itself; a test compares them with what is committed.
+reference: build
+	@.build/release/epic reference --output Documentation/Epic.docc
+
+# DESTDIR goes in front of PREFIX, for packages.
+PREFIX = /usr/local
+install: build
+	@scripts/install "$(PREFIX)"
+
+uninstall:
+	@scripts/install "$(PREFIX)" --uninstall

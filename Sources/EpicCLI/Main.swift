@@ -9,8 +9,10 @@ struct Epic: AsyncParsableCommand {
     version: Version.text,
     subcommands: [
       Generate.self, Chat.self, Watch.self, PullCommand.self, Inspect.self, Convert.self, Profile.self, CurriculumCommand.self,
+      PlanCommand.self,
       DataCommand.self, Train.self, AdaptCommand.self, Eval.self, StabilityCommand.self, FitCommand.self, ReportCommand.self,
       Serve.self, DemoCommand.self, LabCommand.self, Bench.self, Init.self, AlignCommand.self, BaseCommand.self,
+      ReferenceCommand.self,
     ])
 }
 
@@ -77,8 +79,11 @@ enum Main {
 
   /// A word that is no command is what is wrong, whatever follows it.
   private static func requireKnownCommand(_ arguments: [String]) throws {
-    let known = Epic.configuration.subcommands.map { $0._commandName }
-    guard let word = arguments.first, !word.hasPrefix("-"), word != "help", !known.contains(word) else { return }
+    let commands = Epic.configuration.subcommands
+    guard let word = arguments.first, !word.hasPrefix("-"), word != "help",
+      !commands.contains(where: { $0._commandName == word })
+    else { return }
+    let known = commands.filter { $0.configuration.shouldDisplay }.map { $0._commandName }
     throw ValidationError("there is no command \(word); commands are \(known.joined(separator: ", "))")
   }
 

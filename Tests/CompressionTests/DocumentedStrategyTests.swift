@@ -18,9 +18,9 @@ struct Distinct: TokenReducer {
 }
 // Strategy ends
 
-/// The README's strategy, as it stands there, on a tiny model.
+/// The strategy of the documentation, as it stands there, on a tiny model.
 @Suite struct DocumentedStrategyTests {
-  @Test func theStrategyInTheReadmeRuns() throws {
+  @Test func theDocumentedStrategyRuns() throws {
     let model = try TestModel.tiny(seed: 4)
     let pixels = try Tensor.randn([1, 3, 56, 56], generator: Generator(seed: 1))
     let request = try GenerationRequest(ids: [1, imagePlaceholderID, 7, 8, 9], pictures: PicturePixels.each(pixels))
@@ -36,7 +36,8 @@ struct Distinct: TokenReducer {
     // Use ends
 
     for part in ["Strategy", "Use"] {
-      #expect(try DocumentedExample.missingLines(of: part, in: "README.md", source: #filePath) == [])
+      #expect(
+        try DocumentedExample.missingLines(of: part, in: "Documentation/Epic.docc/AddCompressor.md", source: #filePath) == [])
     }
     #expect(results[0].cuts[0].keptIndices == [try expected(model, pixels)])
     #expect(registry.names == (ReducerRegistry.standard.names + ["distinct"]).sorted())

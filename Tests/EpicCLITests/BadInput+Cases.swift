@@ -81,7 +81,7 @@ extension BadInput {
     usage(["--top-p", "0"], "top-p"), usage(["--top-p", "1.5"], "top-p"), usage(["--top-k=-3"], "top-k"),
     usage(["--repetition-penalty", "0"], "repetition-penalty"), usage(["--max-tokens", "0"], "max-tokens"),
     usage(["--max-tokens", "99999999999999999999"], "max-tokens"), usage(["--seed=-1"], "seed"),
-    usage(["--threads", "0"], "threads"),
+    usage(["--threads", "0"], "threads"), usage(["--bits", "5"], "5 bits, expected 4 or 8"),
     usage(["--exif", "turn"], "turn"), usage(["--max-pixels", "0"], "max-pixels"), usage(["--stop"], "--stop"),
     BadInput(
       name: "unknown preset", code: 2, says: ["huge", "base"], arguments: { _ in ["bench", "generate", "--preset", "huge"] }),
@@ -90,6 +90,12 @@ extension BadInput {
     BadInput(
       name: "unknown layout", code: 2, says: ["onnx"],
       arguments: { ["convert", $0.path + "/model", $0.path + "/out", "--layout", "onnx"] }),
+    BadInput(
+      name: "weights in three bits", code: 2, says: ["--bits is 3", "4, 8 or 16"],
+      arguments: { ["convert", $0.path + "/model", $0.path + "/out", "--bits", "3"] }),
+    BadInput(
+      name: "training in few bits", code: 2, says: ["--bits"],
+      arguments: { _ in ["bench", "train", "--preset", "tiny", "--bits", "4"] }),
     BadInput(
       name: "shards of no bytes", code: 2, says: ["shard-bytes"],
       arguments: { ["convert", $0.path + "/model", $0.path + "/out", "--shard-bytes", "0"] }),

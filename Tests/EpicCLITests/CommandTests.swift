@@ -121,6 +121,28 @@ import Torch
       try FileManager.default.contentsOfDirectory(atPath: place.url.path).sorted() == ["back", "house.png", "model", "original"])
   }
 
+  /// In 8 bits the first tokens are those of the numbers that the bits stand for.
+  @Test func fewBitsAreWrittenReadAndTakenBack() async throws {
+    let place = try EpicCommand.workplace()
+    let ask = ["--prompt", "Hello", "--image", place.url.appending(path: "house.png").path]
+    var sizes: [String: Int] = [:]
+    for (source, target, option, says) in [
+      ("model", "four", ["--bits", "4"], "4 bits"), ("model", "eight", ["--bits", "8"], "8 bits"),
+      ("eight", "sixteen", ["--bits", "16"], "bfloat16"), ("eight", "dense", ["--dtype", "f32"], "float32"),
+    ] {
+      let outcome = try await EpicCommand.run(
+        ["convert", place.url.appending(path: source).path, place.url.appending(path: target).path] + option)
+      #expect(outcome.code == 0 && outcome.out.contains(says), "\(outcome.err)")
+      sizes[target] = try Data(contentsOf: place.url.appending(path: "\(target)/model.safetensors")).count
+    }
+    #expect((sizes["four"] ?? 0) < (sizes["eight"] ?? 0))
+    let inspected = try await EpicCommand.run(["inspect", place.url.appending(path: "four").path, "--verify"])
+    #expect(inspected.code == 0 && inspected.out.contains("I4"), "\(inspected.err)")
+    let eight = try await generate(place, ask + ["--dtype", "f32"], model: "eight")
+    #expect(try await generate(place, ask + ["--dtype", "f32"], model: "dense").tokens.prefix(3) == eight.tokens.prefix(3))
+    #expect(try await generate(place, ask + ["--bits", "4"]).tokens.isEmpty == false)
+  }
+
   @Test func inspectCountsWhatTheModelHolds() async throws {
     struct Findings: Decodable {
       struct Part: Decodable { let parameters, bytes: Int }
@@ -167,7 +189,7 @@ import Torch
     }
   }
 
-  @Test func initAndBenchRunAsTheReadmeSays() async throws {
+  @Test func initAndBenchRunAsDocumented() async throws {
     let place = try Scratch()
     let folder = place.url.appending(path: "model").path
     let picture = place.url.appending(path: "picture.png").path

@@ -22,10 +22,13 @@ struct DataCheck: AsyncParsableCommand {
       read, bad samples or not; with --strict, 1 where there is a bad one.
       """)
 
-  @Option(help: ArgumentHelp("LLaVA's instruction format: a JSON list, or one JSON object in each line.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Records: a JSON list, one JSON object in each line, or tar shards (one, a folder, or 'shard-{0000..0009}.tar').",
+      valueName: "file"))
   var data: String
 
-  @Option(help: ArgumentHelp("Folder that image paths begin at; the data file's own unless given.", valueName: "dir"))
+  @Option(help: ArgumentHelp("Folder that image paths begin at; the file's own unless given, none for shards.", valueName: "dir"))
   var images: String?
 
   @Option(help: .model("Count tokens as this checkpoint does"))

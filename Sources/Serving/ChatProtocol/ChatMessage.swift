@@ -54,7 +54,7 @@ public struct ImageReference: Sendable, Equatable {
 }
 
 extension ChatMessage {
-  private static let known: Set<String> = ["role", "content"]
+  private static let known = RequestField.names(under: "messages[]")
   /// Members that clients send back with an answer that they were given; they have to be empty.
   private static let unused: Set<String> = [
     "name", "refusal", "annotations", "audio", "tool_calls", "tool_call_id", "function_call", "reasoning_content", "reasoning",
@@ -90,7 +90,7 @@ extension ChatMessage {
       }
       try node.requireKnown(["type", name])
       guard let medium = node[name] else { throw .invalidValue("\(node.path).\(name)", "\(node.path).\(name) is missing") }
-      return .picture(try name == "input_audio" ? inputAudio(medium) : picture(medium, kind))
+      return .picture(try name == "input_audio" ? inputAudio(medium) : picture(medium, kind, name))
     case "file", "refusal", "image_embeds", "prompt_embeds", "image_pil", "input_image":
       throw .unsupported(type.path, "\(type.path) \(type.shown) is not supported; known are \(kinds)")
     default: throw .invalidValue(type.path, "\(type.path) is \(type.shown), expected one of \(kinds)")
@@ -101,11 +101,14 @@ extension ChatMessage {
   private static let media: [String: Medium] = [
     "image_url": .image, "video_url": .video, "audio_url": .audio, "input_audio": .audio,
   ]
+  /// What the object of each of these types may hold.
+  private static let fields = Dictionary(
+    uniqueKeysWithValues: media.keys.map { ($0, RequestField.names(under: "\(RequestField.part).\($0)")) })
   private static let kinds = #""text", "image_url", "video_url", "audio_url" and "input_audio""#
 
   /// OpenAI's way to give sound: base64 and the name of its format.
   private static func inputAudio(_ node: RequestNode) throws(APIError) -> ImageReference {
-    try node.requireKnown(["data", "format", "visual_tokens"])
+    try node.requireKnown(fields["input_audio"] ?? [])
     guard let data = node["data"] else { throw .invalidValue("\(node.path).data", "\(node.path).data is missing") }
     let format = try node["format"]?.string(1...32, isOneLine: true) ?? "wav"
     let url = "data:audio/\(format);base64,\(try data.string(1...Int.max))"
@@ -123,14 +126,14 @@ extension ChatMessage {
     return text
   }
 
-  private static func picture(_ node: RequestNode, _ medium: Medium) throws(APIError) -> ImageReference {
+  private static func picture(_ node: RequestNode, _ medium: Medium, _ name: String) throws(APIError) -> ImageReference {
     let sizes: Set<String> = [
       "max_pixels", "min_pixels", "max_dynamic_patch", "min_dynamic_patch", "resized_height", "resized_width",
     ]
     for (name, member) in try node.members() where sizes.contains(name) {
       throw .unsupported(member.path, "\(member.path) is not supported; visual_tokens sets how closely a picture is looked at")
     }
-    try node.requireKnown(medium == .image ? ["url", "detail", "visual_tokens"] : ["url", "visual_tokens"])
+    try node.requireKnown(fields[name] ?? [])
     guard let url = node["url"] else { throw .invalidValue("\(node.path).url", "\(node.path).url is missing") }
     var found = ImageReference(url: try url.string(1...Int.max), path: node.path, medium: medium)
     found.detail = try node["detail"]?.choice()

@@ -101,7 +101,7 @@ public struct ChatRequest: Sendable, Equatable {
     if let count = node["n"], try count.integer(1...1) != 1 { return }
     isStreamed = try node["stream"]?.bool() ?? false
     if let options = node["stream_options"] {
-      try options.requireKnown(["include_usage", "continuous_usage_stats", "include_obfuscation"])
+      try options.requireKnown(RequestField.names(under: "stream_options"))
       if !isStreamed { throw .invalidValue("stream_options", "stream_options is given and stream is not true") }
       includesUsage = try options["include_usage"]?.bool() ?? false
       if let each = options["continuous_usage_stats"], try each.bool() {

@@ -1,9 +1,5 @@
 extension ChatRequest {
-  private static let supported: Set<String> = [
-    "model", "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed",
-    "n",
-    "stop", "ignore_eos", "stream", "stream_options", "cache_salt", "visual_tokens", "mm_processor_kwargs",
-  ]
+  private static let supported = RequestField.names(under: "")
 
   /// Fields that say something to other servers and nothing here; they change no answer.
   private static let withoutEffect: Set<String> = [

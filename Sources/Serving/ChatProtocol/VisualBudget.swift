@@ -73,12 +73,12 @@ public enum Detail: String, Sendable, CaseIterable {
 }
 
 extension VisualBudget {
-  private static let names: Set<String> = ["budget", "min", "max"]
+  private static let ofOnePicture = RequestField.names(under: "\(RequestField.part).image_url.visual_tokens")
 
   /// Reads `64`, `"auto"` or `{"budget": …, "min": …, "max": …}`.
-  static func reading(_ node: RequestNode, also names: Set<String> = []) throws(APIError) -> VisualBudget? {
+  static func reading(_ node: RequestNode, _ names: Set<String> = VisualBudget.ofOnePicture) throws(APIError) -> VisualBudget? {
     guard case .object = node.value else { return VisualBudget(try amount(node)) }
-    try node.requireKnown(Self.names.union(names))
+    try node.requireKnown(names)
     // Larger ones are refused where the picture's tokens are known.
     let minimum = try node["min"]?.integer(1...Int(Int32.max))
     let maximum = try node["max"]?.integer(1...Int(Int32.max))
@@ -124,11 +124,11 @@ extension VisualBudget {
 }
 
 extension VisualTokensOptions {
-  private static let names: Set<String> = ["target_ttft_ms", "on_overload", "return"]
+  private static let names = RequestField.names(under: "visual_tokens")
 
   /// Reads the request's `visual_tokens`.
   static func reading(_ node: RequestNode) throws(APIError) -> VisualTokensOptions {
-    var options = VisualTokensOptions(budget: try VisualBudget.reading(node, also: names))
+    var options = VisualTokensOptions(budget: try VisualBudget.reading(node, names))
     guard case .object = node.value else { return options }
     if let target = node.given("target_ttft_ms") {
       // Beyond ten minutes there is nothing to aim at.

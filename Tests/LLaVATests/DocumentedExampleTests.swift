@@ -7,8 +7,8 @@ import TestSupport
 import Testing
 import Torch
 
-/// The README's example, line by line, on a tiny model.
-@Suite struct ReadmeExampleTests {
+/// The documented example, line by line, on a tiny model.
+@Suite struct DocumentedExampleTests {
   @Test func theExampleRuns() throws {
     let scratch = try Scratch()
     let folder = scratch.url.appending(path: "model")
@@ -18,7 +18,7 @@ import Torch
     var printed = ""
     func print(_ piece: String) { printed += piece }
 
-    // README begins
+    // Example begins
     let pipeline = try LLaVAPipeline.load(from: folder, dtype: .bfloat16)
     let picture = try RGBImage(contentsOf: file, orientation: .honoured)
 
@@ -28,9 +28,10 @@ import Torch
       return true  // false ends the answer
     }
     print("\(answer.result.visualTokens) visual tokens, \(answer.tokensPerSecond) tokens per second")
-    // README ends
+    // Example ends
 
     #expect(printed.contains("16 visual tokens"))
-    #expect(try DocumentedExample.missingLines(of: "README", in: "README.md", source: #filePath) == [])
+    #expect(
+      try DocumentedExample.missingLines(of: "Example", in: "Documentation/Epic.docc/UseFromSwift.md", source: #filePath) == [])
   }
 }
