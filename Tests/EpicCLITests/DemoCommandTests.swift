@@ -1,4 +1,6 @@
+import Demo
 import Foundation
+import LLaVA
 import Results
 import TestModels
 import TestSupport
@@ -72,6 +74,28 @@ import Testing
       try await program.send(SIGTERM, oncePrinted: "$ epic generate")
     }
     #expect(stopped.code == 0 && stopped.out.contains("the same command goes on"), "\(stopped.out)\(stopped.err)")
+  }
+
+  /// Each interruption saves a checkpoint; none of them takes the place of the one that the half trained model is made from.
+  @Test func interruptedOftenTheBaseKeepsItsHalfTrainedModel() async throws {
+    let scratch = try Scratch()
+    func base(stoppedAt step: Int? = nil) async throws -> EpicCommand.Outcome {
+      try await EpicCommand.run(
+        ["base", "--output", scratch.url.appending(path: "base").path, "--pictures", "6", "--align-steps", "1", "--steps", "6"]
+          + ["--start-steps", "2", "--threads", "1"], limit: 300
+      ) { program in
+        if let step { try await program.send(SIGTERM, oncePrinted: "step \(step) of 6") }
+      }
+    }
+    for step in [2, 3, 4] {
+      let stopped = try await base(stoppedAt: step)
+      #expect(stopped.code == 0, "\(stopped.err)")
+    }
+    let made = try await base()
+    #expect(made.code == 0 && made.err == "", "\(made.err)")
+    for name in ["start", "finished"] {
+      #expect(try CheckpointReader(scratch.url.appending(path: "base/\(name)")).configuration == Course.shapes.configuration)
+    }
   }
 
   /// The model made from nothing first, by `epic base`.

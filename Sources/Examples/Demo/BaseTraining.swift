@@ -87,7 +87,7 @@ public struct BaseTraining: Sendable, Equatable {
       max-grad-norm: 1
     checkpoints:
       every: \(every)
-      keep: \(steps / max(1, every) + 1)
+      keep: \(max(1, steps))  # all: each interruption saves one more
     log:
       every: \(max(1, steps / 20))  # where the output is no terminal
       tensorboard: false
