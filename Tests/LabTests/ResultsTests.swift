@@ -94,7 +94,13 @@ import Testing
       ])
     #expect(table.comparisons.rows[0].prefix(4) == ["tcd − base", "2", "+11.0 ± 1.4", "+22.0 ± 2.8"])
     // −1 and +1: nothing.
-    #expect(table.comparisons.rows[1] == ["tcd − long", "2", "+1.0 ± 2.8", "+0.0 ± 1.4", "+0.0 ± 1.4", "1.000", "+1 −1"])
+    #expect(
+      table.comparisons.rows[1] == [
+        "tcd − long", "2", "+1.0 ± 2.8", "+0.0 ± 1.4", "+0.0 ± 1.4", "1.000", "+1 −1", "+0.5 ± 2.1", "0.795",
+      ])
+    let chart = try #require(table.chart)
+    #expect(chart.bars.map(\.name) == ["base", "tcd", "long"] && chart.bars.map(\.value) == [55, 71.5, 71])
+    #expect(table.text(width: 80).hasSuffix(chart.text(width: 80)) && !table.text(width: nil).contains("█"))
     #expect(table.winner == "tcd")
     #expect(table.markdown.contains("| tcd | 2 | 81.0 ± 1.4 |"))
     for width in [20, 40, 200] {

@@ -42,6 +42,19 @@ import Testing
     try JSONDecoder().decode(Estimate.self, from: Data(#"{"value":\#(value),"lower":\#(lower),"upper":\#(upper)}"#.utf8))
   }
 
+  @Test func theChartHasTheMeansOfCompleteRows() throws {
+    var results = try Self.results(models: ["base"])
+    results.models[0].rows[1].scores["gqa"] = nil
+    results.models[0].rows[2].scores["pope"]?.percentage = 10
+    let chart = try #require(results.chart)
+    #expect(chart.title.hasSuffix("mean over gqa, pope"))
+    #expect(chart.bars.map(\.name) == ["full 16", "dart 4 after 2", "pool 8", "pool 4"])
+    #expect(chart.bars.map(\.value) == [66, 32, 58, 54] && chart.bars[1].text == "32.0")
+    #expect(try Self.results(names: ["gqa"]).chart?.bars.first?.name == "base full 16")
+    results.models[0].rows = [results.models[0].rows[0]]
+    #expect(results.chart == nil)
+  }
+
   @Test func cellsAreTheNumbersRoundedOnce() throws {
     let table = ResultTable(try Self.results())
     let header = table.columns.map(\.title)

@@ -91,18 +91,22 @@ public struct LabTable: Sendable {
     return TextTable(headings: headings, rows: rows)
   }
 
-  /// Headings and rows of the table of differences: mean ± deviation of each, and for their mean over all compressed ways the
-  /// probability of the paired t-test and the signs.
+  /// Headings and rows of the table of differences: mean ± deviation of each, and for their means over all compressed ways and over all
+  /// budgets the probability of the paired t-test; of the former the signs too.
   public var comparisons: TextTable {
-    let headings = ["difference", "pairs"] + columns.map(\.title) + ["compressed", "p", "signs"]
+    func probability(_ test: PairedTest) -> String {
+      test.probability.map { $0 < 0.001 ? "<0.001" : String(format: "%.3f", $0) } ?? ""
+    }
+    let headings = ["difference", "pairs"] + columns.map(\.title) + ["compressed", "p", "signs", "all budgets", "p (all)"]
     let rows = grid.pairs.compactMap { pair -> [String]? in
       let overall = PairedTest(differences(pair, compressedMean))
       if overall.count == 0 { return nil }
+      let budgets = differences(pair, budgetMean)
       return ["\(pair.first) − \(pair.second)", "\(overall.count)"]
         + columns.map { column in Self.meanText(differences(pair) { value($0, column) }, signed: true) } + [
           Self.meanText(differences(pair, compressedMean), signed: true),
-          overall.probability.map { $0 < 0.001 ? "<0.001" : String(format: "%.3f", $0) } ?? "",
-          "+\(overall.above) −\(overall.below)",
+          probability(overall), "+\(overall.above) −\(overall.below)", Self.meanText(budgets, signed: true),
+          probability(PairedTest(budgets)),
         ]
     }
     return TextTable(headings: headings, rows: rows)
@@ -159,6 +163,16 @@ public struct LabTable: Sendable {
     parts.append(
       "Split \(split); percent, mean over \(grid.evaluation.benchmarks.joined(separator: ", ")), ± standard deviation.")
     if let winner { parts.append("Best over all budgets: \(winner).") }
+    if let width, let chart { parts.append(chart.text(width: width)) }
     return parts.joined(separator: "\n\n")
+  }
+
+  /// The means of all cells over all budgets; nil where there is one cell alone.
+  var chart: BarChart? {
+    let bars = grid.cells.compactMap { cell -> BarChart.Bar? in
+      let values = results(of: cell.name).compactMap(budgetMean)
+      return Self.mean(values).map { BarChart.Bar(cell.name, $0, text: Self.meanText(values)) }
+    }
+    return bars.count > 1 ? BarChart(title: "Over all budgets, percent", bars) : nil
   }
 }
