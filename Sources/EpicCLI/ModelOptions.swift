@@ -17,12 +17,9 @@ extension DType: ExpressibleByArgument {
 }
 
 /// Where computing happens, in which precision.
-struct ComputeOptions: ParsableArguments {
+struct DeviceOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Precision of the weights.", valueName: "dtype"))
   var dtype: DType?
-
-  @Option(help: ArgumentHelp("Hold the decoder's weights in 8 or 4 bits; as they are stored unless given.", valueName: "8|4"))
-  var bits: Int?
 
   @Option(help: "Where to compute: cpu, cuda or cuda:N.")
   var device = "cpu"
@@ -32,12 +29,6 @@ struct ComputeOptions: ParsableArguments {
 
   func validate() throws {
     if let threads, threads < 1 || threads > 4096 { throw ValidationError("--threads is \(threads), expected 1...4096") }
-    _ = try checkOption("--bits") { try quantization }
-  }
-
-  /// In how many bits weights are held, where that is asked for.
-  var quantization: QuantizationOptions? {
-    get throws { try bits.map { try QuantizationOptions(bits: $0) } }
   }
 
   /// The device, with the number of threads set.
@@ -45,6 +36,28 @@ struct ComputeOptions: ParsableArguments {
     if let threads { Runtime.threads = threads }
     return try checkOption("--device") { try Device(name: device) }
   }
+}
+
+/// The same, and in how many bits weights are held.
+struct ComputeOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Hold the decoder's weights in 8 or 4 bits; as they are stored unless given.", valueName: "8|4"))
+  var bits: Int?
+
+  @OptionGroup var place: DeviceOptions
+
+  var dtype: DType? { place.dtype }
+  var device: String { place.device }
+  var threads: Int? { place.threads }
+
+  func validate() throws { _ = try checkOption("--bits") { try quantization } }
+
+  /// In how many bits weights are held, where that is asked for.
+  var quantization: QuantizationOptions? {
+    get throws { try bits.map { try QuantizationOptions(bits: $0) } }
+  }
+
+  /// The device, with the number of threads set.
+  func prepare() throws -> Device { try place.prepare() }
 }
 
 /// Which model, and how it is talked to.

@@ -70,6 +70,28 @@ import Testing
     }
   }
 
+  /// Each number of bits is as if it were asked for alone, and has rows of its own.
+  @Test func bitsStandSideBySide() async throws {
+    let place = try Place()
+    let ask = ["--compressor", "dart", "--keep", "4", "--timed", "0", "--json"]
+    func results(_ bits: String, _ output: String) async throws -> [ModelResults] {
+      let outcome = try await place.eval("pope", ask + ["--bits", bits], output: output)
+      #expect(outcome.code == 0 && outcome.err == "", "\(outcome.err)")
+      return try JSONDecoder().decode(EvaluationResults.self, from: Data(outcome.out.utf8)).models
+    }
+    let together = try await results("16,8,4", "together")
+    #expect(together.map { $0.name.split(separator: ", ").last } == ["as stored", "8 bits", "4 bits"])
+    #expect(Set(together.map(\.fingerprint)).count == 3)
+    for (bits, found) in zip(["16", "8", "4"], together) {
+      let alone = try #require(try await results(bits, "alone-\(bits)").first)
+      #expect(alone.rows == found.rows && alone.fingerprint == found.fingerprint && !alone.name.contains(","))
+    }
+    for (bits, says) in [("8,8", "twice"), ("5", "--bits is 5"), ("8,x", "--bits")] {
+      let refused = try await place.eval("pope", ask + ["--bits", bits])
+      #expect(refused.code == 2 && refused.err.contains(says), "\(refused.err)")
+    }
+  }
+
   /// All ten, from files to table: every figure is computed again from the journal.
   @Test func tenLayoutsGoThroughTheWholeCommand() async throws {
     let place = try Place()

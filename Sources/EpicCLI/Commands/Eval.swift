@@ -19,6 +19,8 @@ struct Eval: AsyncParsableCommand {
       several times by torchrun --no-python or srun, the processes share the questions. \
       Beside the answers lie answer files in LLaVA's format and files for servers; table.md, table.csv, results.json and report.html hold \
       what is printed.
+
+      Example: epic eval --model llava-hf/llava-1.5-7b-hf --benchmark gqa,textvqa --data benchmarks --keep 128,64
       """)
 
   @Option(parsing: .singleValue, help: .model("A checkpoint; several stand side by side"))
@@ -56,7 +58,13 @@ struct Eval: AsyncParsableCommand {
   @Option(help: "Conversation template; the model's own unless given.")
   var template: String?
 
-  @OptionGroup var compute: ComputeOptions
+  @Option(
+    help: ArgumentHelp(
+      "Bits of the decoder's weights, a list: 16,8,4, where 16 are the weights as they are stored. Each number has rows of its own.",
+      valueName: "n,n"))
+  var bits: CommaList<Int>?
+
+  @OptionGroup var compute: DeviceOptions
 
   @Flag(help: "Print one JSON object, what results.json holds.")
   var json = false
@@ -71,14 +79,28 @@ struct Eval: AsyncParsableCommand {
     if difficulty != nil, plans.leavesOutFull {
       throw ValidationError("--difficulty asks which questions are right with all tokens, which --no-full leaves out")
     }
+    _ = try quantizations
     if let template { _ = try checkOption("--template") { try ConversationTemplate.requireKnown(template) } }
+  }
+
+  /// In how many bits each model is asked; nil for its weights as they are stored.
+  private var quantizations: [QuantizationOptions?] {
+    get throws {
+      let bits = bits?.values ?? [16]
+      if Set(bits).count < bits.count { throw ValidationError("--bits names a number twice") }
+      if let bad = bits.first(where: { ![16, 8, 4].contains($0) }) {
+        throw ValidationError("--bits is \(bad), expected 16 (as they are stored), 8 or 4")
+      }
+      return try bits.map { $0 == 16 ? nil : try QuantizationOptions(bits: $0) }
+    }
   }
 
   func run() async throws {
     let world = try Communicator.joined()
     // What can be wrong is found before weights are read.
     let device = try compute.prepare()
-    var models: [(name: String, folder: URL, plans: [AnswerPlan])] = []
+    let quantizations = try quantizations
+    var models: [(name: String, folder: URL, quantization: QuantizationOptions?, plans: [AnswerPlan])] = []
     for (source, name) in zip(model, Self.names(model.map(\.text))) {
       let folder = try await source.folder()
       let configuration = try CheckpointReader(folder).configuration
@@ -87,7 +109,10 @@ struct Eval: AsyncParsableCommand {
       if let difficulty {
         asked = try checkOption("--difficulty") { try difficulty.completing(asked, for: configuration) }
       }
-      models.append((name: name, folder: folder, plans: asked))
+      for quantization in quantizations {
+        let bits = quantizations.count > 1 ? quantization.map { ", \($0.bits) bits" } ?? ", as stored" : ""
+        models.append((name: name + bits, folder: folder, quantization: quantization, plans: asked))
+      }
     }
     let signals = StopSignals()
     let progress = EvaluationProgress(isQuiet: json || !world.isFirst)
@@ -97,10 +122,10 @@ struct Eval: AsyncParsableCommand {
     if strict, let fault = loaded.lazy.flatMap(\.benchmark.faults).first { throw InputError(description: "\(fault)") }
     let output = URL(fileURLWithPath: self.output)
     var results = EvaluationResults(models: [])
-    for (name, folder, plans) in models {
+    for (name, folder, quantization, plans) in models {
       progress.show("\(name): reading weights")
       let pipeline = try LLaVAPipeline.load(
-        from: folder, dtype: compute.dtype, device: device, template: template, quantization: compute.quantization)
+        from: folder, dtype: compute.dtype, device: device, template: template, quantization: quantization)
       progress.show("\(name): fingerprint")
       let evaluation = try ModelEvaluation(
         pipeline, name: name, checkpoint: folder, plans: plans, output: output, settings(world))
@@ -126,6 +151,7 @@ struct Eval: AsyncParsableCommand {
     if json { return try printJSON(results) }
     try printLine()
     try printLine(ResultTable(results).text(width: terminalWidth()))
+    if let width = terminalWidth(), let chart = results.chart { try printLine("\n" + chart.text(width: width)) }
     try printLine("\nresults in  \(output.appending(path: ResultsPage.fileName).relativePath)")
   }
 
