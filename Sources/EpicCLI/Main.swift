@@ -7,12 +7,16 @@ struct Epic: AsyncParsableCommand {
     commandName: "epic",
     abstract: "Run vision-language models that see with fewer visual tokens.",
     version: Version.text,
-    subcommands: [
-      Generate.self, Chat.self, Watch.self, PullCommand.self, Inspect.self, Convert.self, Profile.self, CurriculumCommand.self,
-      PlanCommand.self,
-      DataCommand.self, Train.self, AdaptCommand.self, Eval.self, StabilityCommand.self, FitCommand.self, ReportCommand.self,
-      Serve.self, DemoCommand.self, LabCommand.self, Bench.self, Init.self, AlignCommand.self, BaseCommand.self,
-      ReferenceCommand.self,
+    groupedSubcommands: [
+      CommandGroup(name: "Answer questions", subcommands: [Generate.self, Chat.self, Watch.self, Serve.self]),
+      CommandGroup(name: "Get and change checkpoints", subcommands: [PullCommand.self, Inspect.self, Convert.self, Init.self]),
+      CommandGroup(
+        name: "Choose what to do", subcommands: [Profile.self, CurriculumCommand.self, PlanCommand.self, FitCommand.self]),
+      CommandGroup(name: "Train", subcommands: [DataCommand.self, Train.self, AdaptCommand.self]),
+      CommandGroup(name: "Measure", subcommands: [Eval.self, StabilityCommand.self, ReportCommand.self, Bench.self]),
+      CommandGroup(
+        name: "See it work", subcommands: [DemoCommand.self, LabCommand.self, BaseCommand.self, AlignCommand.self]),
+      CommandGroup(name: "About this program", subcommands: [DoctorCommand.self, ReferenceCommand.self]),
     ])
 }
 

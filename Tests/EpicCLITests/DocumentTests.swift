@@ -85,6 +85,16 @@ import Training
     #expect(count > 80)
   }
 
+  /// The help of each command ends with a command line that can be typed; `commandsParse` reads it in the reference.
+  @Test func everyCommandHasAnExample() throws {
+    let commands = try CommandDescription.program().all.filter { $0.subcommands == nil }
+    #expect(commands.count > 20)
+    for command in commands {
+      let example = try #require(command.example, "\(command.path) has no example")
+      #expect(example == command.path || example.hasPrefix(command.path + " "), "\(example)")
+    }
+  }
+
   /// Commands and options that are named in the text exist.
   @Test func namedOptionsExist() throws {
     let commands = try CommandDescription.program().all

@@ -16,6 +16,8 @@ struct AdaptCommand: AsyncParsableCommand {
       is how often the answers to questions about them are those of the model as it was. Questions are a JSON list or one object in each \
       line, with image and question, and answer where it is known; or LLaVA's instruction format. The same command goes on where it was \
       interrupted.
+
+      Example: epic adapt --model llava-hf/llava-1.5-7b-hf --images pictures --keep 128,64 --output adapted
       """)
 
   @Option(help: .model("The checkpoint"))

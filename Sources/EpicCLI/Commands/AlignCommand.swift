@@ -14,6 +14,8 @@ struct AlignCommand: AsyncParsableCommand {
     discussion: """
       Tower and projector learn from freshly drawn scenes to give every patch the words of what it shows. It is the first step of \
       epic base; epic train goes on from here.
+
+      Example: epic align --output aligned
       """)
 
   @Option(help: "What the model is for: \(Course.allCases.map(\.rawValue).joined(separator: ", ")).")

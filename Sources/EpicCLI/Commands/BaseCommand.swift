@@ -14,6 +14,8 @@ struct BaseCommand: AsyncParsableCommand {
       could type it. The same command goes on where it was interrupted. Other seeds make other models for epic lab.
       A model of pictures is left half trained (start) and trained (finished); one of videos trained with all visual tokens (base) and then \
       with few (finished).
+
+      Example: epic base --output base --seed 1
       """)
 
   @Option(help: ArgumentHelp("Folder for everything.", valueName: "dir"))

@@ -18,7 +18,8 @@ struct Bench: AsyncParsableCommand {
 /// Generation with random weights of a preset's size, or with a checkpoint's.
 struct BenchGenerate: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "generate", abstract: "Measure vision, prefill and decode; weights are random unless --model names some.")
+    commandName: "generate", abstract: "Measure vision, prefill and decode; weights are random unless --model names some.",
+    discussion: "Example: epic bench generate --preset base --keep 64 --batch 8")
 
   @Option(help: "Size of the model: \(LLaVAConfiguration.presetNames.joined(separator: ", ")).")
   var preset = "base"

@@ -6,7 +6,8 @@ import Torch
 /// The kernels between which the model chooses, side by side.
 struct BenchKernels: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "kernels", abstract: "Compare the kernels between which the model chooses, on the CPU.")
+    commandName: "kernels", abstract: "Compare the kernels between which the model chooses, on the CPU.",
+    discussion: "Example: epic bench kernels --threads 1")
 
   @Option(help: "Width of the matrices' rows.")
   var inputs = 768

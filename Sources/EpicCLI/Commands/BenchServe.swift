@@ -12,6 +12,8 @@ struct BenchServe: AsyncParsableCommand {
       Every picture is asked --questions questions of random words; answers have --new-tokens tokens whatever the model says. With \
       --concurrency so many requests are under way at any time; with --rate they are sent when their time has come, whatever becomes of \
       the others. TTFT is the time to the first token, TPOT the mean for each further one, ITL between two, E2E to the end.
+
+      Example: epic bench serve --concurrency 8
       """)
 
   enum OnOverload: String, ExpressibleByArgument, CaseIterable {

@@ -17,6 +17,8 @@ struct BenchTrain: AsyncParsableCommand {
     discussion: """
       A sample is one token, one picture of noise, and random text, whose last tokens are supervised. Projector and decoder are trained, \
       the tower is not, as in `epic train`. One step that is not counted comes first; times are medians.
+
+      Example: epic bench train --preset base --batch 8
       """)
 
   @Option(help: "Size of the model: \(LLaVAConfiguration.presetNames.joined(separator: ", ")).")

@@ -11,6 +11,8 @@ struct Chat: AsyncParsableCommand {
       Each line is a turn; earlier turns are remembered. Ctrl-C ends the answer, not the program; Ctrl-D ends the program.
       /reset forgets the conversation, /history shows it, /help lists these, /exit leaves.
       With --keep or --ratio the first question decides which visual tokens stay for the whole conversation.
+
+      Example: epic chat --model llava-hf/llava-1.5-7b-hf --image photo.jpg
       """)
 
   @OptionGroup var model: ModelOptions

@@ -13,6 +13,8 @@ struct Convert: AsyncParsableCommand {
       With --bits the matrices of the decoder's layers are rounded to 8 bits (a scale for each row) or 4 (a scale and a zero point for every
       32 numbers) and written in the format of compressed-tensors, which vLLM and transformers read as well. --bits 16 writes the numbers
       that the bits stand for, in bfloat16.
+
+      Example: epic convert llava-hf/llava-1.5-7b-hf llava-4bit --bits 4
       """)
 
   @Argument(help: .model("The checkpoint"))

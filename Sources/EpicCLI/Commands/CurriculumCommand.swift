@@ -10,7 +10,8 @@ struct CurriculumCommand: AsyncParsableCommand {
     discussion:
       "Constants come from the preset; a ratio is one number (0.9), start:end (0.05:0.9), or start:end:reached, the last "
       + "being the progress from which the end is kept.\n\n"
-      + CurriculumDefinition.all.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n"))
+      + CurriculumDefinition.all.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n")
+      + "\n\nExample: epic curriculum --curriculum nested --tokens 144 --smallest 9 --svg nested.svg")
 
   @Option(help: "\(CurriculumDefinition.all.map(\.name).joined(separator: ", ")); token unless given.")
   var curriculum: String?

@@ -20,6 +20,8 @@ struct DataCheck: AsyncParsableCommand {
     discussion: """
       Without --model or --tokenizer, records and images are checked and lengths are in words. Exit code 0 where the data set can be \
       read, bad samples or not; with --strict, 1 where there is a bad one.
+
+      Example: epic data check --data train.json --images pictures --model llava-hf/llava-1.5-7b-hf
       """)
 
   @Option(

@@ -20,6 +20,8 @@ struct DataMake: AsyncParsableCommand {
       moving-shapes: the same with videos/, and the files of CLEVRER. With --minutes it gets one long video instead, video.avi, and \
       questions.jsonl for epic watch --questions, each about the last \(MovingStream.window) frames.
       The same numbers and seed give the same files on every machine.
+
+      Example: epic data make shapes --output shapes --train 1000
       """)
 
   @Argument(help: "Which data set: shapes or moving-shapes.")

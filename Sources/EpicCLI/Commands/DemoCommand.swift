@@ -15,6 +15,8 @@ struct DemoCommand: AsyncParsableCommand {
       Every step is a command that is printed as you could type it, on files that stay in the output folder. The same command goes on \
       where it was interrupted. Nothing is fetched from the network.
       With --video a model that knows shapes that move is asked about videos, with fewer and fewer visual tokens of each second.
+
+      Example: epic demo --output demo
       """)
 
   @Option(help: ArgumentHelp("Folder for everything; demo, or demo-video with --video, unless given.", valueName: "dir"))

@@ -14,6 +14,8 @@ struct FitCommand: AsyncParsableCommand {
     discussion: """
       Reads questions of benchmarks, best those that choices are made on and not those that are reported, and writes what the budget \
       rules found into budgets.json in the model's folder. Any average follows from it.
+
+      Example: epic fit --model llava-hf/llava-1.5-7b-hf --benchmark gqa --data benchmarks --output fitted
       """)
 
   @Option(help: .model("The checkpoint"))

@@ -13,6 +13,8 @@ struct Generate: AsyncParsableCommand {
       <audio> where they belong.
       The answer appears as it is written; --json prints one object at the end in its place.
       With --keep or --ratio the decoder reads the pictures with fewer visual tokens; --overlay shows which.
+
+      Example: epic generate --model llava-hf/llava-1.5-7b-hf --image photo.jpg --prompt 'What is on the table?' --keep 64
       """)
 
   @OptionGroup var model: ModelOptions

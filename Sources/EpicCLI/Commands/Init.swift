@@ -9,7 +9,11 @@ import Torch
 struct Init: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "init", abstract: "Write a checkpoint of a preset's size with random weights and a byte-level tokenizer.",
-    discussion: "For trying things out, for benchmarks, and for training from scratch. It knows nothing until it is trained.")
+    discussion: """
+      For trying things out, for benchmarks, and for training from scratch. It knows nothing until it is trained.
+
+      Example: epic init --output small --preset small
+      """)
 
   @Option(help: "Size of the model: \(LLaVAConfiguration.presetNames.joined(separator: ", ")).")
   var preset = "tiny"

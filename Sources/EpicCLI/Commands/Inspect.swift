@@ -11,6 +11,8 @@ struct Inspect: AsyncParsableCommand {
     discussion: """
       Of a checkpoint that a run has written it says as well which step it is, what it was trained with, which processes wrote it, whether it is \
       complete, and how it can be gone on with. A run's folder is listed with all its checkpoints.
+
+      Example: epic inspect llava-hf/llava-1.5-7b-hf --verify
       """)
 
   @Argument(help: .model("The checkpoint, or the folder of a run"))

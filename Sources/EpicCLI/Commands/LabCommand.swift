@@ -13,6 +13,8 @@ struct LabCommand: AsyncParsableCommand {
       The YAML file names the data, the checkpoints to start from, what all cells train with, and the cells; Lab/curricula.yaml is one. \
       Each run is epic train and then epic eval, in a folder of its own. Results are added to results.jsonl as they come: the same \
       command goes on where it was stopped or killed, finished runs are not run again, and changed ones are new runs.
+
+      Example: epic lab Lab/nested.yaml --output lab --jobs 2
       """)
 
   enum Split: String, ExpressibleByArgument, CaseIterable { case tune, test }

@@ -13,6 +13,8 @@ struct PlanCommand: AsyncParsableCommand {
       By the arithmetic by which `epic train` says before its first step what it will take. Samples are taken to be as long as the longest, and \
       steps to have several micro-batches. The setting that it recommends is printed as lines of the run's YAML file. Exit code 1 where nothing \
       fits. GB are 10^9 bytes. The model is a preset, a checkpoint (of which no weight is read) or what the run's file names.
+
+      Example: epic plan --model llava-hf/llava-1.5-7b-hf --gpus 8 --gpu-memory 80
       """)
 
   @Option(

@@ -14,6 +14,8 @@ struct Profile: AsyncParsableCommand {
       all layers, and the cache as it is. `paper` is the formula that reproduces the published figures of EPIC: the decoder alone, text
       shrunk with the image, the cache equally short in all layers. A multiplication with an addition counts as two FLOPs, MB are
       10^6 bytes, the cache's elements have two bytes.
+
+      Example: epic profile --preset base --keep 576,128,64 --measure
       """)
 
   @Option(help: "Size of the model: \(LLaVAConfiguration.presetNames.joined(separator: ", ")).")

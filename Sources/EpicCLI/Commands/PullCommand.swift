@@ -11,6 +11,8 @@ struct PullCommand: AsyncParsableCommand {
       chat template, image processor. What was cut off is gone on with; sizes and hashes are compared. Cache, token, address and \
       offline rules are those of Python's huggingface_hub: HF_HUB_CACHE, HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE and others. \
       Prints the folder of each.
+
+      Example: epic pull llava-hf/llava-1.5-7b-hf
       """)
 
   @Argument(

@@ -10,6 +10,8 @@ struct ReportCommand: AsyncParsableCommand {
     discussion: """
       Models of several evaluations stand side by side, and beside the first one with their differences to it; of results of one model \
       that are in several, the last counts. Writes report.html, and of evaluations table.md, table.csv and results.json.
+
+      Example: epic report evaluation-before evaluation-after run --output report
       """)
 
   @Argument(help: ArgumentHelp("Output folders of epic eval and epic train, and the pictures of epic demo.", valueName: "dir"))

@@ -20,6 +20,8 @@ struct Serve: AsyncParsableCommand {
       {"budget": "auto", "min": 32, "max": 576, "target_ttft_ms": 400, "on_overload": "degrade", "return": "indices"}; a picture may have \
       its own, and "detail" is understood. The answer's "visual_tokens" says what became of them.
       SIGTERM and Ctrl-C let running answers come to their ends.
+
+      Example: epic serve --model llava-hf/llava-1.5-7b-hf --port 8080
       """)
 
   @OptionGroup(title: "Model") var model: ServedModelOptions

@@ -18,6 +18,8 @@ struct StabilityCommand: AsyncParsableCommand {
       the second one about its picture: the first one has chosen the visual tokens. --after compares with a model that this one became. \
       Answers are kept in the output folder, and the same command goes on after it was stopped. stability.md and stability.json hold what \
       is printed.
+
+      Example: epic stability --model llava-hf/llava-1.5-7b-hf --benchmark pope --data benchmarks --keep 64 --conditions noise=3,jpeg=20
       """)
 
   @Option(help: .model("The checkpoint"))

@@ -12,6 +12,8 @@ struct Train: AsyncParsableCommand {
       The YAML file names the checkpoint to start from (model, a folder or org/name[@revision] on the hub), the data (data.file, data.images) and where results go (output); \
       --keys lists what else can stand there, with its meaning and default. Ctrl-C ends the step, saves, and leaves. Started several times \
       by torchrun --no-python or srun, the processes train together on CPUs; every step then has batch.accumulation micro-batches of each.
+
+      Example: epic train --config run.yaml --set steps=500
       """)
 
   @Option(help: ArgumentHelp("YAML file that says what the run is.", valueName: "file"))

@@ -14,6 +14,8 @@ struct Watch: AsyncParsableCommand {
       A question is answered from what has been seen up to its time: --ask "What moves?@12.5"
       With --video - the video comes through standard input, as Matroska, WebM, MPEG-TS or fragmented MP4.
       At the pace of the clock, frames that are late are dropped and counted.
+
+      Example: epic watch --model Qwen/Qwen2.5-VL-3B-Instruct --video street.mp4 --tokens-per-second 60 --ask 'What moves?@12.5'
       """)
 
   enum PaceName: String, ExpressibleByArgument, CaseIterable { case clock, free }

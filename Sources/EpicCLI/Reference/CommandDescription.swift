@@ -41,6 +41,21 @@ struct CommandDescription: Decodable {
   let subcommands: [CommandDescription]?
   let arguments: [Argument]?
 
+  /// How the help's last paragraph begins where it is an example.
+  private static let exampleMark = "Example: "
+
+  /// A command line that people can type.
+  var example: String? {
+    let lines = (discussion ?? "").split(whereSeparator: \.isNewline)
+    return lines.last { $0.hasPrefix(Self.exampleMark) }.map { String($0.dropFirst(Self.exampleMark.count)) }
+  }
+
+  /// What the help explains, without the example; nil where it explains nothing.
+  var explanation: [String]? {
+    let lines = (discussion ?? "").split(whereSeparator: \.isNewline).filter { !$0.hasPrefix(Self.exampleMark) }
+    return lines.isEmpty ? nil : lines.map(String.init)
+  }
+
   /// All of the name: `epic bench train`.
   var path: String { ((superCommands ?? []) + [commandName]).joined(separator: " ") }
 

@@ -24,9 +24,8 @@ struct ManualPage {
       ".TH \(name.uppercased()) 1 \"\" \"epic \(Version.number)\" \"Epic\"", ".SH NAME",
       "\(Self.roff(name)) \\- \(Self.roff(command.abstract ?? ""))", ".SH SYNOPSIS", Self.roff(command.usage),
     ]
-    if let discussion = command.discussion {
-      lines += [".SH DESCRIPTION"] + discussion.split(whereSeparator: \.isNewline).map { Self.roff(String($0)) }
-    }
+    if let explanation = command.explanation { lines += [".SH DESCRIPTION"] + explanation.map(Self.roff) }
+    if let example = command.example { lines += [".SH EXAMPLE", Self.roff(example)] }
     if !commands.isEmpty {
       lines.append(".SH COMMANDS")
       for command in commands where command.subcommands == nil {

@@ -19,9 +19,8 @@ enum ReferencePages {
     var lines = ["# All commands", "", note, "", "Every command also takes `--help` and `--version`.", ""]
     for command in program.all.dropFirst() {
       lines += ["## \(command.path)", "", markdown(command.abstract ?? ""), "", "`\(command.usage)`", ""]
-      if let discussion = command.discussion {
-        lines += [markdown(discussion.split(whereSeparator: \.isNewline).joined(separator: " ")), ""]
-      }
+      if let explanation = command.explanation { lines += [markdown(explanation.joined(separator: " ")), ""] }
+      if let example = command.example { lines += ["```sh", example, "```", ""] }
       for section in command.sections {
         lines += table(
           [section.title.prefix(1).uppercased() + section.title.dropFirst(), "what it does"],
