@@ -142,8 +142,8 @@ let package = Package(
     .target(
       name: "Serving",
       dependencies: [
-        "Basics", "Torch", "Audio", "Imaging", "Video", "Language", "Compression", "LLaVA", "Report", "Results", "ChatProtocol",
-        "Fetching", "Engine",
+        "Basics", "Programs", "Torch", "Audio", "Imaging", "Video", "Language", "Compression", "LLaVA", "Report", "Results",
+        "ChatProtocol", "Fetching", "Engine",
         .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdTLS", package: "hummingbird"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"), .product(name: "Logging", package: "swift-log"),
@@ -193,7 +193,7 @@ let package = Package(
         .product(name: "Hummingbird", package: "hummingbird"),
       ], path: "Examples/AskServer"),
     .target(
-      name: "TestSupport", dependencies: ["Basics", .product(name: "Subprocess", package: "swift-subprocess")],
+      name: "TestSupport", dependencies: ["Basics", "Programs", .product(name: "Subprocess", package: "swift-subprocess")],
       path: "Tests/TestSupport"),
     .target(
       name: "EvaluationLayouts", dependencies: ["Evaluation", "Imaging", "MadeVideos", "TestSupport"],
@@ -265,7 +265,7 @@ let package = Package(
       name: "ServingTests",
       dependencies: [
         "ChatProtocol", "Compression", "Engine", "Fetching", "Imaging", "LLaVA", "Language", "LoadTest", "MadeVideos",
-        "Serving", "TestModels",
+        "Results", "Serving", "TestModels",
         "TestSupport",
         "Torch",
         .product(name: "Logging", package: "swift-log"), .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

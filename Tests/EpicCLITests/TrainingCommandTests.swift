@@ -55,6 +55,27 @@ import Torch
     }
   }
 
+  /// The page that shows a run takes no part in it; a port that is taken is said before anything is read.
+  @Test func aRunIsWatchedInABrowser() async throws {
+    let place = try Place(steps: 2)
+    let plain = try await place.train()
+    let weights = try place.weights()
+    let watched = try await place.train(["--watch", "0", "--set", "output=\(place.url.appending(path: "watched").path)"])
+    #expect(plain.code == 0 && watched.code == 0 && watched.err == "", "\(watched.err)")
+    #expect(watched.out.firstMatch(of: /watch it +http:\/\/127\.0\.0\.1:[0-9]+\n/) != nil, "\(watched.out)")
+    #expect(try place.weights("watched") == weights)
+
+    let socket = try TakenPort()
+    let taken = try await place.train([
+      "--watch", "\(socket.port)", "--set", "output=\(place.url.appending(path: "taken").path)",
+    ])
+    withExtendedLifetime(socket) {
+      #expect(taken.code == 1 && taken.err.contains("--watch \(socket.port)"), "\(taken.err)")
+    }
+    #expect(!FileManager.default.fileExists(atPath: place.url.appending(path: "taken").path))
+    #expect(try await place.train(["--watch", "70000"]).code == 2)
+  }
+
   @Test func aRunFromTheCommandLine() async throws {
     let place = try Place(steps: 4)
     let outcome = try await place.train(["--set", "curriculum.name=layer", "--set", "batch.samples=3"])

@@ -1,9 +1,14 @@
 import Foundation
+import Programs
 import Subprocess
 import Synchronization
 
 /// A program that a test runs to its end.
 public enum Program {
+  /// Tests that compute hold the threads that tasks run on, for a minute at times; what stops a program at a certain moment would come too
+  /// late.
+  private static let ownThread = OwnThread()
+
   /// What it left behind.
   public struct Outcome: Sendable {
     /// Standard output and standard error.
@@ -75,7 +80,7 @@ public enum Program {
     _ program: URL, _ arguments: [String], input: Data = Data(), environment changes: [String: String] = [:], limit: Double,
     during: (@Sendable (Running) async throws -> Void)? = nil
   ) async throws -> Outcome {
-    try await withTaskExecutorPreference(OwnThread.shared) {
+    try await withTaskExecutorPreference(ownThread) {
       try await start(program, arguments, input, changes, limit, during)
     }
   }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Basics
 import Distributed
 import Foundation
+import Serving
 import Training
 
 /// Training by progressive consistency distillation.
@@ -27,10 +28,17 @@ struct Train: AsyncParsableCommand {
   @Flag(help: "Go on with the run in the output folder, from its newest checkpoint.")
   var resume = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Show the run's curves in a browser on this machine while it goes on, at this port of 127.0.0.1; 0 takes a free one.",
+      valueName: "port"))
+  var watch: Int?
+
   @Flag(help: "List all keys and leave.")
   var keys = false
 
   func validate() throws {
+    if let watch, !(0...65_535).contains(watch) { throw ValidationError("--watch is \(watch), expected a port, 0...65535") }
     if !keys, config == nil, set.isEmpty { throw ValidationError("--config is missing; see also epic train --keys") }
   }
 
@@ -45,6 +53,8 @@ struct Train: AsyncParsableCommand {
     let program = residentMemoryBytes()
     // What can be wrong with them is found before weights are read.
     let benchmarks = try RunBenchmarks(configuration)
+    let page = try await world.isFirst ? openPage(configuration) : nil
+    defer { page?.close() }
     let signals = StopSignals()
     let line = ProgressLine()
     defer { line.clear() }
@@ -70,6 +80,19 @@ struct Train: AsyncParsableCommand {
     }
     line.clear()
     if world.isFirst { try printLine(report.end(ending, command: resumeCommand)) }
+  }
+
+  /// The page of the run; nil where nobody asked for it.
+  private func openPage(_ configuration: TrainingConfiguration) async throws -> RunPage? {
+    guard let watch else { return nil }
+    let page: RunPage
+    do {
+      page = try await RunPage.open(URL(fileURLWithPath: configuration.output, isDirectory: true), port: watch)
+    } catch {
+      throw InputError(description: "--watch \(watch): \(error); choose another port, or 0 for one that is free")
+    }
+    try printLine("watch it    http://127.0.0.1:\(page.port)")
+    return page
   }
 
   private var resumeCommand: String {
