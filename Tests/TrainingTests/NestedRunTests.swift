@@ -29,6 +29,7 @@ import Torch
     ["curriculum.mix=true", "curriculum.teacher=none", "distillation.where=confidence"],
     ["curriculum.shares=[1, 2, 3]", "curriculum.divergence-weights=[0, 0.5, 0.9]", "distillation.divergence=hidden"],
     ["curriculum.name=auto", "curriculum.stages=2"],
+    ["curriculum.full-every=2", "compression.compressor=dart,fastv,pool"],
   ]) func everyOptionTrainsAndGoesOnToTheSameBits(_ changes: [String]) throws {
     let place = try RunPlace()
     let whole = try place.run(configuration(place, "whole", changes))
@@ -38,10 +39,36 @@ import Torch
     #expect(first.losses + rest.losses == whole.losses && rest.weights == whole.weights)
     #expect((first.records + rest.records).map(\.budgets) == whole.records.map(\.budgets))
     #expect((first.records + rest.records).map(\.curriculum) == whole.records.map(\.curriculum))
+    #expect((first.records + rest.records).map(\.compressor) == whole.records.map(\.compressor))
     // What is logged can be read again.
     let lines = try String(contentsOf: whole.folder.metrics, encoding: .utf8).split(separator: "\n")
     let read = try lines.map { try JSONDecoder().decode(StepRecord.self, from: Data($0.utf8)) }
     #expect(read == whole.records)
+  }
+
+  /// Each step is one of the strategy whose turn it is; all have turns, and other seeds have others.
+  @Test func strategiesTakeTurns() throws {
+    let place = try RunPlace()
+    let names = ["random", "fastv", "uniform"]
+    var turns = Set<[String?]>()
+    for seed in 1...4 {
+      func run(_ compressor: String, _ output: String, steps: Int) throws -> [StepRecord] {
+        let changes = ["compression.compressor=\(compressor)", "seed=\(seed)", "curriculum.teacher=none"]
+        return try place.run(configuration(place, "\(output)-\(seed)", steps: steps, changes)).records
+      }
+      let mixed = try run(names.joined(separator: ", "), "mixed", steps: 8)
+      let first = try #require(mixed[0].compressor)
+      let alone = try run(first, "alone", steps: 8)
+      #expect(alone[0].loss == mixed[0].loss && alone[0].compressor == nil, "\(first)")
+      #expect(alone.map(\.loss) != mixed.map(\.loss))
+      turns.insert(mixed.map(\.compressor))
+    }
+    #expect(turns.count > 2 && Set(turns.joined()) == Set(names.map(Optional.init)))
+    // A name that is unknown is refused, wherever it stands; so is none.
+    for bad in ["dart,nobody", "dart,", ","] {
+      let configuration = try configuration(place, "bad", ["compression.compressor=\(bad)"])
+      #expect(throws: ConfigurationProblem.self, "\(bad)") { try TrainingRun(configuration) }
+    }
   }
 
   @Test func budgetsAreKeptExactlyAndLogged() throws {

@@ -32,7 +32,8 @@ extension ConfigurationKey {
   static let method: [ConfigurationKey] = [
     key(
       "compression.compressor", \.compression.compressor,
-      "who chooses tokens at a curriculum's ratios: \(ReducerRegistry.standard.names.joined(separator: ", "))"),
+      "who chooses tokens at a curriculum's ratios: \(ReducerRegistry.standard.names.joined(separator: ", ")); several, with commas "
+        + "between them, take turns at random"),
     key(
       "compression.reduce", \.compression.reduce, "a plan for all steps in place of a curriculum, such as dart:64@2,dart:16@15"),
     key("compression.counts", \.compression.counts, "tokens that a ratio leaves: the strategy's formula, or exact"),

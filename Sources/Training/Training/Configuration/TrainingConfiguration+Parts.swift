@@ -41,7 +41,7 @@ extension TrainingConfiguration {
 
     found.curriculum.name = curriculum.name ?? (isPretraining || compression.reduce != nil ? "none" : "token")
     check("curriculum") { try found.resolveCurriculum(for: model) }
-    check("compression") { _ = try reducer() }
+    check("compression") { _ = try reducers() }
     check("compression.reduce") { try found.fixedPlan().map { _ = try model.tokens(of: $0) } }
     check("validation.reduce") { for plan in try found.validationPlans() { _ = try model.tokens(of: plan) } }
     found.checkValidation(&problems)
@@ -86,9 +86,6 @@ extension TrainingConfiguration {
     if !asksNothing, distributed.shard == .full {
       problems.append("validation.benchmarks is given, but no process has the whole model to ask with distributed.shard: full")
     }
-    if !asksNothing, distributed.shard == .full {
-      problems.append("validation.benchmarks is given, but with distributed.shard full no process has a whole model to ask")
-    }
     if !asksNothing, stage == .pretrain {
       problems.append("validation.benchmarks is given, but a model that is pretrained on captions answers no questions yet")
     }
@@ -100,19 +97,21 @@ extension TrainingConfiguration {
   /// The file of samples that are not trained on.
   var validationSource: DataSource? { validation.file.map { DataSource(file: $0, images: validation.images) } }
 
-  /// The strategy.
+  /// The strategies, one of which chooses tokens in each step.
   ///
   /// - Throws: `CompressionError`.
-  func reducer() throws -> any TokenReducer {
+  func reducers() throws -> [any TokenReducer] { try compression.compressors.map(reducer) }
+
+  private func reducer(_ name: String) throws -> any TokenReducer {
     let registry = ReducerRegistry.standard
     let given: [ReducerOption: String] = [
       .semantics: (compression.semantics ?? semantics).rawValue, .imagePivots: "\(compression.imagePivots)",
       .textPivots: "\(compression.textPivots)",
     ]
     // The keys are options of some strategies; others have none of them.
-    let known = registry[compression.compressor]?.options ?? []
+    let known = registry[name]?.options ?? []
     let options = Dictionary(uniqueKeysWithValues: known.compactMap { option in given[option].map { (option.name, $0) } })
-    return try registry.reducer(compression.compressor, options)
+    return try registry.reducer(name, options)
   }
 
   /// The plan with which every step trains; nil where a curriculum says it, or nothing is dropped.

@@ -117,8 +117,13 @@ public struct TrainingConfiguration: Sendable, Equatable {
 
   /// Who chooses tokens.
   public struct CompressionChoice: Sendable, Equatable {
-    /// A strategy of `ReducerRegistry.standard`.
+    /// A strategy of `ReducerRegistry.standard`, or several with commas between them, one of which is drawn for each step; a name that
+    /// stands twice is drawn twice as often.
     public var compressor = "dart"
+    /// Each of them by its name.
+    public var compressors: [String] {
+      compressor.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) }
+    }
     /// Whether it looks at the prompt alone; as `semantics` of the run where it is nil.
     public var semantics: CompressionSemantics?
     /// Pivots of DART in the image.

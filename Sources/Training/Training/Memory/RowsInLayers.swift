@@ -38,7 +38,7 @@ struct RowsInLayers: Equatable {
       let rows = samples * (text + Double(setting.visual))
       return [RowsInLayers(recorded: Array(repeating: rows, count: layers), students: 1, compares: false)]
     }
-    let cutsInDecoder = try configuration.reducer().sites.first == .decoder
+    let cuts = Set(try configuration.reducers().map { $0.sites.first == .decoder })
     let steps = max(1, configuration.steps ?? 1000)
     // The first steps one by one, as kinds of steps take turns, and then some of the whole run.
     let places = Set(0..<min(steps, 16)).union((0...16).map { Int(Double(steps - 1) * Double($0) / 16) })
@@ -46,8 +46,10 @@ struct RowsInLayers: Equatable {
     for place in places.sorted() {
       let step = curriculum.branches(step: place, of: steps)
       for isFirst in [true, false] {
-        let rows = RowsInLayers(step, setting, cutsAtFirst: isFirst, cutsInDecoder: cutsInDecoder)
-        if !found.contains(rows) { found.append(rows) }
+        for cutsInDecoder in cuts {
+          let rows = RowsInLayers(step, setting, cutsAtFirst: isFirst, cutsInDecoder: cutsInDecoder)
+          if !found.contains(rows) { found.append(rows) }
+        }
       }
     }
     return found

@@ -17,6 +17,17 @@ extension TrainingRun {
     return try distill(samples, students: [student], tokens: tokens)
   }
 
+  /// Which strategy chooses tokens in the step that comes next.
+  ///
+  /// It follows from seed and step alone, so it is the same in all micro-batches and processes, and in a run that goes on.
+  var turn: Int {
+    var turns = SplitMix64(seed: UInt64(configuration.seed) ^ 0x7475_726e, stream: UInt64(step))
+    return Int(turns.next() % UInt64(distills.count))
+  }
+
+  /// The step that comes next, with that strategy.
+  var distill: DistillationStep { distills[turn] }
+
   /// The branches of the step that follows `step` completed ones; one that drops nothing where there is no curriculum.
   func planned(after step: Int) -> PlannedStep {
     curriculum?.branches(step: step, of: steps)

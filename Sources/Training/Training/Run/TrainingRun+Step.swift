@@ -29,6 +29,7 @@ extension TrainingRun {
       Share(tokens: $0.tokens + $1.tokens, batches: $0.batches + $1.batches)
     }
     let planned = planned(after: step)
+    let compressor = distills.count > 1 && fixedPlan == nil ? configuration.compression.compressors[turn] : nil
     let gradients = world.count > 1 && shards == nil ? GradientSum(world, optimizer.parameters.map(\.tensor), parts) : nil
     var sums: [StepSums] = []
     var fault: (any Error)?
@@ -69,6 +70,7 @@ extension TrainingRun {
       learningRate: factor * (rates[.decoder] ?? rates[.adapter] ?? rates[.projector] ?? rates[.tower] ?? 0),
       curriculum: curriculum?.state, seconds: taken, dataSeconds: dataSeconds)
     if world.count > 1 { record.sentBytes = world.sentBytes - sent }
+    record.compressor = compressor
     return record
   }
 

@@ -70,7 +70,8 @@ public final class TrainingRun {
   let isSharded: Bool
   /// This process's part of all weights, where these are divided as well.
   let shards: WeightShards?
-  let distill: DistillationStep
+  /// A step with each strategy.
+  let distills: [DistillationStep]
   /// What every step drops where no curriculum says it.
   let fixedPlan: CompressionPlan?
   var curriculum: (any Curriculum)?
@@ -200,7 +201,8 @@ public final class TrainingRun {
 
     cost = StepCost(model, training: groups, recomputes: configuration.distillation.recomputesActivations || shards != nil)
     fixedPlan = try configuration.fixedPlan()
-    distill = try DistillationStep(model, configuration.reducer(), configuration.distillationOptions)
+    let options = configuration.distillationOptions
+    distills = try configuration.reducers().map { [model] in try DistillationStep(model, $0, options) }
     schedule = try LearningRateSchedule(
       configuration.optimizer.schedule, steps: steps, warmupRatio: configuration.optimizer.warmupRatio,
       decayRatio: configuration.optimizer.decayRatio)
