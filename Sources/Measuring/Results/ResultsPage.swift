@@ -23,17 +23,20 @@ public struct ResultsPage: Sendable {
     func rows(_ table: ResultTable) -> Page.Block {
       .table(headings: table.columns.map(\.title), isText: table.columns.map(\.isText), rows: table.rows)
     }
+    // What people look for first: how much is lost with how few tokens, and then what that looks like.
     if let comparison = contents.comparison {
       if !comparison.numbers.isEmpty { blocks.append(.numbers(comparison.numbers)) }
       if let summary = comparison.summary { blocks.append(.text(summary)) }
-      blocks += [rows(comparison.table), .list(comparison.table.notes)]
-    } else if !results.models.isEmpty {
-      blocks.append(rows(table))
     }
+    if !results.models.isEmpty { blocks += figures.map(Page.Block.figure) }
     for gallery in contents.galleries where !gallery.items.isEmpty {
       blocks += [.heading("Pictures"), .list(gallery.notes), .cards(gallery.cards)]
     }
-    if !results.models.isEmpty { blocks += figures.map(Page.Block.figure) }
+    if let comparison = contents.comparison {
+      blocks += [.heading("Side by side"), rows(comparison.table), .list(comparison.table.notes)]
+    } else if !results.models.isEmpty {
+      blocks.append(rows(table))
+    }
     if let training = TrainingLog.figure(contents.trainings) { blocks.append(.figure(training)) }
     if contents.comparison != nil { blocks += [.heading("All numbers"), rows(table)] }
     if !results.models.isEmpty { blocks += [.heading("What the numbers mean"), .list(table.notes)] }
