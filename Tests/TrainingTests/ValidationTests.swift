@@ -66,6 +66,33 @@ import Torch
     }
   }
 
+  /// The same by scores, of which higher ones are better; equal ones are no better.
+  @Test func theBestScoreStays() throws {
+    let place = try RunPlace()
+    let scores: [(gqa: Double, pope: Double)] = [(10, 90), (60, 50), (60, 50), (30, 40), (20, 30), (10, 20)]
+    func run(_ best: String, resume: Bool = false, until last: Int = 6) throws -> (steps: [Int], best: BestStep?) {
+      var wanted = try place.configuration(best, steps: 6)
+      for change in [
+        "validation.benchmarks=[gqa, pope]", "validation.benchmark-data=x", "validation.every=1", "checkpoints.keep=1",
+        "checkpoints.best=\(best)", "checkpoints.patience=4",
+      ] { try wanted.set(change) }
+      let run = try TrainingRun(wanted, resume: resume)
+      func ask() -> [BenchmarkRecord] {
+        let (gqa, pope) = scores[run.step - 1]
+        return [("gqa", gqa, "all"), ("gqa", gqa - 2, "dart:2@1"), ("pope", pope, "all")].map {
+          BenchmarkRecord(benchmark: $0, reduce: $2, score: $1, questions: 5)
+        }
+      }
+      _ = try run.run(shouldStop: { run.step >= last }, benchmarks: ask) { _ in }
+      return (run.folder.checkpoints.map(\.step), run.best)
+    }
+    for (name, best, end, score) in [("gqa", 2, 6, 59.0), ("pope", 1, 5, 90), ("benchmarks", 2, 6, 168.0 / 3)] {
+      _ = try run(name, until: 3)
+      let (steps, found) = try run(name, resume: true)
+      #expect(steps == [best, end] && found?.step == best && found?.score == score && found?.crossEntropy == nil, "\(name)")
+    }
+  }
+
   /// Training ends where the loss has not improved for so many measurements, and it does not matter where it was interrupted.
   @Test func trainingEndsWhereTheLossNoLongerImproves() throws {
     let place = try place()
@@ -164,6 +191,7 @@ import Torch
   @Test(arguments: [
     ("validation.reduce=['dart:2@9']", "validation.reduce"), ("validation.reduce=[nonesuch:2]", "validation.reduce"),
     ("validation.file=null", "validation.file is missing"), ("checkpoints.patience=2", "checkpoints.best is missing"),
+    ("checkpoints.best=benchmarks", "validation.benchmarks is missing"),
     ("checkpoints.best=dart:3@1", "expected one of all, mean, dart:2@1"),
   ])
   func badSettingsAreRefused(change: String, fragment: String) throws {

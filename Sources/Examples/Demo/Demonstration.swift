@@ -19,9 +19,9 @@ public struct DemoOptions: Sendable {
   /// Where random numbers start; the models that come along were trained on the pictures of 0.
   public var seed: UInt64 = 100
   /// The curriculum by name.
-  public var curriculum = "token"
+  public var curriculum = "nested"
   /// λ; 0 trains without a teacher.
-  public var divergenceWeight = 0.0
+  public var divergenceWeight = 0.5
   /// CPU threads; all cores where it is nil.
   public var threads: Int?
   /// Train the model itself first.
@@ -209,7 +209,9 @@ public struct Demonstration {
     let uses = try CurriculumDefinition.named(options.curriculum).uses
     var curriculum = ["curriculum:", "  name: \(options.curriculum)"]
     if uses.contains(.layer) { curriculum.append("  layer: \(Self.layer)  # decoder layers that see all tokens") }
-    if uses.contains(.hold) {
+    if uses.contains(.fullEvery) { curriculum.append("  full-every: 4  # all tokens in every fourth step, which teach the budgets") }
+    // Of nested it would hold a progression, which it has not unless asked.
+    if uses.contains(.hold), !uses.contains(.fullEvery) {
       curriculum.append("  hold: 0.25  # the last quarter of training stays at the end of the curriculum")
     }
     let threads = options.threads.map { "threads: \($0)\n" } ?? ""
@@ -233,7 +235,7 @@ public struct Demonstration {
         parts: [decoder]
         learning-rate: 1.0e-3
         embedding-learning-rate: 1.0e-4
-        schedule: constant-decay
+        schedule: linear
         max-grad-norm: 1
       checkpoints:
         every: \(max(1, options.steps / 6))

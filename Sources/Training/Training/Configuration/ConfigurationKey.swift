@@ -184,10 +184,13 @@ extension ConfigurationKey {
     key("lora.targets", \.lora.targets, "linear layers with adapters; all unless given"),
     count("checkpoints.every", \.checkpoints.every, "steps between checkpoints; only at the end unless given"),
     count("checkpoints.keep", \.checkpoints.keep, "newest checkpoints that stay"),
-    key("checkpoints.best", \.checkpoints.best, "keep that of the lowest held-out loss: all, mean, or a plan of validation"),
+    key(
+      "checkpoints.best", \.checkpoints.best,
+      "keep that of the lowest held-out loss (all, mean, or a plan of validation) or of the highest score (benchmarks for the mean, or one of "
+        + "them)"),
     count(
       "checkpoints.patience", \.checkpoints.patience,
-      "end where the loss of checkpoints.best has not improved for so many measurements; never unless given"),
+      "end where what checkpoints.best names has not improved for so many measurements; never unless given"),
     count("log.every", \.log.every, "steps between lines of the log"),
     key("log.tensorboard", \.log.tensorboard, "write event files for TensorBoard"),
   ]

@@ -46,16 +46,20 @@ extension TrainingConfiguration {
     check("validation.reduce") { for plan in try found.validationPlans() { _ = try model.tokens(of: plan) } }
     found.checkValidation(&problems)
     if let best = checkpoints.best {
-      let names = ["all", "mean"] + validation.reduce
-      if validation.file == nil {
+      let losses = ["all", "mean"] + validation.reduce
+      let scores = [Validation.meanScore] + validation.benchmarks
+      if losses.contains(best), validation.file == nil {
         problems.append("checkpoints.best is \(best), but validation.file is missing: name the samples that are not trained on")
-      } else if !names.contains(best) {
-        problems.append("checkpoints.best is \(best), expected one of \(names.joined(separator: ", "))")
+      } else if best == Validation.meanScore, validation.benchmarks.isEmpty {
+        problems.append("checkpoints.best is \(best), but validation.benchmarks is missing: name the benchmarks to ask")
+      } else if !losses.contains(best), !scores.contains(best) {
+        problems.append("checkpoints.best is \(best), expected one of \((losses + scores).joined(separator: ", "))")
       }
     }
     if let patience = checkpoints.patience {
       if checkpoints.best == nil {
-        problems.append("checkpoints.patience is \(patience), but checkpoints.best is missing: name the loss that has to improve")
+        problems.append(
+          "checkpoints.patience is \(patience), but checkpoints.best is missing: name the loss or score that has to improve")
       }
       if validation.every == nil {
         problems.append(

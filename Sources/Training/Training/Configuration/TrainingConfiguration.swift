@@ -209,30 +209,10 @@ public struct TrainingConfiguration: Sendable, Equatable {
     /// Newest ones that stay.
     public var keep = 2
     /// Keeps the one with the lowest loss on samples that are not trained on too: with `all` tokens, under a plan of `validation.reduce`,
-    /// or the `mean` of all these.
+    /// or the `mean` of all these; or the one with the highest score, of a benchmark by its name, or of all `benchmarks`.
     public var best: String?
-    /// Ends training where that loss has not improved for so many measurements; never where it is nil.
+    /// Ends training where that loss or score has not improved for so many measurements; never where it is nil.
     public var patience: Int?
-  }
-
-  /// Samples that are not trained on, benchmarks, and the budgets at which their loss and scores are measured.
-  public struct Validation: Sendable, Equatable {
-    /// JSON, JSON lines or tar shards; nothing is measured where it is nil.
-    public var file: String?
-    /// Folder of the pictures; the file's own where it is nil.
-    public var images: String?
-    /// Takes the first so many records alone; all where it is nil.
-    public var limit: Int?
-    /// Steps between two measurements; only after the last step where it is nil.
-    public var every: Int?
-    /// Plans that are measured beside all tokens, `dart:64@2`.
-    public var reduce: [String] = []
-    /// Benchmarks that are asked too, by name.
-    public var benchmarks: [String] = []
-    /// Folder with one folder for each benchmark.
-    public var benchmarkData: String?
-    /// About so many questions of each, spread over the whole; all where it is nil.
-    public var questions: Int?
   }
 
   /// How several processes train together.

@@ -90,16 +90,43 @@ struct RunState: Codable {
   }
 }
 
-/// The step with the lowest loss on samples that are not trained on.
+/// The step with the lowest loss on samples that are not trained on, or with the highest score on benchmarks.
 public struct BestStep: Codable, Sendable, Equatable {
   /// Completed steps.
   public let step: Int
-  /// Which loss it is; other losses are no measure for it.
+  /// Which loss or score it is; others are no measure for it.
   public let name: String
-  /// Mean over supervised tokens, in nats.
-  public let crossEntropy: Double
-  /// Measurements since then, none of which was lower; nil for none, and in states that were written before they were counted.
+  /// Mean over supervised tokens, in nats; nil of a score.
+  public let crossEntropy: Double?
+  /// Percent of what can be reached, a mean over benchmarks and plans; nil of a loss.
+  public let score: Double?
+  /// Measurements since then, none of which was better; nil for none, and in states that were written before they were counted.
   public internal(set) var measurementsSince: Int?
+
+  /// What a step came to by the figure of a name; nil where it was not measured.
+  init?(_ record: StepRecord, name: String) {
+    (step, self.name) = (record.step, name)
+    let losses = record.validation ?? []
+    let scores = (record.benchmarks ?? []).filter {
+      name == TrainingConfiguration.Validation.meanScore || $0.benchmark == name
+    }
+    if !scores.isEmpty {
+      (crossEntropy, score) = (nil, scores.reduce(0) { $0 + $1.score } / Double(scores.count))
+    } else if name == "mean", !losses.isEmpty {
+      (crossEntropy, score) = (losses.reduce(0) { $0 + $1.crossEntropy } / Double(losses.count), nil)
+    } else if let loss = losses.first(where: { $0.reduce == name }) {
+      (crossEntropy, score) = (loss.crossEntropy, nil)
+    } else {
+      return nil
+    }
+  }
+
+  /// Whether it beats another step by the same figure.
+  func beats(_ other: BestStep) -> Bool {
+    if let score, let theirs = other.score { return score > theirs }
+    if let crossEntropy, let theirs = other.crossEntropy { return crossEntropy < theirs }
+    return true
+  }
 }
 
 extension RunFolder {

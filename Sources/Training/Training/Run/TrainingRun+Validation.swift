@@ -42,20 +42,18 @@ extension TrainingRun {
     step == steps || configuration.validation.every.map { step % $0 == 0 } ?? false
   }
 
-  /// Remembers the step where its loss is the lowest so far; true where it is.
-  func noteBest(_ found: [ValidationRecord]?) -> Bool {
-    guard let name = configuration.checkpoints.best, let found, !found.isEmpty else { return false }
-    let mean = found.reduce(0) { $0 + $1.crossEntropy } / Double(found.count)
-    guard let value = name == "mean" ? mean : found.first(where: { $0.reduce == name })?.crossEntropy else { return false }
-    if let best, best.name == name, best.crossEntropy <= value {
+  /// Remembers the step where it is the best so far; true where it is.
+  func noteBest(_ record: StepRecord) -> Bool {
+    guard let name = configuration.checkpoints.best, let found = BestStep(record, name: name) else { return false }
+    if let best, best.name == name, !found.beats(best) {
       self.best?.measurementsSince = (best.measurementsSince ?? 0) + 1
       return false
     }
-    best = BestStep(step: step, name: name, crossEntropy: value)
+    best = found
     return true
   }
 
-  /// Whether the loss has not improved for as many measurements as the configuration allows.
+  /// Whether loss or score have not improved for as many measurements as the configuration allows.
   var isExhausted: Bool {
     guard let patience = configuration.checkpoints.patience, let best, best.name == configuration.checkpoints.best else {
       return false

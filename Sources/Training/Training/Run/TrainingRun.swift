@@ -30,7 +30,7 @@ public final class TrainingRun {
     case complete
     /// It was asked to stop, and saved.
     case stopped
-    /// The held-out loss that `checkpoints.best` names has not improved for `checkpoints.patience` measurements.
+    /// The held-out loss or score that `checkpoints.best` names has not improved for `checkpoints.patience` measurements.
     case stoppedEarly
   }
 
@@ -257,7 +257,7 @@ public final class TrainingRun {
         record.validation = try validate()
         record.benchmarks = try withoutGradient { try benchmarks?() }
       }
-      let isBest = noteBest(record.validation)
+      let isBest = noteBest(record)
       try metrics?.append(record)
       try events?.append(record.scalars, step: record.step)
       try tell(.step(record))
