@@ -60,6 +60,21 @@ struct ComputeOptions: ParsableArguments {
   func prepare() throws -> Device { try place.prepare() }
 }
 
+/// How exactly keys and values are remembered.
+struct CacheOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Remember keys and values in 8 bits, for long videos and many sequences; as they are computed unless given.", valueName: "8"
+    ))
+  var cacheBits: Int?
+
+  func validate() throws {
+    if let cacheBits, cacheBits != 8 { throw ValidationError("--cache-bits is \(cacheBits), expected 8") }
+  }
+
+  var precision: CachePrecision { cacheBits == nil ? .asModel : .eightBits }
+}
+
 /// Which model, and how it is talked to.
 struct ModelOptions: ParsableArguments {
   @Option(help: .model("The checkpoint"))
@@ -71,6 +86,7 @@ struct ModelOptions: ParsableArguments {
   var template: String?
 
   @OptionGroup var compute: ComputeOptions
+  @OptionGroup var cache: CacheOptions
 
   func validate() throws {
     if let template { _ = try checkOption("--template") { try ConversationTemplate.requireKnown(template) } }
@@ -80,7 +96,8 @@ struct ModelOptions: ParsableArguments {
   func load(from folder: URL) throws -> LLaVAPipeline {
     let device = try compute.prepare()
     return try LLaVAPipeline.load(
-      from: folder, dtype: compute.dtype, device: device, template: template, quantization: compute.quantization)
+      from: folder, dtype: compute.dtype, device: device, template: template, quantization: compute.quantization,
+      cache: cache.precision)
   }
 }
 

@@ -82,6 +82,7 @@ extension BadInput {
     usage(["--repetition-penalty", "0"], "repetition-penalty"), usage(["--max-tokens", "0"], "max-tokens"),
     usage(["--max-tokens", "99999999999999999999"], "max-tokens"), usage(["--seed=-1"], "seed"),
     usage(["--threads", "0"], "threads"), usage(["--bits", "5"], "5 bits, expected 4 or 8"),
+    usage(["--cache-bits", "4"], "expected 8"),
     usage(["--exif", "turn"], "turn"), usage(["--max-pixels", "0"], "max-pixels"), usage(["--stop"], "--stop"),
     BadInput(
       name: "unknown preset", code: 2, says: ["huge", "base"], arguments: { _ in ["bench", "generate", "--preset", "huge"] }),

@@ -141,6 +141,7 @@ import Torch
     let eight = try await generate(place, ask + ["--dtype", "f32"], model: "eight")
     #expect(try await generate(place, ask + ["--dtype", "f32"], model: "dense").tokens.prefix(3) == eight.tokens.prefix(3))
     #expect(try await generate(place, ask + ["--bits", "4"]).tokens.isEmpty == false)
+    #expect(try await generate(place, ask + ["--cache-bits", "8"]).tokens.isEmpty == false)
   }
 
   @Test func inspectCountsWhatTheModelHolds() async throws {

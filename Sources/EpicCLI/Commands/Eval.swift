@@ -65,6 +65,7 @@ struct Eval: AsyncParsableCommand {
   var bits: CommaList<Int>?
 
   @OptionGroup var compute: DeviceOptions
+  @OptionGroup var cache: CacheOptions
 
   @Flag(help: "Print one JSON object, what results.json holds.")
   var json = false
@@ -125,7 +126,8 @@ struct Eval: AsyncParsableCommand {
     for (name, folder, quantization, plans) in models {
       progress.show("\(name): reading weights")
       let pipeline = try LLaVAPipeline.load(
-        from: folder, dtype: compute.dtype, device: device, template: template, quantization: quantization)
+        from: folder, dtype: compute.dtype, device: device, template: template, quantization: quantization,
+        cache: cache.precision)
       progress.show("\(name): fingerprint")
       let evaluation = try ModelEvaluation(
         pipeline, name: name, checkpoint: folder, plans: plans, output: output, settings(world))

@@ -113,6 +113,7 @@ struct ServedModelOptions: ParsableArguments {
   var evaluation: String?
 
   @OptionGroup var compute: ComputeOptions
+  @OptionGroup var cache: CacheOptions
 
   func validate() throws {
     if (model == nil) == !demo { throw ValidationError("give --model or --demo, which serves the small model that comes along") }
@@ -151,7 +152,8 @@ struct ServedModelOptions: ParsableArguments {
     if let model { folder = try await model.folder() } else { folder = try DemoCheckpoints.folder().appending(path: "finished") }
     let device = try compute.prepare()
     let pipeline = try LLaVAPipeline.load(
-      from: folder, dtype: compute.dtype, device: device, template: template, quantization: compute.quantization)
+      from: folder, dtype: compute.dtype, device: device, template: template, quantization: compute.quantization,
+      cache: cache.precision)
     let fit = try fit(folder)
     let ladder = try ladder(pipeline, folder, allowsAverages: fit != nil)
     return try checkOption("--layer and --budgets") {

@@ -23,17 +23,13 @@ final class PictureReader {
   /// A prompt without a picture, which all plans answer alike.
   func text(_ ids: [Int]) throws -> PlannedPrompt {
     PlannedPrompt(
-      rows: try model.splice([ids], [[]]), cache: try newCache(), branches: [(Array(plans.indices), Branch(sample: 0), [])])
-  }
-
-  private func newCache() throws -> KeyValueCache {
-    try KeyValueCache(model.configuration.text, model.dtype, on: model.device)
+      rows: try model.splice([ids], [[]]), cache: try model.newCache(), branches: [(Array(plans.indices), Branch(sample: 0), [])])
   }
 
   /// Keys and values of the text before a picture, computed anew where it is another one than the last.
   private func textCache(_ ids: [Int]) throws -> KeyValueCache {
     if let text, text.ids == ids { return text.cache }
-    var cache = try newCache()
+    var cache = try model.newCache()
     if !ids.isEmpty {
       var caches: [KeyValueCache]? = [cache]
       let run = try BranchingDecoder.run(model.decoder, model.splice([ids], [[]]), caches: &caches, [Branch(sample: 0)])

@@ -65,7 +65,13 @@ public struct ContiguousStore: KeyValueStore {
 
   /// Memory for `capacity` tokens.
   public init(_ configuration: TextConfiguration, capacity: Int, _ dtype: DType, on device: Device) throws {
-    memory = try Memory([configuration.keyValueHeads, max(1, capacity), configuration.headDimension], dtype, on: device)
+    try self.init(
+      heads: configuration.keyValueHeads, width: configuration.headDimension, capacity: capacity, dtype, on: device)
+  }
+
+  /// Memory for rows of any width.
+  init(heads: Int, width: Int, capacity: Int, _ dtype: DType, on device: Device) throws {
+    memory = try Memory([heads, max(1, capacity), width], dtype, on: device)
   }
 
   private var capacity: Int { memory.keys.size(1) }

@@ -58,7 +58,7 @@ struct ScheduledSequence {
       return batch.lengths[0] - before.reduce(0, +) + zip(before, left).reduce(0) { $0 + min($1.0, $1.1) }
     }
     let prefix = shared.prefix.take()
-    if cache == nil { cache = try prefix?.cache ?? KeyValueCache(text, model.dtype, on: model.device) }
+    if cache == nil { cache = try prefix?.cache ?? model.newCache() }
     try cache?.reserve(rows.enumerated().map { layer, rows in max(0, rows - (prefix?.cache.count(layer: layer) ?? 0)) + limit })
     result.promptTokens = batch.lengths[0]
     result.promptEnd = batch.positions.next[0]

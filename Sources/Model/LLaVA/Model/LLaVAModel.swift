@@ -15,6 +15,8 @@ public struct LLaVAModel: Sendable {
   public let parameters: ParameterStore
   /// What low-rank adapters the decoder has.
   public let lora: LoRAOptions?
+  /// How exactly keys and values of what it reads and writes are remembered.
+  public var cachePrecision = CachePrecision.asModel
   /// Brings weights together that several processes hold in parts; nil where all are here.
   public var gathered: (any GatheredWeights)? { decoder.gathered }
 

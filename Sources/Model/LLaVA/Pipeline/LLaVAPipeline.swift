@@ -40,11 +40,13 @@ public struct LLaVAPipeline: Sendable {
   ///    CLIP's constants. Pictures are padded to a square whatever that file says, unless the model's configuration says otherwise:
   ///    LLaVA-1.5 was trained so, and the file of the Hugging Face port does not say it.
   ///
-  /// - Parameter quantization: in how many bits the decoder's matrices are held; as they are stored unless given.
+  /// - Parameters:
+  ///   - quantization: in how many bits the decoder's matrices are held; as they are stored unless given.
+  ///   - cache: how exactly keys and values are remembered.
   /// - Throws: an error naming file and field.
   public static func load(
     from folder: URL, dtype: DType? = nil, device: Device = .cpu, template: String? = nil,
-    quantization: QuantizationOptions? = nil
+    quantization: QuantizationOptions? = nil, cache: CachePrecision = .asModel
   ) throws -> LLaVAPipeline {
     let reader = try CheckpointReader(folder, dtype: dtype, device: device)
     var configuration = reader.configuration
@@ -53,8 +55,10 @@ public struct LLaVAPipeline: Sendable {
     let preprocessor = try preprocessor(reader)
     // What the template ends answers with ends them here, whatever the other files say.
     if let chat = template.chat, let end = tokenizer.tokenID(of: chat.answerEnd) { configuration.eosTokenIDs.insert(end) }
+    var model = try LLaVAModel(configuration, from: quantization.quantizing(reader))
+    model.cachePrecision = cache
     return LLaVAPipeline(
-      model: try LLaVAModel(configuration, from: quantization.quantizing(reader)), tokenizer: tokenizer,
+      model: model, tokenizer: tokenizer,
       preprocessor: preprocessor, template: template, videos: try reader.videoPreparer())
   }
 

@@ -49,6 +49,7 @@ public struct ModelFingerprint: Sendable, Equatable, Codable {
     try hash.addBlock(json: pipeline.preprocessor)
     // Where videos are prepared as usual in the family, what was found before videos came is still known.
     if let videos = pipeline.videos, videos != VideoPreparer(pipeline.model.configuration) { try hash.addBlock(json: videos) }
+    if pipeline.model.cachePrecision != .asModel { hash.addBlock("cache \(pipeline.model.cachePrecision.rawValue)") }
     for name in ["tokenizer.json", "tokenizer.model", "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"] {
       let url = folder.appending(path: name)
       guard FileManager.default.fileExists(atPath: url.path) else { continue }

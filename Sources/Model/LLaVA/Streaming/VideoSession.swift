@@ -68,7 +68,7 @@ public struct VideoSession: Sendable {
     (self.pipeline, self.settings, self.videos, self.rules) = (pipeline, settings, videos, rules)
     ration = try FrameRation(threshold: settings.threshold)
     opening = try Self.parts("", pipeline).opening
-    cache = try KeyValueCache(configuration.text, pipeline.model.dtype, on: pipeline.model.device)
+    cache = try pipeline.model.newCache()
     (sinkRows, sinkEnd, nextPosition) = (opening.count, opening.count, opening.count)
     if !opening.isEmpty { try inference { try read(pipeline.model.splice([opening], [[]])) } }
   }
