@@ -2,7 +2,7 @@ import Basics
 import Foundation
 
 /// The processor, memory and load of this machine, as Linux tells them.
-struct Machine: Equatable {
+struct Machine {
   /// The processor's name; nil where the system does not say it.
   var processor: String?
   /// Sets of instructions that the kernels have variants for, of those that the processor has.
@@ -58,11 +58,6 @@ struct Machine: Equatable {
     guard let kibibytes = value(of: name, in: text)?.split(separator: " ").first.flatMap({ Int($0) }) else { return nil }
     let (bytes, overflows) = kibibytes.multipliedReportingOverflow(by: 1024)
     return overflows ? nil : bytes
-  }
-
-  static func == (a: Machine, b: Machine) -> Bool {
-    (a.processor, a.instructions, a.cores, a.load) == (b.processor, b.instructions, b.cores, b.load)
-      && a.memory?.total == b.memory?.total && a.memory?.available == b.memory?.available
   }
 
   /// What is to be said of it.
