@@ -10,10 +10,10 @@ extension BadInput {
       name: "an empty folder", code: 1, says: ["config.json", "no such file"], arguments: { ["inspect", $0.path + "/empty"] },
       change: { try FileManager.default.createDirectory(at: $0.appending(path: "empty"), withIntermediateDirectories: false) }),
     BadInput(
-      name: "a GGUF file", code: 1, says: ["small.gguf", "gguf_file="], arguments: { generate($0, model: "small.gguf") },
+      name: "a GGUF file", code: 1, says: ["small.gguf", "epic convert"], arguments: { generate($0, model: "small.gguf") },
       change: { try Data("GGUF".utf8).write(to: $0.appending(path: "small.gguf")) }),
     BadInput(
-      name: "a folder with a GGUF file", code: 1, says: ["model/small.gguf", "gguf_file="], arguments: generate,
+      name: "a folder with a GGUF file", code: 1, says: ["model/small.gguf", "epic convert"], arguments: generate,
       change: {
         try FileManager.default.moveItem(at: $0.appending(path: "model/config.json"), to: $0.appending(path: "model/small.gguf"))
       }),

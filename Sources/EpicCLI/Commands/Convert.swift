@@ -6,7 +6,7 @@ import Torch
 /// A checkpoint in another layout or precision.
 struct Convert: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write a checkpoint in another layout, precision or number of bits.",
+    abstract: "Write a checkpoint in another layout, precision or number of bits, or make one of GGUF files.",
     discussion: """
       Weights pass one by one, so a model larger than memory can be converted.
 
@@ -14,19 +14,26 @@ struct Convert: AsyncParsableCommand {
       32 numbers) and written in the format of compressed-tensors, which vLLM and transformers read as well. --bits 16 writes the numbers
       that the bits stand for, in bfloat16.
 
+      A GGUF file of architecture llama or qwen2 becomes a folder as transformers writes it: weights, config.json and tokenizer. --projector \
+      names the file with its vision tower and projector, which llama.cpp calls mmproj; without it the folder holds a language model alone. \
+      Tensors of types F32, F16, BF16, Q8_0, Q6_K, Q4_K, Q4_1 and Q4_0 are read.
+
       Example: epic convert llava-hf/llava-1.5-7b-hf llava-4bit --bits 4
       """)
 
-  @Argument(help: .model("The checkpoint"))
+  @Argument(help: .model("The checkpoint, or a GGUF file"))
   var source: ModelSource
 
   @Argument(help: ArgumentHelp("Folder to write; must not exist.", valueName: "to-dir"))
   var destination: String
 
+  @Option(help: ArgumentHelp("GGUF file with the vision tower and the projector of a GGUF file.", valueName: "mmproj"))
+  var projector: String?
+
   @Option(help: "Layout to write: hf (what transformers loads) or original (LLaVA's own).")
   var layout = CheckpointLayout.huggingFace
 
-  @Option(help: "Precision to write; as it is unless given.")
+  @Option(help: "Precision to write; as it is unless given, of GGUF files with fewer bits bfloat16.")
   var dtype: DType?
 
   @Option(help: ArgumentHelp("Bits of the decoder's matrices: 4, 8, or 16 for all weights in bfloat16.", valueName: "4|8|16"))
@@ -44,14 +51,30 @@ struct Convert: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let reader = try CheckpointReader(await source.folder())
+    let folder = try await source.folder()
     let place = URL(fileURLWithPath: destination)
+    if GGUFCheckpoint.isOne(folder) { return try convertGGUF(folder, to: place) }
+    if projector != nil {
+      throw InputError(description: "\(source.text): is no GGUF file, and --projector belongs to one; leave it out")
+    }
+    let reader = try CheckpointReader(folder)
     let quantization = try bits == 16 ? nil : bits.map { try QuantizationOptions(bits: $0) }
     let dtype = bits == 16 ? .bfloat16 : dtype
     try CheckpointWriter.convert(
       reader, to: place, layout: layout, dtype: dtype, quantization: quantization, shardBytes: shardBytes)
     let precision = dtype?.description ?? "stored precision"
     try printLine("\(destination): \(layout.rawValue), \(quantization.map { "\($0.bits) bits, else " } ?? "")\(precision)")
+  }
+
+  private func convertGGUF(_ file: URL, to place: URL) throws {
+    if layout != .huggingFace || bits != nil {
+      throw InputError(
+        description: "\(source.text): a GGUF file becomes a folder in layout hf first; convert that one with --layout or --bits")
+    }
+    let model = try GGUFCheckpoint(file, projector: projector.map { URL(fileURLWithPath: $0) })
+    try model.write(to: place, dtype: dtype, shardBytes: shardBytes)
+    try printLine("\(destination): \(layout.rawValue), \(dtype ?? model.dtype)")
+    printNote(model.note)
   }
 }
 

@@ -16,7 +16,7 @@ enum PreTokenizerPattern: Sendable, Equatable {
     (gpt4Spelling(digits: #"\p{N}"#), .gpt4(digits: 1)),
   ]
 
-  private static func gpt4Spelling(digits: String) -> String {
+  static func gpt4Spelling(digits: String) -> String {
     #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"# + digits
       + #"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
   }

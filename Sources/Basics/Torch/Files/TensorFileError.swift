@@ -10,6 +10,12 @@ public enum TensorFileError: Error, Equatable, CustomStringConvertible {
   case missing(tensor: String, file: String)
   /// A tensor's element type that this package does not compute with.
   case unsupportedDType(tensor: String, dtype: String, file: String)
+  /// A tensor in blocks of a kind that is not read.
+  case unsupportedBlocks(tensor: String, type: String, read: [String], file: String)
+  /// A GGUF file says nothing under a key that its model needs.
+  case missingKey(key: String, file: String)
+  /// A GGUF file's key holds a value that makes no sense.
+  case wrongValue(key: String, found: String, expected: String, file: String)
   /// An index names a shard that is not there.
   case missingShard(shard: String, index: String)
   /// A folder without weights.
@@ -25,6 +31,11 @@ public enum TensorFileError: Error, Equatable, CustomStringConvertible {
     case .missing(let tensor, let file): "\(file): no tensor named \(tensor)"
     case .unsupportedDType(let tensor, let dtype, let file):
       "\(file): tensor \(tensor) holds \(dtype); convert it to F32, F16 or BF16"
+    case .unsupportedBlocks(let tensor, let type, let read, let file):
+      "\(file): type \(type) of tensor \(tensor) is not read; make the file anew with \(read.dropLast().joined(separator: ", ")) or "
+        + "\(read.last ?? "F32")"
+    case .missingKey(let key, let file): "\(file): its metadata have no \(key); make the file anew with llama.cpp's converter"
+    case .wrongValue(let key, let found, let expected, let file): "\(file): \(key) is \(found), expected \(expected)"
     case .missingShard(let shard, let index): "\(index): names \(shard), which is not beside it; copy or download it again"
     case .noWeights(let folder): "\(folder): no weights: neither model.safetensors nor pytorch_model.bin, nor an index of shards"
     }

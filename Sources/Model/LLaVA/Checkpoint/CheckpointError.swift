@@ -2,8 +2,10 @@
 public enum CheckpointError: Error, Equatable, CustomStringConvertible {
   /// The folder is not there.
   case noSuchFolder(String)
-  /// A file of llama.cpp, or a folder of nothing else.
-  case gguf(String)
+  /// A file of llama.cpp, or a folder of nothing else, with its projector beside it.
+  case gguf(String, projector: String?)
+  /// A tensor of a GGUF file that its architecture does not have here.
+  case foreignTensor(tensor: String, file: String, architecture: String)
   /// A weight that the configuration calls for is in no file.
   case missing(parameter: String, folder: String)
   /// A weight has another shape than the configuration calls for.
@@ -23,9 +25,11 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .noSuchFolder(let folder): "\(folder): no such folder"
-    case .gguf(let file):
-      "\(file): a GGUF file, and checkpoints are folders with config.json and safetensors; transformers writes one: "
-        + "AutoModelForCausalLM.from_pretrained(folder, gguf_file=name).save_pretrained(other)"
+    case .gguf(let file, let projector):
+      "\(file): a GGUF file, and checkpoints are folders with config.json and safetensors; make one of it with epic convert "
+        + "\(file) --projector \(projector ?? "mmproj.gguf") new-folder"
+    case .foreignTensor(let tensor, let file, let architecture):
+      "\(file): tensor \(tensor) is no part of a model of architecture \(architecture) that is read; only its plain form is"
     case .missing(let parameter, let folder): "\(folder): no file holds \(parameter), which config.json calls for"
     case .shape(let tensor, let file, let found, let expected):
       "\(file): tensor \(tensor) has shape \(found), config.json calls for \(expected)"

@@ -81,9 +81,16 @@ public enum CheckpointWriter {
         ?? [:])
   }
 
-  private static func write(
+  /// Writes weights by the model's own names, with all other files.
+  ///
+  /// - Parameters:
+  ///   - fields: what config.json says besides.
+  ///   - preprocessing: how pictures are prepared, where neither companions nor the family's usual way say it.
+  ///   - more: puts further files into the folder.
+  static func write(
     _ weights: [SafetensorsItem], _ configuration: LLaVAConfiguration, to folder: URL, _ layout: CheckpointLayout,
-    _ shardBytes: Int, _ companions: URL?, fields: [String: JSONValue] = [:]
+    _ shardBytes: Int, _ companions: URL?, fields: [String: JSONValue] = [:], preprocessing own: StoredPreprocessing? = nil,
+    more: (URL) throws -> Void = { _ in }
   ) throws {
     let (weights, configuration) =
       try layout == .huggingFace ? coveringSpecialTokens(weights, configuration) : (weights, configuration)
@@ -99,11 +106,12 @@ public enum CheckpointWriter {
       }
       if layout == .huggingFace { items += try postNorm(weights, configuration) }
       try SafetensorsWriter.write(items, toFolder: temporary, shardBytes: shardBytes)
-      let standard = configuration.family.preprocessing(configuration)
+      let standard = own ?? configuration.family.preprocessing(configuration)
       let preprocessing = try companions.flatMap { try StoredPreprocessing(of: $0, standard: standard) } ?? standard
       try preprocessing.write(layout, to: temporary)
       if layout == .original { try writeTowerConfiguration(configuration, preprocessing, temporary) }
       if let companions { try copyCompanions(from: companions, to: temporary) }
+      try more(temporary)
     }
   }
 

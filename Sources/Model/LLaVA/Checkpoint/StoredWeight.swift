@@ -18,12 +18,21 @@ extension TensorEntry {
     }
     guard let own = weightDType else { throw TensorFileError.unsupportedDType(tensor: name, dtype: storedType, file: file) }
     let tensor = try read(wanted ?? own)
+    try tensor.requireFinite(name, in: file)
+    return tensor
+  }
+}
+
+extension Tensor {
+  /// Throws where a weight of a file is infinite or no number.
+  ///
+  /// - Throws: `CheckpointError.notFinite`, `TorchError`.
+  func requireFinite(_ name: String, in file: String) throws {
     try withoutGradient {
       // One pass: a sum is finite only if every term is. Summing accumulates in float32 without a copy.
-      if try tensor.sum().item().isFinite { return }
-      let bad = try tensor.count - Int(tensor.isFinite().sum().item())
+      if try sum().item().isFinite { return }
+      let bad = try count - Int(isFinite().sum().item())
       if bad > 0 { throw CheckpointError.notFinite(tensor: name, file: file, count: bad) }
     }
-    return tensor
   }
 }

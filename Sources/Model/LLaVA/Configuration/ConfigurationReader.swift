@@ -29,8 +29,12 @@ struct ConfigurationReader {
   ]
 
   init(_ folder: URL) throws {
-    self.folder = folder
-    root = try JSONObject(contentsOf: folder.appendingPathComponent("config.json"))
+    try self.init(folder, JSONObject(contentsOf: folder.appendingPathComponent("config.json")))
+  }
+
+  /// A reader of fields that stand in no file of that name.
+  init(_ folder: URL, _ root: JSONObject) throws {
+    (self.folder, self.root) = (folder, root)
     let found = try ModelFamily.of(root)
     let type = try found?.type ?? root.require("model_type", root.string("model_type"))
     if let found, root.fields["mm_vision_tower"] == nil {
