@@ -251,6 +251,48 @@ import Torch
     #expect(throws: CheckpointError.self) { try scaling([1, 1, 8]) }
   }
 
+  /// Bytes of either header changed at random: a typed error, or a folder.
+  @Test func damagedFilesAreRefusedOrConverted() throws {
+    let seed: UInt64 = 21
+    print("damaged GGUF models: seed \(seed)")
+    var random = SplitMix(seed: seed)
+    let scratch = try Scratch()
+    let numbers: [UInt64] = [0, 1, 2, 3, 7, 255, 1 << 31, 1 << 32, 1 << 62, 1 << 63, .max]
+    let sound = try ["llama.gguf", "mmproj.gguf"].map { try Data(contentsOf: Self.golden($0)) }
+    // Values of the keys lie in front of the tokens, and tensors behind all keys.
+    let ends = [900, 3500]
+    var (refused, converted) = (0, 0)
+    for round in 0..<200 {
+      var files = sound
+      let which = random.next(below: 2)
+      let place = random.next(below: ends[which])
+      switch random.next(below: 3) {
+      case 0: files[which][place] = UInt8(truncatingIfNeeded: random.next())
+      case 1: files[which][place] ^= 1 << UInt8(random.next(below: 8))
+      default:
+        let bytes = MadeGGUF.bytes(numbers[random.next(below: numbers.count)])
+        files[which].replaceSubrange(place..<place + 4, with: bytes.prefix(4))
+      }
+      let urls = [0, 1].map { scratch.url.appending(path: "\($0).gguf") }
+      for (url, data) in zip(urls, files) { try data.write(to: url) }
+      let folder = scratch.url.appending(path: "made-\(round)")
+      do {
+        try GGUFCheckpoint(urls[0], projector: urls[1]).write(to: folder)
+        try FileManager.default.removeItem(at: folder)
+        converted += 1
+      } catch is TensorFileError {
+        refused += 1
+      } catch is ConfigurationError {
+        refused += 1
+      } catch is CheckpointError {
+        refused += 1
+      } catch is LanguageError {
+        refused += 1
+      }
+    }
+    #expect(refused > 40 && converted > 10, "\(refused) refused, \(converted) converted")
+  }
+
   @Test func filesInEachOthersPlaces() throws {
     let (text, projector) = (Self.golden("llama.gguf"), Self.golden("mmproj.gguf"))
     for (model, tower, says) in [(projector, nil, "behind --projector"), (text, text, "known are clip")] as [(URL, URL?, String)]
