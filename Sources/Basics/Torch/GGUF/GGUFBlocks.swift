@@ -71,7 +71,7 @@ enum GGUFBlocks: String, CaseIterable {
       // Two groups share 32 bytes: the even one has the low halves.
       let (first, shift) = (codes + 32 * (group / 2), UInt8(4 * (group % 2)))
       let target = out + 32 * group
-      for index in 0..<32 { target[index] = product * Float(first[index] >> shift & 15) - minimum }
+      for index in 0..<32 { target[index] = product * Float(first[index] &>> shift & 15) - minimum }
     }
   }
 
@@ -89,7 +89,7 @@ enum GGUFBlocks: String, CaseIterable {
       for half in 0..<2 {
         let product = scale * Float(Int8(bitPattern: scales[2 * row + half]))
         for index in 16 * half..<16 * half + 16 {
-          let code = lower[index] >> lowShift & 15 | (upper[index] >> highShift & 3) << 4
+          let code = lower[index] &>> lowShift & 15 | (upper[index] &>> highShift & 3) &<< 4
           target[index] = product * Float(Int32(code) - 32)
         }
       }
