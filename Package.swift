@@ -160,7 +160,7 @@ let package = Package(
       ], path: "Sources/Serving/Load"),
     .target(name: "TestModels", dependencies: ["Basics", "LLaVA"], path: "Sources/Examples/TestModels"),
     .target(
-      name: "Lab", dependencies: ["Basics", "Programs", "Results", .product(name: "Yams", package: "Yams")],
+      name: "Lab", dependencies: ["Basics", "Programs", "Report", "Results", .product(name: "Yams", package: "Yams")],
       path: "Sources/Examples/Lab"),
     .target(name: "Shapes", dependencies: ["Basics", "Imaging", "Language", "Video"], path: "Sources/Examples/Shapes"),
     .target(

@@ -81,6 +81,29 @@ import Testing
     #expect(table.compressedMean(result) == 40)
   }
 
+  /// What costs more and is no better is not on the frontier; each cell is drawn.
+  @Test func theFrontierIsWhatPays() throws {
+    let grid = try LabGrid(yaml: GridTests.text, name: "g")
+    func trained(_ cell: String, _ seed: Int, _ score: Double, work: Double) -> LabResult {
+      var result = Self.result(cell, "a", seed, full: score, dart: score)
+      result.trainingFLOPs = work
+      return result
+    }
+    let results = [
+      Self.result("base", "a", nil, full: 90, dart: 90), trained("tcd", 0, 60, work: 3e12), trained("tcd", 1, 62, work: 3e12),
+      trained("long", 0, 61, work: 4e12),
+    ]
+    let table = LabTable(grid, results, split: "tune")
+    #expect(table.places.map(\.cell) == ["tcd", "long"] && table.places.map(\.accuracy) == [61, 61])
+    #expect(abs(table.places[0].deviation - 2.squareRoot()) < 1e-9 && table.frontier.map(\.cell) == ["tcd"])
+    #expect(table.frontierText?.contains("tcd (3.0 TFLOP: 61.0).") == true)
+    let better = LabTable(grid, results + [trained("long", 1, 63, work: 4e12)], split: "tune")
+    #expect(better.frontier.map(\.cell) == ["tcd", "long"])
+    let drawing = try #require(LabTable.figure([(name: "few", table: better)]))
+    #expect(drawing.charts.map(\.title) == ["few"] && drawing.charts[0].series.map(\.label) == ["frontier", "tcd", "long"])
+    #expect(LabTable.figure([(name: nil, table: LabTable(grid, Array(results.prefix(2)), split: "tune"))]) == nil)
+  }
+
   @Test func meansAndDifferencesAreThoseOfTheRuns() throws {
     let grid = try LabGrid(yaml: GridTests.text.replacing("[[tcd, base]]", with: "[[tcd, base], [tcd, long]]"), name: "g")
     let table = LabTable(grid, Self.results, split: "tune")

@@ -90,6 +90,11 @@ struct LabCommand: AsyncParsableCommand {
       let page = folder.appending(path: "\(file.deletingPathExtension().lastPathComponent).\(split.rawValue).md")
       try WholeFile.write(Data(LabTable.markdown(beds).utf8), to: page)
       try printLine("\ntables in   \(page.relativePath)")
+      if let figure = LabTable.figure(beds) {
+        let drawing = page.deletingPathExtension().appendingPathExtension("svg")
+        try figure.write(to: drawing)
+        try printLine("drawing in  \(drawing.relativePath)")
+      }
     } else if table {
       try printLine("no results yet for the split \(split.rawValue)")
     }

@@ -10,7 +10,7 @@ public struct LabTable: Sendable {
     var title: String { strategy == "full" ? "full" : "\(strategy) \(keep)" }
   }
 
-  private let grid: LabGrid
+  let grid: LabGrid
   private let results: [LabResult]
   private let split: String
 
@@ -39,7 +39,7 @@ public struct LabTable: Sendable {
     result.rows.first { $0.strategy == column.strategy && $0.keep == column.keep }?.average
   }
 
-  private func results(of cell: String) -> [LabResult] { results.filter { $0.cell == cell } }
+  func results(of cell: String) -> [LabResult] { results.filter { $0.cell == cell } }
 
   private static func mean(_ values: [Double]) -> Double? { values.isEmpty ? nil : values.reduce(0, +) / Double(values.count) }
 
@@ -64,6 +64,8 @@ public struct LabTable: Sendable {
   }
 
   // MARK: - Rows
+
+  static func number(_ value: Double) -> String { String(format: "%.1f", value) }
 
   private static func meanText(_ values: [Double], signed: Bool = false) -> String {
     if values.isEmpty { return "" }
@@ -150,7 +152,7 @@ public struct LabTable: Sendable {
       let table = benchmarks(strategy: strategy, keep: keep)
       if !table.rows.isEmpty { parts += ["Each benchmark, \(strategy) \(keep):", table.markdown] }
     }
-    if let winner { parts.append("Best over all budgets: \(winner).") }
+    parts += [winner.map { "Best over all budgets: \($0)." }, frontierText].compactMap(\.self)
     return parts.joined(separator: "\n\n") + "\n"
   }
 
@@ -162,7 +164,7 @@ public struct LabTable: Sendable {
     for table in [means, comparisons] where !table.rows.isEmpty { parts.append(table.text(width: width)) }
     parts.append(
       "Split \(split); percent, mean over \(grid.evaluation.benchmarks.joined(separator: ", ")), ± standard deviation.")
-    if let winner { parts.append("Best over all budgets: \(winner).") }
+    parts += [winner.map { "Best over all budgets: \($0)." }, frontierText].compactMap(\.self)
     if let width, let chart { parts.append(chart.text(width: width)) }
     return parts.joined(separator: "\n\n")
   }
