@@ -96,8 +96,9 @@ final class TrainingReport {
       lines.append("skipped     \(kinds); see \(run.folder.skipped.relativePath)")
     }
     if let best = run.best {
-      let value = String(format: "%.4f", best.crossEntropy)
-      lines.append("best        step \(formatCount(best.step)), held out ce \(value) (\(best.name))")
+      let loss = best.crossEntropy.map { String(format: "held out ce %.4f", $0) }
+      let score = best.score.map { String(format: "%.1f percent", $0) }
+      lines.append("best        step \(formatCount(best.step)), \(loss ?? score ?? "") (\(best.name))")
     }
     let done = "\(formatCount(run.step - first)) steps in \(formatDuration(seconds))"
     switch ending {
