@@ -47,7 +47,8 @@ import Torch
     let generator = try Generator(seed: seed)
     func rows(_ count: Int) throws -> Tensor {
       // Some rows are large, some nothing at all.
-      let size = [0, 1, 1e4].randomElement(using: &random) ?? 1
+      let sizes: [Double] = [0, 1, 1e4]
+      let size = sizes.randomElement(using: &random) ?? 1
       return try Tensor.randn([count, text.keyValueHeads, text.headDimension], generator: generator) * size
     }
     var store = try EightBitStore(text, capacity: 0, .float32, on: .cpu)
@@ -89,7 +90,7 @@ import Torch
   @Test func theDecoderReadsTheRoundedNumbers() throws {
     let model = try TestModel.tiny(seed: 3)
     let whole = try model.splice([Array(3..<12)], [[]])
-    func hidden(_ store: (Int) throws -> any KeyValueStore) throws -> Tensor {
+    func hidden(_ store: @escaping (Int) throws -> any KeyValueStore) throws -> Tensor {
       var caches = [try KeyValueCache(text, .float32, on: .cpu, store: store)]
       return try inference {
         try concatenate(
