@@ -87,7 +87,7 @@ import Training
     let nested = try LabGrid(contentsOf: root.appending(path: "Lab/nested.yaml"))
     #expect(nested.beds == ["plenty", "few", "unlabelled", "noisy", "half"])
     let reducers = try LabGrid(contentsOf: root.appending(path: "Lab/reducers.yaml"))
-    #expect(reducers.cells.count == 6 && reducers.runs().count == 5 * 6 + 2)
+    #expect(reducers.cells.count == 7 && reducers.runs().count == 6 * 6 + 2)
     // As many visual tokens as the embedded model.
     var model = try LLaVAConfiguration.preset("tiny")
     model.vision.imageSize = 12 * model.vision.patchSize
