@@ -65,7 +65,7 @@ import Torch
     }
     #expect(turns.count > 2 && Set(turns.joined()) == Set(names.map(Optional.init)))
     // A name that is unknown is refused, wherever it stands; so is none.
-    for bad in ["dart,nobody", "dart,", ","] {
+    for bad in ["dart,nobody", "'dart,'", "','"] {
       let configuration = try configuration(place, "bad", ["compression.compressor=\(bad)"])
       #expect(throws: ConfigurationProblem.self, "\(bad)") { try TrainingRun(configuration) }
     }
