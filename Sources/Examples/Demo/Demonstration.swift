@@ -209,7 +209,9 @@ public struct Demonstration {
     let uses = try CurriculumDefinition.named(options.curriculum).uses
     var curriculum = ["curriculum:", "  name: \(options.curriculum)"]
     if uses.contains(.layer) { curriculum.append("  layer: \(Self.layer)  # decoder layers that see all tokens") }
-    if uses.contains(.fullEvery) { curriculum.append("  full-every: 4  # all tokens in every fourth step, which teach the budgets") }
+    if uses.contains(.fullEvery) {
+      curriculum.append("  full-every: 4  # all tokens in every fourth step, which teach the budgets")
+    }
     // Of nested it would hold a progression, which it has not unless asked.
     if uses.contains(.hold), !uses.contains(.fullEvery) {
       curriculum.append("  hold: 0.25  # the last quarter of training stays at the end of the curriculum")
