@@ -16,7 +16,7 @@ struct Convert: AsyncParsableCommand {
 
       A GGUF file of architecture llama or qwen2 becomes a folder as transformers writes it: weights, config.json and tokenizer. --projector \
       names the file with its vision tower and projector, which llama.cpp calls mmproj; without it the folder holds a language model alone. \
-      Tensors of types F32, F16, BF16, Q8_0, Q6_K, Q4_K, Q4_1 and Q4_0 are read.
+      Tensors of types F32, F16 and BF16 are read, and the Q types from Q2_K to Q8_0.
 
       Example: epic convert llava-hf/llava-1.5-7b-hf llava-4bit --bits 4
       """)

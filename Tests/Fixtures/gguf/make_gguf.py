@@ -31,11 +31,17 @@ SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
 
 
+# Where blocks that gguf cannot make have their scales in half precision.
+SCALES = {
+    Type.Q6_K: [208], Type.Q5_K: [0, 2], Type.Q4_K: [0, 2], Type.Q3_K: [108], Type.Q2_K: [80, 82], Type.IQ4_XS: [0],
+}
+
+
 def random_blocks(rng: np.random.Generator, kind: Type, rows: int, columns: int) -> np.ndarray:
     """Bytes of blocks that gguf cannot make; scales in half precision are finite."""
     block, size = gguf.GGML_QUANT_SIZES[kind]
     data = rng.integers(0, 256, (rows * columns // block, size), dtype=np.uint8)
-    for place in {Type.Q4_K: [0, 2], Type.Q5_K: [0, 2], Type.Q6_K: [208]}[kind]:
+    for place in SCALES[kind]:
         scales = rng.normal(0, 0.01, len(data)).astype(np.float16)
         scales[0] = np.float16(3e-6)  # Below the smallest normal number.
         data[:, place : place + 2] = scales.view(np.uint8).reshape(-1, 2)
@@ -61,14 +67,15 @@ def types() -> None:
     expected: dict[str, np.ndarray] = {}
     values = rng.normal(0, 1, (2, 1, 256)).astype(np.float32)
     values[0, 0, :32] = 0
-    for kind in [Type.F32, Type.F16, Type.BF16, Type.Q8_0, Type.Q4_0, Type.Q4_1, Type.Q4_K, Type.Q6_K, Type.Q5_K]:
-        if kind in (Type.Q4_K, Type.Q6_K, Type.Q5_K):
+    plain = [Type.F32, Type.F16, Type.BF16, Type.Q8_0, Type.Q5_1, Type.Q5_0, Type.Q4_1, Type.Q4_0]
+    for kind in [*plain, *SCALES]:
+        if kind in SCALES:
             data = random_blocks(rng, kind, 2, 256).reshape(2, 1, -1)
         else:
             data = gguf.quants.quantize(values, kind)
         writer.add_tensor(kind.name, data, raw_dtype=kind)
         expected[kind.name] = gguf.quants.dequantize(data, kind).astype(np.float32).reshape(values.shape)
-    del expected["Q5_K"]
+    del expected["IQ4_XS"]
     writer.add_tensor("I32", np.arange(6, dtype=np.int32).reshape(2, 3))
     finish(writer)
     save_file(expected, HERE / "types.safetensors")

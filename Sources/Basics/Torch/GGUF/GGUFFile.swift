@@ -3,7 +3,7 @@ import Foundation
 
 /// A GGUF file, llama.cpp's format of models, opened by memory map: metadata, then the tensors' bytes.
 ///
-/// Versions 2 and 3 with little-endian numbers are read, and tensors of types F32, F16, BF16, Q8_0, Q6_K, Q4_K, Q4_1 and Q4_0. Opening
+/// Versions 2 and 3 with little-endian numbers are read, and tensors of the types in `GGUFType.read`. Opening
 /// checks the whole header (counts, lengths, shapes, offsets, overlaps), so a tensor can be read without further checks.
 public final class GGUFFile: TensorFile {
   /// Path of the file, for messages.
