@@ -131,10 +131,53 @@ import Training
     let faults = try #require(work.answer { _ in true })
     #expect(faults == [2])
     let text = try String(contentsOf: url.appending(path: "adapted/train.json"), encoding: .utf8)
-    #expect(!text.contains("A b.") && !text.contains("gone.png") && text.contains("<image>\\nwhere"))
+    #expect(!text.contains("A b.") && !text.contains("gone.png"))
     let read = try AdaptationQuestion.read(#require(options.questions))
     #expect(read.map(\.label) == ["A b.", "there", nil, nil, nil, nil, nil])
     for number in work.heldOut { #expect(!work.training.contains { read[$0].image == read[number].image }) }
+  }
+
+  /// What `train.json` holds.
+  private struct Sample: Decodable {
+    struct Turn: Decodable { let from, value: String }
+    let id, image: String
+    let conversations: [Turn]
+  }
+
+  private func samples(_ turns: Int) throws -> [Sample] {
+    var options = try options("adapted-\(turns)")
+    options.questions = try questions(
+      """
+      [{"image": "p0.png", "question": "what"}, {"image": "p2.png", "question": "who"}, {"image": "p0.png", "question": "where"},
+       {"image": "p0.png", "question": "why"}, {"image": "p3.png", "question": "how"}]
+      """)
+    options.turns = turns
+    // The last picture alone is set apart.
+    let work = try Adaptation(options)
+    #expect(try work.answer { _ in true } == [] && work.heldOut == [4])
+    let data = try Data(contentsOf: url.appending(path: "adapted-\(turns)/train.json"))
+    return try JSONDecoder().decode([Sample].self, from: data)
+  }
+
+  @Test func questionsAboutOnePictureShareASample() throws {
+    let asked = "<image>\n"
+    let single = try samples(1)
+    #expect(single.map(\.id) == ["0", "1", "2", "3"] && single.allSatisfy { $0.conversations.count == 2 })
+    let answers = Dictionary(uniqueKeysWithValues: single.map { ($0.conversations[0].value, $0.conversations[1].value) })
+    for (turns, expected) in [
+      (2, [(["what", "where"], "p0.png"), (["who"], "p2.png"), (["why"], "p0.png")]),
+      (10, [(["what", "where", "why"], "p0.png"), (["who"], "p2.png")]),
+    ] {
+      let found = try samples(turns)
+      #expect(found.map(\.image) == expected.map(\.1))
+      for (sample, (questions, _)) in zip(found, expected) {
+        #expect(sample.conversations.map(\.from) == questions.flatMap { _ in ["human", "gpt"] })
+        for (place, question) in questions.enumerated() {
+          #expect(sample.conversations[2 * place].value == (place == 0 ? asked : "") + question)
+          #expect(sample.conversations[2 * place + 1].value == answers[asked + question])
+        }
+      }
+    }
   }
 
   @Test func withoutQuestionsTheTemplatesAreAsked() throws {

@@ -95,6 +95,14 @@ extension BadInput {
       name: "weights in three bits", code: 2, says: ["--bits is 3", "4, 8 or 16"],
       arguments: { ["convert", $0.path + "/model", $0.path + "/out", "--bits", "3"] }),
     BadInput(
+      name: "a share without another model", code: 2, says: ["--interpolate and --weight belong together"],
+      arguments: { ["convert", $0.path + "/model", $0.path + "/out", "--weight", "0.5"] }),
+    BadInput(
+      name: "more than all of a model", code: 2, says: ["--weight is 1.5, expected 0...1"],
+      arguments: {
+        ["convert", $0.path + "/model", $0.path + "/out", "--interpolate", $0.path + "/model", "--weight", "1.5"]
+      }),
+    BadInput(
       name: "training in few bits", code: 2, says: ["--bits"],
       arguments: { _ in ["bench", "train", "--preset", "tiny", "--bits", "4"] }),
     BadInput(

@@ -121,6 +121,19 @@ import Torch
       try FileManager.default.contentsOfDirectory(atPath: place.url.path).sorted() == ["back", "house.png", "model", "original"])
   }
 
+  /// A model between a model and itself is that model.
+  @Test func modelsLieBetweenTwo() async throws {
+    let place = try EpicCommand.workplace()
+    let ask = ["--prompt", "Hello", "--image", place.url.appending(path: "house.png").path]
+    let model = place.url.appending(path: "model").path
+    let arguments = ["convert", model, place.url.appending(path: "same").path, "--interpolate", model, "--weight", "0.25"]
+    let outcome = try await EpicCommand.run(arguments)
+    #expect(outcome.code == 0 && outcome.out.contains("0.25 of \(model), the rest of \(model)"), "\(outcome.err)")
+    #expect(try await generate(place, ask, model: "same").tokens == generate(place, ask).tokens)
+    let again = try await EpicCommand.run(arguments)
+    #expect(again.code == 1 && again.err.contains("already exists"))
+  }
+
   /// In 8 bits the first tokens are those of the numbers that the bits stand for.
   @Test func fewBitsAreWrittenReadAndTakenBack() async throws {
     let place = try EpicCommand.workplace()

@@ -44,6 +44,9 @@ struct AdaptCommand: AsyncParsableCommand {
   @Option(help: "Longest answer, in tokens.")
   var maxTokens = 64
 
+  @Option(help: "Most questions about one picture that a sample trains on; 1 for a sample of each question.")
+  var turns = 10
+
   @Option(
     help: ArgumentHelp(
       "Budgets to look at, the smallest of which is trained for; shares of all tokens unless given.", valueName: "list"))
@@ -75,7 +78,7 @@ struct AdaptCommand: AsyncParsableCommand {
     if !(heldOut > 0 && heldOut < 1) { throw ValidationError("--held-out is \(heldOut), expected a share between 0 and 1") }
     for (name, value) in [
       ("limit", limit ?? 1), ("held-out-questions", heldOutQuestions), ("max-tokens", maxTokens), ("layer", layer),
-      ("steps", steps ?? 1), ("lora-rank", loraRank ?? 1),
+      ("turns", turns), ("steps", steps ?? 1), ("lora-rank", loraRank ?? 1),
     ] where !(1...1 << 30).contains(value) { throw ValidationError("--\(name) is \(value), expected 1...\(1 << 30)") }
     _ = try checkOption("--compressor") { try ReducerRegistry.standard.reducer(compressor) }
     _ = try budgets()
@@ -99,6 +102,7 @@ struct AdaptCommand: AsyncParsableCommand {
     options.questions = questions.map { URL(fileURLWithPath: $0) }
     (options.limit, options.heldOut, options.heldOutQuestions) = (limit, heldOut, heldOutQuestions)
     (options.maximumTokens, options.budgets, options.compressor, options.layer) = (maxTokens, try budgets(), compressor, layer)
+    options.turns = turns
     options.changes = (steps.map { ["steps=\($0)"] } ?? []) + (loraRank.map { ["lora.rank=\($0)"] } ?? []) + set
     _ = try compute.prepare()
     (options.dtype, options.device, options.threads) = (compute.dtype ?? .bfloat16, compute.device, compute.threads)

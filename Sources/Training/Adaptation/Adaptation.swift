@@ -19,6 +19,8 @@ public struct AdaptationOptions: Sendable {
   public var heldOut = 0.1, heldOutQuestions = 200
   /// Longest answer, in tokens.
   public var maximumTokens = 64
+  /// Most questions about a picture that one sample trains on, one after the other; a run that has begun keeps its samples.
+  public var turns = 10
   /// Budgets to look at; nil for all tokens, 4/9, a quarter, a ninth and a sixteenth of them.
   public var budgets: [Int]?
   /// Who drops tokens, and after how many decoder layers.
@@ -121,7 +123,9 @@ public final class Adaptation {
       }
     }
     if !goesOn { return nil }
-    try write(training, found, to: "train.json")
+    // A run that has begun goes on with what it began with.
+    let isBegun = FileManager.default.fileExists(atPath: path("run").path)
+    if !isBegun { try write(training, found, to: "train.json") }
     return questions.indices.filter { found[$0]?.answer == nil }
   }
 
@@ -144,17 +148,25 @@ public final class Adaptation {
   private struct Sample: Encodable {
     struct Turn: Encodable { let from, value: String }
     let id, image: String
-    let conversations: [Turn]
+    var conversations: [Turn]
   }
 
+  /// Questions about one picture share a sample, as LLaVA's own data have them: a picture is then paid for once.
   private func write(_ numbers: [Int], _ found: [Int: GreedyAnswers.Found], to name: String) throws {
-    let samples = numbers.compactMap { number in
-      found[number]?.answer.map { answer in
-        Sample(
-          id: "\(number)", image: questions[number].image,
-          conversations: [
-            .init(from: "human", value: "<image>\n" + questions[number].question), .init(from: "gpt", value: answer),
-          ])
+    var samples: [Sample] = []
+    /// The sample of a picture that has room for more.
+    var open: [String: Int] = [:]
+    for number in numbers {
+      guard let answer = found[number]?.answer else { continue }
+      let (image, question) = (questions[number].image, questions[number].question)
+      if let place = open[image], samples[place].conversations.count < 2 * options.turns {
+        samples[place].conversations += [.init(from: "human", value: question), .init(from: "gpt", value: answer)]
+      } else {
+        open[image] = samples.count
+        samples.append(
+          Sample(
+            id: "\(number)", image: image,
+            conversations: [.init(from: "human", value: "<image>\n" + question), .init(from: "gpt", value: answer)]))
       }
     }
     try WholeFile.write(json: samples, to: path(name))

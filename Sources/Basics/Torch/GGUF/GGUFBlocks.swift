@@ -134,8 +134,9 @@ enum GGUFBlocks: String, CaseIterable {
     }
   }
 
-  /// The upper bits of all numbers lie in 32 bytes, where a 0 takes 4 away; then come the lower ones as in `q2_K`, 12 bytes of scales,
-  /// and the block's own last. The scales' lower four bits are halves of eight bytes, their upper two quarters of four.
+  /// The upper bits of all numbers lie in 32 bytes, then come the lower ones as in `q2_K`, 12 bytes of scales, and the block's own.
+  ///
+  /// An upper bit of 0 takes 4 away. The scales' lower four bits are halves of eight bytes, their upper two quarters of four.
   private static func q3_K(_ block: UnsafePointer<UInt8>, _ out: UnsafeMutablePointer<Float>) {
     let (codes, packed) = (block + 32, block + 96)
     let scale = half(block + 108)

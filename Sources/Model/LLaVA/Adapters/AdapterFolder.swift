@@ -93,7 +93,7 @@ public enum AdapterFolder {
       {
         names[own] = name
         options.targets.insert(target)
-      } else if own?.hasPrefix("tower.post_layernorm.") != true {
+      } else if own?.hasPrefix(KeyNames.unusedNorm) != true {
         throw refusal(
           config, "target_modules", "\(name) in \(file.path) belongs to no linear layer of the decoder and to no part")
       }

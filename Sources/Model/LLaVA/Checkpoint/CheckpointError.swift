@@ -16,6 +16,8 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
   case noTower(name: String, folder: String)
   /// The parts of a quantized matrix do not fit one another.
   case packed(tensor: String, folder: String, reason: String)
+  /// A weight that two checkpoints do not both have, in one shape.
+  case notAlike(parameter: String, folder: String, other: String)
   /// Weights cannot be held in so many bits.
   case bits(Int)
   /// Something already stands where the checkpoint should be written.
@@ -39,6 +41,8 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
       "\(folder): holds no vision tower, and the CLIP folder \(name) that config.json names is neither there, nor beside it, nor in the hub's cache; put it there, or run "
         + "epic pull \(name)"
     case .packed(let tensor, let folder, let reason): "\(folder): quantized \(tensor): \(reason)"
+    case .notAlike(let parameter, let folder, let other):
+      "\(other): \(parameter) is missing there or in \(folder), or has another shape; both must be versions of one model"
     case .bits(let bits): "weights in \(bits) bits, expected 4 or 8"
     case .exists(let path): "\(path): already exists; choose another place or remove it"
     }

@@ -117,7 +117,7 @@ public enum CheckpointWriter {
 
   /// The tower's last normalisation, which no feature uses but transformers wants in the file: the identity where it is missing.
   private static func postNorm(_ weights: [SafetensorsItem], _ configuration: LLaVAConfiguration) throws -> [SafetensorsItem] {
-    let name = "tower.post_layernorm."
+    let name = KeyNames.unusedNorm
     guard configuration.windowed == nil, configuration.audio == nil, !weights.contains(where: { $0.name.hasPrefix(name) }),
       let dtype = weights.first?.dtype
     else { return [] }

@@ -4,6 +4,9 @@
 /// `decoder.image_newline`. Files come with three generations of Hugging Face names, the original LLaVA's, and plain CLIP's; some writers
 /// nest prefixes twice.
 enum KeyNames {
+  /// The beginning of the names of the tower's last norm, which no feature uses.
+  static let unusedNorm = "tower.post_layernorm."
+
   /// The model's name for a name in a file, or `nil` for what is no weight of the model.
   ///
   /// 1. A leading `model.` before `vision_tower`, `multi_modal_projector`, `mm_projector` or `language_model` is dropped:
