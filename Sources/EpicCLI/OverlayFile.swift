@@ -30,14 +30,29 @@ struct OverlayFile {
 
   /// Draws all pictures side by side.
   func write(_ answer: Answer, _ pictures: [RGBImage], _ pipeline: LLaVAPipeline, _ plan: CompressionPlan?) throws {
-    let merged = plan?.stages.first { $0.site.decoderLayer == nil && !$0.reducer.keepsPositions }
     let drawings = try pictures.enumerated().map { index, picture in
-      let (view, layout) = try pipeline.shown(picture, of: pictures.count, side: Self.comfortableSize)
-      let overlay =
-        try merged.map { TokenOverlay(layout, pooledTo: try $0.count(of: layout.counted, clamped: true)) }
-        ?? TokenOverlay(layout, keptIndices: answer.result.cuts.map { $0.keptIndices[index] })
-      return try overlay.drawn(on: view)
+      try pipeline.seen(
+        picture, index, of: pictures.count, in: answer.result, plan, side: Self.comfortableSize)
     }
     try RGBImage.sideBySide(drawings).writePNG(to: url)
+  }
+}
+
+extension LLaVAPipeline {
+  /// A picture as the model saw it, with what the decoder did without dark.
+  ///
+  /// - Parameters:
+  ///   - index: its place among the `count` pictures of its sample.
+  ///   - result: what was generated under `plan`.
+  ///   - side: about how long its sides are to be at least, in pixels.
+  func seen(
+    _ picture: RGBImage, _ index: Int, of count: Int, in result: GenerationResult, _ plan: CompressionPlan?, side: Int
+  ) throws -> RGBImage {
+    let merged = plan?.stages.first { $0.site.decoderLayer == nil && !$0.reducer.keepsPositions }
+    let (view, layout) = try shown(picture, of: count, side: side)
+    let overlay =
+      try merged.map { TokenOverlay(layout, pooledTo: try $0.count(of: layout.counted, clamped: true)) }
+      ?? TokenOverlay(layout, keptIndices: result.cuts.map { $0.keptIndices[index] })
+    return try overlay.drawn(on: view)
   }
 }

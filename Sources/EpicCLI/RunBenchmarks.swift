@@ -10,6 +10,7 @@ import Training
 /// The benchmarks that a training run asks beside its held-out loss.
 struct RunBenchmarks {
   private let benchmarks: [(whole: Benchmark, asked: Benchmark)]
+  private let pictures: RunPictures
 
   /// Reads the benchmarks that a configuration names; nil where it names none.
   ///
@@ -28,11 +29,14 @@ struct RunBenchmarks {
       }
       return (whole, wanted.questions.map(whole.limited) ?? whole)
     }
+    pictures = RunPictures(benchmarks.map(\.whole))
   }
 
   /// Asks all of them of a run's model as it is now.
   ///
-  /// Answers lie in the run's folder under the step; a step that is made again asks anew. Processes share the questions, and all have the same scores.
+  /// Answers lie in the run's folder under the step, with some pictures to look at; a step that is made again asks anew. Processes share
+  /// the questions, and all have the same scores.
+  ///
   /// - Throws: `AnsweringError`; `FileError`; `EvaluationError`; `CompressionError`; `CommunicatorError`.
   func scores(of run: TrainingRun, _ world: Communicator) throws -> [BenchmarkRecord] {
     let configuration = run.model.configuration
@@ -48,7 +52,7 @@ struct RunBenchmarks {
     settings.seed = UInt64(run.configuration.seed)
     settings.sampling.fps = run.configuration.data.fps
     settings.sampling.maximumFrames = run.configuration.data.maximumFrames
-    return try benchmarks.flatMap { whole, asked in
+    let found = try benchmarks.flatMap { whole, asked in
       let work = try BenchmarkRun(asked, of: whole, run.pipeline, plans: plans, in: folder, settings)
       _ = try work.run()
       try world.barrier()
@@ -61,5 +65,7 @@ struct RunBenchmarks {
         }
       }
     }
+    if world.isFirst { try pictures.write(run, into: folder) }
+    return found
   }
 }

@@ -62,6 +62,44 @@ import Testing
     }
   }
 
+  /// Pictures to look at: each about another one, with the answers that `epic generate` gives, and in the run's report.
+  @Test func picturesShowWhatTheModelSays() async throws {
+    struct Said: Decodable { let text: String }
+    let (place, data) = (try EpicCommand.workplace(), try DataFolder())
+    for name in ["pope", "gqa"] { try data.make(name) }
+    let outcome = try await train(place, data.url, keys)
+    #expect(outcome.code == 0, "\(outcome.err)")
+    let run = place.url.appending(path: "run")
+    let (old, gallery) = (
+      try PictureGallery(from: run.appending(path: "benchmarks/step-2")), try #require(try PictureGallery(newestOf: run))
+    )
+    #expect(try gallery == PictureGallery(from: run.appending(path: "benchmarks/step-4")))
+    #expect(gallery.notes == ["Asked after step 4. Dark patches are what the decoder did without."])
+    #expect(old.items.map(\.question) == gallery.items.map(\.question) && gallery.items.count == 4)
+    #expect(gallery.items.map(\.note) == ["POPE", "GQA", "POPE", "GQA"])
+    #expect(gallery.items.allSatisfy { $0.views.map(\.title) == ["all tokens", "dart:4@1"] })
+
+    let question = gallery.items[0].question
+    let number = try #require(question.split(separator: " ").compactMap { Int($0) }.first)
+    let pictures = data.url.appending(path: "pope/val2014")
+    let image = try FileManager.default.contentsOfDirectory(atPath: pictures.path).sorted()[number / 6]
+    for (view, option) in zip(gallery.items[0].views, [[], ["--reduce", "dart:4@1"]]) {
+      let said = try await EpicCommand.run(
+        [
+          "generate", "--model", run.appending(path: "checkpoint-000004").path, "--image",
+          pictures.appending(path: image).path, "--prompt", question + "\nAnswer the question using a single word or phrase.",
+          "--max-tokens", "32", "--dtype", "f32", "--threads", "1", "--json",
+        ] + option)
+      #expect(said.code == 0, "\(said.err)")
+      #expect(try JSONDecoder().decode(Said.self, from: Data(said.out.utf8)).text == view.answers[0].text)
+    }
+    let report = try await EpicCommand.run(["report", run.path, "--output", place.url.appending(path: "page").path])
+    #expect(report.code == 0, "\(report.err)")
+    let page = try String(contentsOf: place.url.appending(path: "page/report.html"), encoding: .utf8)
+    #expect(page.contains("Asked after step 4.") && page.contains("data:image/jpeg;base64,") && page.contains(question))
+    #expect(!page.contains("right answer:"))
+  }
+
   @Test func whatCannotBeAskedIsNamedBeforeTraining() async throws {
     let (place, data) = (try EpicCommand.workplace(), try DataFolder())
     try data.make("vqav2")

@@ -45,6 +45,29 @@ import Testing
     #expect(broken.status == 500 && broken.text.contains("metrics.jsonl, line 1"), "\(broken.text)")
   }
 
+  /// Pictures of the newest step that has some; a later step is still being asked.
+  @Test func showsTheNewestPictures() async throws {
+    let scratch = try Scratch()
+    let run = scratch.url
+    try line(1).write(to: run.appending(path: TrainingLog.fileName))
+    #expect(try PictureGallery(newestOf: run) == nil)
+    for step in [2, 10, 20] {
+      let folder = run.appending(path: "benchmarks/step-\(step)")
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      if step == 20 { continue }
+      let answer = PictureGallery.Answer(model: "answer", text: "said after \(step)", isRight: true)
+      let view = PictureGallery.View(title: "all tokens", image: "1-0.png", answers: [answer])
+      let item = PictureGallery.Item(question: "What?", reference: "", note: "POPE", views: [view])
+      let picture = Data([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
+      try PictureGallery(notes: [], items: [item], files: ["1-0.png": picture]).write(into: folder)
+    }
+    let page = try await RunPage.open(run, port: 0)
+    defer { page.close() }
+    let shown = try ask(page)
+    #expect(shown.status == 200 && shown.text.contains("said after 10") && !shown.text.contains("said after 2<"))
+    #expect(shown.text.contains("data:image/png;base64,") && !shown.text.contains("right answer"))
+  }
+
   @Test func answersNobodyElse() async throws {
     let scratch = try Scratch()
     let page = try await RunPage.open(scratch.url, port: 0)

@@ -42,7 +42,7 @@ public struct PictureGallery: Sendable, Equatable, Codable {
   public struct Item: Sendable, Equatable, Codable {
     /// The question.
     public var question: String
-    /// The answer that is right.
+    /// The answer that is right; empty where it is not shown.
     public var reference: String
     /// Where it comes from and why it is here.
     public var note: String
@@ -104,6 +104,26 @@ public struct PictureGallery: Sendable, Equatable, Codable {
     }
   }
 
+  /// The newest pictures that a training run asked about, in the folder of their step under `benchmarks`; nil where there are none.
+  ///
+  /// - Throws: `ResultsError.badPictures`.
+  public init?(newestOf run: URL) throws {
+    let folder = run.appending(path: "benchmarks", directoryHint: .isDirectory)
+    guard FileManager.default.fileExists(atPath: folder.path) else { return nil }
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+    } catch {
+      throw ResultsError.badPictures(path: folder.relativePath, reason: ResultsError.reason(error))
+    }
+    let steps = names.compactMap { name in
+      name.hasPrefix("step-") ? Int(name.dropFirst("step-".count)).map { (step: $0, url: folder.appending(path: name)) } : nil
+    }
+    let shown = steps.filter { FileManager.default.fileExists(atPath: $0.url.appending(path: Self.fileName).path) }
+    guard let newest = shown.max(by: { $0.step < $1.step }) else { return nil }
+    try self.init(from: newest.url)
+  }
+
   /// Writes the pictures and then `pictures.json`.
   ///
   /// - Throws: `FileError.failed`.
@@ -123,7 +143,7 @@ public struct PictureGallery: Sendable, Equatable, Codable {
             Card.Line(label: $0.model, text: Self.shortened($0.text), mark: $0.isRight ? .right : .wrong)
           })
       }
-      let parts = ["right answer: \(item.reference)", item.note].filter { !$0.isEmpty }
+      let parts = [item.reference.isEmpty ? "" : "right answer: \(item.reference)", item.note].filter { !$0.isEmpty }
       return Card(title: item.question, subtitle: parts.joined(separator: " · "), tiles: tiles)
     }
   }

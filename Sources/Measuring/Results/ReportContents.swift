@@ -29,6 +29,7 @@ public struct ReportContents: Sendable {
       var isEmpty = true
       if holds(TrainingLog.fileName) {
         trainings.append(try TrainingLog(from: folder))
+        if let gallery = try PictureGallery(newestOf: folder) { galleries.append(gallery) }
         isEmpty = false
       }
       if holds(PictureGallery.fileName) {

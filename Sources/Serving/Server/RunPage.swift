@@ -63,6 +63,7 @@ public struct RunPage: Sendable {
       }
       var contents = ReportContents(EvaluationResults(models: []))
       contents.trainings = [try TrainingLog(from: run)]
+      contents.galleries = try PictureGallery(newestOf: run).map { [$0] } ?? []
       return answer(.ok, "text/html; charset=utf-8", ResultsPage(contents).html)
     } catch {
       return text(.internalServerError, "\(error)\n")
