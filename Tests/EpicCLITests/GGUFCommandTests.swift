@@ -29,8 +29,12 @@ import Testing
 
   /// Wrong usage, each with what the line says.
   private static let faults: [(says: String, arguments: [String])] = [
-    ("--layout or --bits", [golden("llama.gguf"), "OUT", "--bits", "4"]),
-    ("--layout or --bits", [golden("llama.gguf"), "OUT", "--layout", "original"]),
+    ("--bits or --interpolate", [golden("llama.gguf"), "OUT", "--bits", "4"]),
+    ("--bits or --interpolate", [golden("llama.gguf"), "OUT", "--layout", "original"]),
+    (
+      "--bits or --interpolate",
+      [golden("llama.gguf"), "OUT", "--interpolate", Fixtures.bundled("model/hf5").path, "--weight", "0.5"]
+    ),
     ("is no GGUF file", [Fixtures.bundled("model/hf5").path, "OUT", "--projector", golden("mmproj.gguf")]),
     ("behind --projector", [golden("mmproj.gguf"), "OUT"]),
     ("absent.gguf", [golden("llama.gguf"), "OUT", "--projector", "/absent.gguf"]),
