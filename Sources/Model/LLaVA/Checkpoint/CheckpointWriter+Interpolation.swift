@@ -4,7 +4,7 @@ import Torch
 extension CheckpointWriter {
   /// Writes a model between two checkpoints: weight · first + (1 − weight) · second, computed in float32, one weight in memory at a time.
   ///
-  /// Between a model and what fine-tuning made of it lie models that keep more of what the first knew: WiSE-FT, Wortsman et al. 2022,
+  /// Between a fine-tuned model and the one before it lie models that keep more of what was known: WiSE-FT, Wortsman et al. 2022,
   /// arXiv 2109.01903, section 3. Configuration, tokenizer and preprocessing are those of `first`.
   ///
   /// - Parameters:
