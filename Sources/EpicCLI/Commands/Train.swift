@@ -64,7 +64,7 @@ struct Train: AsyncParsableCommand {
     line.clear()
     let report = try TrainingReport(run, program: program)
     if world.isFirst {
-      printNote(run.templateNote)
+      run.notes.forEach(printNote)
       try printLine(report.beginning())
     }
     let ask = benchmarks.map { benchmarks in { try benchmarks.scores(of: run, world) } }

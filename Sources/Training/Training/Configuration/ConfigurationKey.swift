@@ -136,6 +136,9 @@ extension ConfigurationKey {
     ConfigurationKey("data.max-frames", \.data.maximumFrames, "most frames of a video", "1...\(FrameSampling.limit)") {
       FrameSampling(maximumFrames: $0).fault == nil
     },
+    key(
+      "data.augment", \.data.augment,
+      "random changes of the pictures: horizontal-flip, vertical-flip, rotate90, channel-shuffle; for training without labels"),
     ConfigurationKey("data.workers", \.data.workers, "threads that read ahead", "1...256") { (1...256).contains($0) },
     count("data.ahead", \.data.ahead, "samples that are read ahead"),
     key("data.grouped", \.data.isGrouped, "batches of one kind, with balanced lengths, as LLaVA's"),

@@ -1,6 +1,7 @@
 import Compression
 import Distillation
 import Foundation
+import Imaging
 import LLaVA
 import Torch
 import Yams
@@ -55,6 +56,7 @@ extension DivergencePositions: ConfigurationValue {}
 extension TokenDraws: ConfigurationValue {}
 extension LearningRateSchedule.Shape: ConfigurationValue {}
 extension ParameterGroup: ConfigurationValue {}
+extension PictureAugmentation.Change: ConfigurationValue {}
 extension LoRAOptions.Target: ConfigurationValue {}
 extension CompressionSemantics: ConfigurationValue {}
 

@@ -1,5 +1,6 @@
 import Compression
 import Distillation
+import Imaging
 import LLaVA
 import Torch
 import Video
@@ -51,6 +52,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
     public var fps = FrameSampling.standardFPS
     /// Most frames of a video.
     public var maximumFrames = FrameSampling.standardMaximum
+    /// Random changes of the pictures that are trained on.
+    public var augment: [PictureAugmentation.Change] = []
     /// Threads that read ahead.
     public var workers = 2
     /// Samples that are read ahead.

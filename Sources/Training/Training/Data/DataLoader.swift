@@ -74,7 +74,7 @@ public final class DataLoader: Sendable {
     reader = ReadAhead(stream, workers: workers, ahead: ahead) { place in
       let place = try place.get()
       do {
-        return Prepared(cursor: place.cursor, outcome: .success(try preparer.sample(at: place.index)))
+        return Prepared(cursor: place.cursor, outcome: .success(try preparer.sample(at: place.index, epoch: place.cursor.epoch)))
       } catch let fault as SampleFault {
         return Prepared(cursor: place.cursor, outcome: .failure(fault))
       }

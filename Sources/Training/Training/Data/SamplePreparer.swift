@@ -17,21 +17,24 @@ public struct SamplePreparer: Sendable {
   private let media: MediaReading
   /// The tokens of a picture, where pictures vary.
   private let layout: (@Sendable (PictureShape) -> TokenLayout)?
+  private let augmentation: PictureAugmentation?
 
   /// Puts the parts together.
   ///
   /// - Parameters:
   ///   - media: which media the model takes.
   ///   - layout: the tokens of a picture, for models that see pictures with tokens by their sizes; nil where all have as many.
+  ///   - augmentation: changes every picture; nil for none.
   /// - Throws: `DatasetError.setting`, `LanguageError.noReferenceLabels`, `ImagingError.configuration`.
   public init(
     _ dataset: InstructionDataset, tokenizer: any Tokenizer, preprocessor: ImagePreprocessor,
     options: TextOptions = TextOptions(),
     limits: ImageLimits = .standard, media: MediaReading = MediaReading(),
-    layout: (@Sendable (PictureShape) -> TokenLayout)? = nil
+    layout: (@Sendable (PictureShape) -> TokenLayout)? = nil, augmentation: PictureAugmentation? = nil
   ) throws {
     self.dataset = dataset
     self.layout = layout
+    self.augmentation = augmentation
     self.media = media
     self.preprocessor = preprocessor
     text = try TextEncoder(tokenizer: tokenizer, options)
@@ -40,17 +43,19 @@ public struct SamplePreparer: Sendable {
 
   /// Makes one sample.
   ///
-  /// - Parameter index: 0..<`dataset.count`.
+  /// - Parameters:
+  ///   - index: 0..<`dataset.count`.
+  ///   - epoch: times that the data set has been gone through; random changes of pictures follow from it.
   /// - Throws: ``SampleFault`` where the sample cannot be trained on; anything else is no fault of the sample.
-  public func sample(at index: Int) throws -> Sample {
+  public func sample(at index: Int, epoch: Int = 0) throws -> Sample {
     let record = try dataset.record(at: index)
     do {
       var encoded = try text.encode(record)
       // A picture of many tokens cannot be told from one of few before it is read; where all are alike a bad text costs no picture.
-      let read = layout == nil ? nil : try pictures(record, at: index, record.images.count)
+      let read = layout == nil ? nil : try pictures(record, at: index, epoch, record.images.count)
       if let read, let layout { encoded = encoded.counting(read.map { layout($0.shape).count }) }
       encoded = try text.fitted(encoded)
-      let shown = try read.map { Array($0.prefix(encoded.images)) } ?? pictures(record, at: index, encoded.images)
+      let shown = try read.map { Array($0.prefix(encoded.images)) } ?? pictures(record, at: index, epoch, encoded.images)
       return Sample(
         index: index, id: record.id, ids: encoded.ids, labels: encoded.labels, pictures: shown,
         visualTokens: encoded.rows - encoded.ids.count + encoded.images)
@@ -82,15 +87,17 @@ public struct SamplePreparer: Sendable {
     return found
   }
 
-  private func pictures(_ record: InstructionRecord, at index: Int, _ count: Int) throws -> [PicturePixels] {
+  private func pictures(_ record: InstructionRecord, at index: Int, _ epoch: Int, _ count: Int) throws -> [PicturePixels] {
     let isAlone = record.pictures.count == 1
-    return try zip(record.images, record.media).prefix(count).compactMap { path, medium -> PicturePixels? in
+    return try zip(record.images, record.media).prefix(count).enumerated().compactMap { number, place -> PicturePixels? in
+      let (path, medium) = place
       switch medium {
       case .video: return try media.video(path, of: index, in: dataset)
       case .audio: return try media.audio(path, of: index, in: dataset)
       case .image: try media.requirePictures(path)
       }
-      let image = try images.image(path, of: index)
+      let read = try images.image(path, of: index)
+      let image = augmentation.map { $0(read, epoch: epoch, sample: index, number: number) } ?? read
       do {
         return try preprocessor.views(image, isAlone: isAlone)
       } catch let error as ImagingError {

@@ -57,6 +57,20 @@ extension TrainingRun {
 }
 
 extension TrainingConfiguration {
+  /// How pictures that are trained on change; nil where they stay as they are.
+  var augmentation: PictureAugmentation? {
+    data.augment.isEmpty ? nil : PictureAugmentation(data.augment, seed: UInt64(seed))
+  }
+
+  /// What people should know of pictures that change; nil where there is nothing.
+  var augmentationNote: String? {
+    if data.augment.isEmpty { return nil }
+    let usesLabels = curriculum.teacher != .frozen || distillationOptions.divergenceWeight < 1
+    if !usesLabels { return nil }
+    return "data.augment changes pictures, and labels are about the pictures as they were (left and right, colours, words); "
+      + "curriculum.teacher: frozen with distillation.divergence-weight: 1 uses no labels"
+  }
+
   /// Order and batches of the data, for so many processes.
   func plan(for processes: Int) -> BatchPlan {
     let order: SampleOrder.Rule =
@@ -68,8 +82,11 @@ extension TrainingConfiguration {
 
 extension SamplePreparer {
   /// Samples as a run sees them.
+  ///
+  /// - Parameter augmentation: changes pictures; nil for samples that are not trained on.
   init(
-    _ dataset: InstructionDataset, _ run: TrainingConfiguration, _ pipeline: LLaVAPipeline, for model: LLaVAConfiguration
+    _ dataset: InstructionDataset, _ run: TrainingConfiguration, _ pipeline: LLaVAPipeline, for model: LLaVAConfiguration,
+    augmentation: PictureAugmentation? = nil
   ) throws {
     let options = TextOptions(
       template: pipeline.template, semantics: run.semantics == .corrected ? .corrected : .reference,
@@ -80,6 +97,7 @@ extension SamplePreparer {
     if model.picturesVary { layout = { model.layout(of: $0) } }
     try self.init(
       dataset, tokenizer: pipeline.tokenizer, preprocessor: pipeline.preprocessor, options: options,
-      media: MediaReading(model, videos: pipeline.videos.map { VideoReading($0, sampling: sampling) }), layout: layout)
+      media: MediaReading(model, videos: pipeline.videos.map { VideoReading($0, sampling: sampling) }), layout: layout,
+      augmentation: augmentation)
   }
 }

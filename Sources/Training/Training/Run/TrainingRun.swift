@@ -54,8 +54,8 @@ public final class TrainingRun {
   public internal(set) var best: BestStep?
   /// Broken samples met so far, by code.
   public var skipped: [SampleFault.Code: Int] { skipLog.counts }
-  /// One sentence where the model's own chat template is not followed.
-  public let templateNote: String?
+  /// What is worth knowing before it starts, a sentence each: a chat template of the model's own that is not followed, labels that do not fit.
+  public let notes: [String]
   /// Elements of the weights that are trained.
   public let trainedElements: Int
   /// The largest micro-batch, for the estimate of memory.
@@ -135,7 +135,7 @@ public final class TrainingRun {
     let pipeline = try LLaVAPipeline.load(
       from: start, dtype: configuration.dtype, device: device, template: configuration.data.template,
       quantization: configuration.quantization)
-    templateNote = pipeline.template.trainingNote
+    notes = [pipeline.template.trainingNote, configuration.augmentationNote].compactMap(\.self)
     origin = try ModelFingerprint(pipeline, tokenizer: start, .samples)
     try state?.requireSame(origin, in: configuration.model)
     curriculum = try configuration.makeCurriculum(for: pipeline.model.configuration)
@@ -191,7 +191,8 @@ public final class TrainingRun {
     data =
       state?.data
       ?? DataState(plan: configuration.plan(for: world.count), fingerprint: dataset.fingerprint, cursor: SampleCursor())
-    let preparer = try SamplePreparer(dataset, configuration, pipeline, for: layouts)
+    let preparer = try SamplePreparer(
+      dataset, configuration, pipeline, for: layouts, augmentation: configuration.augmentation)
     largestBatch = try configuration.largestBatch(
       preparer.longest(), visual: { layouts.layouts(of: $0).reduce(0) { $0 + $1.count } })
     loader = try DataLoader(
