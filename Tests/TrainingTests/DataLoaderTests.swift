@@ -77,6 +77,36 @@ import Testing
     }
   }
 
+  /// Pictures change from epoch to epoch, and nothing else does; a run that goes on sees the same changes.
+  @Test(arguments: plans) func picturesChangeWithTheEpoch(_ plan: BatchPlan) throws {
+    let augmentation = PictureAugmentation(PictureAugmentation.Change.allCases, seed: 5)
+    let (plain, changing) = (try folder.preparer(dataset), try folder.preparer(dataset, augmentation: augmentation))
+    let expected = try all(DataLoader(plain, plan: plan, epochs: 3))
+    let loader = try DataLoader(changing, plan: plan, epochs: 3, workers: 3)
+    var (found, states): ([BatchImage], [DataState]) = ([], [])
+    while let batch = try loader.next() {
+      found.append(try BatchImage(batch))
+      states.append(loader.state(after: batch))
+    }
+    #expect(found.map(\.ids) == expected.map(\.ids) && found.map(\.labels) == expected.map(\.labels))
+    #expect(found.map(\.indices) == expected.map(\.indices))
+    func pixels(_ batches: [BatchImage], epoch: Int) -> [[Float]] {
+      let samples = batches.filter { $0.start.epoch == epoch }.flatMap { zip($0.indices, $0.pixels) }
+      return samples.sorted { $0.0 < $1.0 }.map(\.1)
+    }
+    #expect(Set((0..<3).map { pixels(found, epoch: $0) } + [pixels(expected, epoch: 0)]).count == 4)
+    for batch in found {
+      for (index, pixels) in zip(batch.indices, batch.pixels) {
+        let sample = try changing.sample(at: index, epoch: batch.start.epoch)
+        #expect(try sample.pictures.flatMap { try $0.views.array(Float.self) } == pixels)
+      }
+    }
+    for place in [0, states.count / 2, states.count - 2] {
+      let resumed = try all(DataLoader(changing, resuming: states[place], epochs: 3, workers: 2))
+      #expect(resumed == Array(found.dropFirst(place + 1)))
+    }
+  }
+
   @Test func aStateOfOtherDataIsRefused() throws {
     let preparer = try folder.preparer(dataset)
     let state = DataState(plan: Self.plans[0], fingerprint: dataset.fingerprint + 1, cursor: SampleCursor())

@@ -44,11 +44,11 @@ struct DataFolder {
   func preparer(
     _ dataset: InstructionDataset, _ options: TextOptions = .small, tokenizer: (any Tokenizer)? = nil,
     limits: ImageLimits = .standard, media: MediaReading = MediaReading(),
-    layout: (@Sendable (PictureShape) -> TokenLayout)? = nil
+    layout: (@Sendable (PictureShape) -> TokenLayout)? = nil, augmentation: PictureAugmentation? = nil
   ) throws -> SamplePreparer {
     try SamplePreparer(
       dataset, tokenizer: try tokenizer ?? self.tokenizer(), preprocessor: ImagePreprocessor(imageSize: 14), options: options,
-      limits: limits, media: media, layout: layout)
+      limits: limits, media: media, layout: layout, augmentation: augmentation)
   }
 
   func tokenizer() throws -> any Tokenizer {

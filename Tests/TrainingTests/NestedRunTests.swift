@@ -30,6 +30,7 @@ import Torch
     ["curriculum.shares=[1, 2, 3]", "curriculum.divergence-weights=[0, 0.5, 0.9]", "distillation.divergence=hidden"],
     ["curriculum.name=auto", "curriculum.stages=2"],
     ["curriculum.full-every=2", "compression.compressor=dart,fastv,pool"],
+    ["curriculum.teacher=frozen", "distillation.divergence-weight=1", "data.augment=[rotate90, channel-shuffle]"],
   ]) func everyOptionTrainsAndGoesOnToTheSameBits(_ changes: [String]) throws {
     let place = try RunPlace()
     let whole = try place.run(configuration(place, "whole", changes))
@@ -69,6 +70,26 @@ import Torch
       let configuration = try configuration(place, "bad", ["compression.compressor=\(bad)"])
       #expect(throws: ConfigurationProblem.self, "\(bad)") { try TrainingRun(configuration) }
     }
+  }
+
+  /// Pictures that change make another run, and where labels count there is a note.
+  @Test func picturesThatChangeAreForTrainingWithoutLabels() throws {
+    let place = try RunPlace()
+    func run(_ changes: [String], _ output: String) throws -> TrainingRun {
+      try TrainingRun(configuration(place, output, changes))
+    }
+    let augment = "data.augment=[horizontal-flip]"
+    let (frozen, alone) = ("curriculum.teacher=frozen", "distillation.divergence-weight=1")
+    #expect(try run([frozen, alone, augment], "a").notes.isEmpty)
+    #expect(try run([frozen], "b").notes.isEmpty)
+    for (index, changes) in [[augment], [frozen, augment], [alone, augment]].enumerated() {
+      let notes = try run(changes, "c\(index)").notes
+      #expect(notes.count == 1 && notes[0].contains("data.augment") && notes[0].contains("labels"), "\(changes)")
+    }
+    let plain = try place.run(configuration(place, "plain", [frozen, alone]))
+    let changing = try place.run(configuration(place, "changing", [frozen, alone, augment]))
+    #expect(plain.losses != changing.losses)
+    #expect(throws: ConfigurationProblem.self) { try configuration(place, "bad", ["data.augment=[mirror]"]) }
   }
 
   @Test func budgetsAreKeptExactlyAndLogged() throws {
