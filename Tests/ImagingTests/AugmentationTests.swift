@@ -43,14 +43,14 @@ import Testing
     }
   }
 
+  /// Changes, and how many different pictures they make of one.
+  private static let kinds: [([PictureAugmentation.Change], Int)] = [
+    ([.horizontalFlip], 2), ([.verticalFlip], 2), ([.rotate90], 4), ([.channelShuffle], 6),
+    ([.rotate90, .horizontalFlip, .verticalFlip], 8), ([.channelShuffle, .verticalFlip, .rotate90, .horizontalFlip], 48), ([], 1),
+  ]
+
   /// All changes of the kinds that are asked for come equally often, and no others.
-  @Test(
-    arguments: [
-      ([.horizontalFlip], 2), ([.verticalFlip], 2), ([.rotate90], 4), ([.channelShuffle], 6),
-      ([.rotate90, .horizontalFlip, .verticalFlip], 8), ([.channelShuffle, .verticalFlip, .rotate90, .horizontalFlip], 48), ([], 1),
-    ] as [([PictureAugmentation.Change], Int)]) func everyChangeIsAsLikely(_ changes: [PictureAugmentation.Change], _ kinds: Int)
-    throws
-  {
+  @Test(arguments: kinds) func everyChangeIsAsLikely(_ changes: [PictureAugmentation.Change], _ kinds: Int) throws {
     let picture = try picture()
     let augmentation = PictureAugmentation(changes, seed: 3)
     var counts: [[UInt8]: Int] = [:]
