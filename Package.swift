@@ -48,6 +48,7 @@ let package = Package(
       path: "Sources/Basics/CTorch", cxxSettings: [.headerSearchPath("gloo_names")],
       linkerSettings: [.linkedLibrary("tcmalloc_minimal")]),
     .target(name: "CStart", path: "Sources/Basics/CStart"),
+    .target(name: "CLineEditor", path: "Sources/Basics/CLineEditor", linkerSettings: [.linkedLibrary("edit")]),
     .target(name: "Basics", path: "Sources/Basics/Basics"),
     .target(
       name: "Programs", dependencies: ["Basics", .product(name: "Subprocess", package: "swift-subprocess")],
@@ -173,7 +174,7 @@ let package = Package(
     .executableTarget(
       name: "EpicCLI",
       dependencies: [
-        "Basics", "CStart",
+        "Basics", "CLineEditor", "CStart",
         "Adaptation", "Answering", "ChatProtocol", "Compression", "Demo", "Distillation", "Distributed", "Efficiency",
         "Evaluation", "Fetching",
         "Hub", "HubCache", "LLaVA", "Lab", "LoadTest", "Report", "Results", "Serving", "Shapes", "TestModels", "Training",

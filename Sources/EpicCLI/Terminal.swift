@@ -39,8 +39,8 @@ struct Interrupts {
   }
 }
 
-/// Lines of standard input.
-struct LineReader {
+/// Lines of standard input, as they come.
+struct LineReader: LineSource {
   enum Event: Equatable {
     case line(String)
     /// A line that is not UTF-8.
@@ -73,6 +73,8 @@ struct LineReader {
       if waiting[0].revents != 0 { fill() }
     }
   }
+
+  func close() {}
 
   private mutating func fill() {
     withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { room in

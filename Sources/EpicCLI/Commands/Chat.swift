@@ -10,6 +10,7 @@ struct Chat: AsyncParsableCommand {
     discussion: """
       Each line is a turn; earlier turns are remembered. Ctrl-C ends the answer, not the program; Ctrl-D ends the program.
       /reset forgets the conversation, /history shows it, /help lists these, /exit leaves.
+      On a terminal a line can be edited; the arrow keys and Ctrl-R bring back earlier lines, those of earlier conversations as well.
       With --keep or --ratio the first question decides which visual tokens stay for the whole conversation.
 
       Example: epic chat --model llava-hf/llava-1.5-7b-hf --image photo.jpg
@@ -36,7 +37,8 @@ struct Chat: AsyncParsableCommand {
       pipeline, pictures: try pipeline.media(order, pictures, films, videos.frames.sampling, sounds), options)
     let isTerminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
     let interrupts = try Interrupts()
-    var lines = LineReader(interrupts)
+    var lines: any LineSource =
+      isTerminal ? try LineEditor(prompt: "> ", interrupts, history: LineEditor.chatHistory()) : LineReader(interrupts)
     if isTerminal {
       var media = "\(pictures.count) picture\(pictures.count == 1 ? "" : "s")"
       if !sounds.audio.isEmpty { media += ", \(sounds.audio.count) sound\(sounds.audio.count == 1 ? "" : "s")" }
@@ -44,18 +46,17 @@ struct Chat: AsyncParsableCommand {
       try printLine("\(media). /help lists commands, Ctrl-D leaves.")
     }
     while true {
-      if isTerminal { try printNow("> ") }
       switch lines.next() {
       case .end:
         if isTerminal { try printLine() }
-        return
+        return try lines.close()
       case .interrupted: if isTerminal { try printLine() }
       case .invalid: printError("epic: the line is not UTF-8 text; write it again")
       case .line(let line):
         let text = line.trimmingCharacters(in: .whitespaces)
         if text.isEmpty { continue }
         if text.hasPrefix("/") {
-          guard try command(text, &session) else { return }
+          guard try command(text, &session) else { return try lines.close() }
         } else {
           try reply(to: text, &session, interrupts)
         }
