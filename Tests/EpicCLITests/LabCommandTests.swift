@@ -26,6 +26,7 @@ import Testing
         base: {train: false}
         direct: {curriculum.name: fixed}
         tcd: {curriculum.name: token}
+        back: {of: tcd, interpolate: 0.5}
       compare: [[tcd, direct]]
       """
     let url = scratch.url.appending(path: "grid.yaml")
@@ -61,9 +62,16 @@ import Testing
     let lab = ["lab", grid, "--threads", "1"]
     let undisturbed = try await EpicCommand.run(lab + ["--output", whole.path, "--jobs", "2"], limit: 200)
     #expect(undisturbed.code == 0, "\(undisturbed.err)\(undisturbed.out)")
-    #expect(undisturbed.out.contains("tcd − direct") && undisturbed.out.contains("5 runs, 0 of them done before"))
+    #expect(undisturbed.out.contains("tcd − direct") && undisturbed.out.contains("7 runs, 0 of them done before"))
     let results = try Self.found(whole)
-    #expect(Set(results.keys) == ["base-a", "direct-a-0", "direct-a-1", "tcd-a-0", "tcd-a-1"])
+    #expect(Set(results.keys) == ["base-a", "direct-a-0", "direct-a-1", "tcd-a-0", "tcd-a-1", "back-a-0", "back-a-1"])
+    // What lies between is not trained again, and is neither of both.
+    let folders = try FileManager.default.contentsOfDirectory(atPath: whole.path)
+    for name in folders where name.hasPrefix("back") {
+      let log = try String(contentsOf: whole.appending(path: "\(name)/tune.log"), encoding: .utf8)
+      #expect(log.contains("--interpolate") && log.contains("--weight 0.5"))
+      #expect(!FileManager.default.fileExists(atPath: whole.appending(path: "\(name)/run").path))
+    }
     #expect(results.values.allSatisfy { $0.map(\.strategy) == ["full", "random"] && $0.allSatisfy { $0.scores.count == 2 } })
 
     // Killed while it works, and gone on: the same numbers; finished runs are not run again.
@@ -81,7 +89,7 @@ import Testing
     }
     #expect(killed.code == 0 && killed.out.contains("the same command goes on"), "\(killed.out)\(killed.err)")
     let before = try Self.found(parts)
-    #expect(before.count >= 2 && before.count < 5)
+    #expect(before.count >= 2 && before.count < 7)
     let rest = try await EpicCommand.run(lab + ["--output", parts.path, "--jobs", "2"], limit: 200)
     #expect(rest.code == 0 && rest.out.contains("\(before.count) of them done before"), "\(rest.out)")
     #expect(try Self.found(parts) == results)
@@ -109,6 +117,6 @@ import Testing
     let lab = try await EpicCommand.run(
       ["lab", grid, "--output", Self.path(scratch, "lab"), "--seeds", "0", "--threads", "1"], limit: 200)
     #expect(lab.code == 1 && lab.err.contains("direct-a-0") && lab.err.contains("lora"), "\(lab.err)")
-    #expect(Set(try Self.found(scratch.url.appending(path: "lab")).keys) == ["base-a", "tcd-a-0"])
+    #expect(Set(try Self.found(scratch.url.appending(path: "lab")).keys) == ["base-a", "tcd-a-0", "back-a-0"])
   }
 }

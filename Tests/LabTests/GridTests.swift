@@ -36,6 +36,27 @@ import Training
     #expect(try configuration.yaml().contains("student-max: 0.05:0.9"))
   }
 
+  /// A cell between the base and another one's model trains nothing of its own.
+  @Test func aCellCanLieBetween() throws {
+    let text = Self.text.replacing("  long: {steps: 40}", with: "  long: {steps: 40}\n  back: {of: long, interpolate: 0.75}")
+    let grid = try LabGrid(yaml: text, name: "grid.yaml")
+    #expect(grid.cells.last?.interpolation == .init(of: "long", weight: 0.75))
+    let (back, long) = (LabRun(cell: "back", base: "a", seed: 2), LabRun(cell: "long", base: "a", seed: 2))
+    #expect(grid.settings(of: back) == grid.settings(of: long) && grid.settings(of: long) != nil)
+    #expect(grid.trainingFingerprint(of: back, inputs: "x") == grid.trainingFingerprint(of: long, inputs: "x"))
+    #expect(grid.fingerprint(of: back, inputs: "x") != grid.fingerprint(of: long, inputs: "x"))
+    #expect(grid.runs(only: ["back"]).map(\.name) == ["back-a-0", "back-b-3", "back-a-1", "back-a-2"])
+    for (cell, problem) in [
+      ("{of: nobody, interpolate: 0.5}", "names nobody"), ("{of: base, interpolate: 0.5}", "names base"),
+      ("{of: back, interpolate: 0.5}", "names back"), ("{of: long, interpolate: 1}", "interpolate alone"),
+      ("{of: long}", "interpolate alone"), ("{of: long, interpolate: 0.5, steps: 3}", "interpolate alone"),
+    ] {
+      let wrong = text.replacing("{of: long, interpolate: 0.75}", with: cell)
+      let error = #expect(throws: LabError.self, "\(cell)") { try LabGrid(yaml: wrong, name: "g") }
+      #expect(error?.description.contains(problem) == true, "\(cell): \(error.map { "\($0)" } ?? "")")
+    }
+  }
+
   /// A list is the same however it is written.
   @Test func aListHasAllItsElements() throws {
     let text = Self.text.replacing(

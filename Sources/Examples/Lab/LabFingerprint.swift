@@ -25,7 +25,7 @@ extension LabGrid {
     let e = evaluation
     return Self.hash(
       "\(trainingFingerprint(of: run, inputs: inputs)) \(names(e.benchmarks)) \(names(e.compressors)) \(list(e.keep.map(String.init))) "
-        + String(e.layer))
+        + String(e.layer) + (interpolation(of: run).map { " interpolated \($0.weight)" } ?? ""))
   }
 
   /// What bytes are known by.

@@ -62,6 +62,12 @@ private struct GridReader {
         problems.append("compare names \(name), which is no cell")
       }
     }
+    for cell in found.cells {
+      guard let of = cell.interpolation?.of else { continue }
+      if !found.cells.contains(where: { $0.name == of && $0.training != nil && $0.interpolation == nil }) {
+        problems.append("cells.\(cell.name).of names \(of), which is no cell that trains")
+      }
+    }
     for reserved in ["model", "output", "seed", "data.file", "data.images", "data.sources", "threads", "device"] {
       let places =
         [("train", found.training)] + found.bases.map { ("bases.\($0.name).train", $0.training) }
@@ -146,7 +152,13 @@ private struct GridReader {
       problems.append("cells.\(name): a name has letters, digits and hyphens only\(line(node))")
     }
     if node.mapping?.count == 1, node.mapping?["train"]?.bool == false { return LabGrid.Cell(name: name, training: nil) }
-    return LabGrid.Cell(name: name, training: settings(node, "cells.\(name)"))
+    guard let of = node.mapping?["of"] else { return LabGrid.Cell(name: name, training: settings(node, "cells.\(name)")) }
+    let weight = node.mapping?["interpolate"]?.float
+    if node.mapping?.count != 2 || !(weight.map { $0 > 0 && $0 < 1 } ?? false) {
+      problems.append("cells.\(name): expected of and interpolate alone, as in {of: tcd, interpolate: 0.7}\(line(node))")
+    }
+    return LabGrid.Cell(
+      name: name, training: [], interpolation: .init(of: text(of, "cells.\(name).of"), weight: weight ?? 0))
   }
 
   private mutating func evaluation(_ node: Node) -> LabGrid.Evaluation {

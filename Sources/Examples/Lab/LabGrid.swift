@@ -24,6 +24,16 @@ public struct LabGrid: Sendable, Equatable {
     public var name: String
     /// `epic train`'s keys beside those of all cells, with values in YAML; nil for the base itself, untrained.
     public var training: [Setting]?
+    /// The cell whose trained model this one goes back from towards the base, and the share of it that stays; nil for a cell that trains itself.
+    public var interpolation: Interpolation?
+
+    /// A model between the base and a trained one, as `epic convert --interpolate` writes it.
+    public struct Interpolation: Sendable, Equatable {
+      /// The name of a cell that trains.
+      public var of: String
+      /// Share of the trained weights, above 0 and below 1.
+      public var weight: Double
+    }
   }
 
   /// A key of `epic train` with its value.
@@ -93,9 +103,18 @@ extension LabGrid {
     return found
   }
 
+  /// What a run lies between, where it does.
+  func interpolation(of run: LabRun) -> Cell.Interpolation? { cells.first { $0.name == run.cell }?.interpolation }
+
+  /// The run whose training a run stands on: its own, but for one of ``Cell/interpolation``.
+  func trained(_ run: LabRun) -> LabRun {
+    LabRun(cell: interpolation(of: run)?.of ?? run.cell, base: run.base, seed: run.seed)
+  }
+
   /// The keys that a run is trained with, later ones above earlier ones; nil for a base as it is.
   public func settings(of run: LabRun) -> [Setting]? {
-    guard let own = cells.first(where: { $0.name == run.cell })?.training else { return nil }
+    let cell = trained(run).cell
+    guard let own = cells.first(where: { $0.name == cell })?.training else { return nil }
     var found = training
     for setting in (bases.first { $0.name == run.base }?.training ?? []) + own {
       if let place = found.firstIndex(where: { $0.key == setting.key }) { found[place] = setting } else { found.append(setting) }

@@ -73,9 +73,15 @@ public struct LabWork {
 
   private func place(_ run: LabRun) -> URL { folder.appending(path: "\(run.name)-\(trainingPrint(run).prefix(8))") }
 
+  /// Where a run is trained.
+  private func trainingPlace(_ run: LabRun) -> URL { place(grid.trained(run)) }
+
+  /// Where the model between base and trained model is written.
+  private func between(_ run: LabRun) -> URL { place(run).appending(path: "between") }
+
   private func checkpoint(_ run: LabRun) throws -> URL? {
     if grid.settings(of: run) == nil { return grid.bases.first { $0.name == run.base }.map { URL(fileURLWithPath: $0.model) } }
-    let folder = place(run).appending(path: "run")
+    let folder = trainingPlace(run).appending(path: "run")
     if !isThere(folder) { return nil }
     let names = try Self.file(folder) { try FileManager.default.contentsOfDirectory(atPath: $0.path) }
     return names.filter { $0.hasPrefix("checkpoint-") }.max().map { folder.appending(path: $0) }
@@ -86,25 +92,61 @@ public struct LabWork {
   /// Whether training has come to its end.
   private func isTrained(_ run: LabRun) throws -> Bool {
     if grid.settings(of: run) == nil { return true }
-    return try isThere(place(run).appending(path: "trained")) && checkpoint(run) != nil
+    return try isThere(trainingPlace(run).appending(path: "trained")) && checkpoint(run) != nil
+  }
+
+  /// What is to be done for a run, in this order.
+  private enum Stage {
+    case train, interpolate, ask
+
+    /// In words, for the line that shows what is at work.
+    var text: String {
+      switch self {
+      case .train: "trains"
+      case .interpolate: "is interpolated"
+      case .ask: "is asked"
+      }
+    }
+  }
+
+  private func nextStage(_ run: LabRun) throws -> Stage {
+    if try !isTrained(run) { return .train }
+    return grid.interpolation(of: run) == nil || isThere(between(run)) ? .ask : .interpolate
+  }
+
+  private func arguments(_ run: LabRun, _ stage: Stage) throws -> [String] {
+    switch stage {
+    case .train: trainingArguments(run)
+    case .interpolate: try interpolationArguments(run)
+    case .ask: try evaluationArguments(run)
+    }
+  }
+
+  private func interpolationArguments(_ run: LabRun) throws -> [String] {
+    let base = grid.bases.first { $0.name == run.base }?.model ?? ""
+    return [
+      "convert", try checkpoint(run)?.relativePath ?? "", between(run).relativePath, "--interpolate", base, "--weight",
+      "\(grid.interpolation(of: run)?.weight ?? 1)",
+    ]
   }
 
   private func trainingArguments(_ run: LabRun) -> [String] {
     let base = grid.bases.first { $0.name == run.base }
     let own = [
-      "model=\(base?.model ?? "")", "output=\(place(run).appending(path: "run").relativePath)", "seed=\(run.seed ?? 0)",
+      "model=\(base?.model ?? "")", "output=\(trainingPlace(run).appending(path: "run").relativePath)", "seed=\(run.seed ?? 0)",
       "threads=\(threads)",
       "device=\(device)", "data.file=\(grid.data)/\(base?.file ?? "train.json")", "data.images=\(grid.data)",
     ]
     let settings = (grid.settings(of: run) ?? []).map { "\($0.key)=\($0.value)" }
-    let isBegun = isThere(place(run).appending(path: "run/metrics.jsonl"))
+    let isBegun = isThere(trainingPlace(run).appending(path: "run/metrics.jsonl"))
     return ["train"] + (own + settings).flatMap { ["--set", $0] } + (isBegun ? ["--resume"] : [])
   }
 
   private func evaluationArguments(_ run: LabRun) throws -> [String] {
     let e = grid.evaluation
+    let model = grid.interpolation(of: run) == nil ? try checkpoint(run) : between(run)
     var arguments = [
-      "eval", "--model", try checkpoint(run)?.relativePath ?? "", "--benchmark", e.benchmarks.joined(separator: ","), "--data",
+      "eval", "--model", model?.relativePath ?? "", "--benchmark", e.benchmarks.joined(separator: ","), "--data",
       "\(grid.data)/\(split)", "--output", place(run).appending(path: split).relativePath, "--timed", "0", "--threads",
       "\(threads)",
       "--device", device, "--max-tokens", "16",
@@ -123,7 +165,7 @@ public struct LabWork {
     let rows = (results.models.first?.rows ?? []).map { row in
       LabResult.Row(strategy: row.strategy, keep: row.keep, scores: row.scores.mapValues(\.percentage))
     }
-    let log = place(run).appending(path: "run")
+    let log = trainingPlace(run).appending(path: "run")
     let steps = isThere(log.appending(path: TrainingLog.fileName)) ? try TrainingLog(from: log).steps : nil
     var found = LabResult(
       run, split: split, fingerprint: fingerprint(run), trainingSeconds: steps?.reduce(0) { $0 + $1.seconds }, rows: rows)
@@ -137,7 +179,7 @@ public struct LabWork {
 
   /// What happens while runs are at work.
   private enum Event: Sendable {
-    case ended(LabRun, isTraining: Bool, OwnProgram.Ending, log: URL)
+    case ended(LabRun, Stage, OwnProgram.Ending, log: URL)
     /// Time to show how far all is.
     case tick
   }
@@ -160,14 +202,15 @@ public struct LabWork {
     _ runs: ArraySlice<LabRun>, _ jobs: Int, _ group: inout ThrowingTaskGroup<Event, any Error>
   ) async throws -> [String] {
     var (waiting, failures, done) = (runs, [String](), 0)
-    /// What is at work, in words.
-    var atWork: [String: String] = [:]
+    /// What is at work.
+    var atWork: [LabRun: Stage] = [:]
     let rate = ProgressRate(total: runs.count)
-    func begin(_ run: LabRun, training: Bool) throws {
-      let (arguments, log) = try prepare(run, training: training)
-      atWork[run.name] = training ? "trains" : "is asked"
+    func begin(_ run: LabRun) throws {
+      let stage = try nextStage(run)
+      let (arguments, log) = try prepare(run, stage)
+      atWork[run] = stage
       group.addTask { [console] in
-        .ended(run, isTraining: training, try await OwnProgram.run(arguments, log: log, console: console), log: log)
+        .ended(run, stage, try await OwnProgram.run(arguments, log: log, console: console), log: log)
       }
     }
     func tick() {
@@ -176,29 +219,33 @@ public struct LabWork {
         return .tick
       }
     }
+    /// Two runs that stand on one training are not at work together.
+    func isFree(_ run: LabRun) -> Bool { !atWork.keys.contains { grid.trained($0) == grid.trained(run) } }
     tick()
     while !waiting.isEmpty || !atWork.isEmpty {
-      while atWork.count < jobs, !console.isStopping, let run = waiting.popFirst() {
-        try begin(run, training: !isTrained(run))
+      while atWork.count < jobs, !console.isStopping, let next = waiting.firstIndex(where: isFree) {
+        try begin(waiting.remove(at: next))
       }
       if atWork.isEmpty { break }
-      guard case .ended(let run, let isTraining, let ending, let log) = try await group.next() else {
+      guard case .ended(let run, let stage, let ending, let log) = try await group.next() else {
         console.status {
-          "\(atWork.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")): \(rate.text(done))"
+          let shown = atWork.map { "\($0.key.name) \($0.value.text)" }.sorted()
+          return "\(shown.joined(separator: ", ")): \(rate.text(done))"
         }
         tick()
         continue
       }
-      atWork[run.name] = nil
+      atWork[run] = nil
       switch ending {
       case .stopped: break
       case .failed:
         failures.append("\(run.name): \(try Self.lastLine(log))")
         try console.line("\(run.name): failed, \(try Self.lastLine(log))")
         done += 1
-      case .done where isTraining:
-        try Self.file(place(run).appending(path: "trained")) { try Data().write(to: $0) }
-        try begin(run, training: false)
+      case .done where stage == .train:
+        try Self.file(trainingPlace(run).appending(path: "trained")) { try Data().write(to: $0) }
+        try begin(run)
+      case .done where stage == .interpolate: try begin(run)
       case .done:
         try journal.append(read(run))
         done += 1
@@ -212,16 +259,17 @@ public struct LabWork {
 
   private func discard(_ run: LabRun) throws {
     guard discards, grid.settings(of: run) != nil else { return }
-    for name in ["trained", "run"] {
-      try Self.file(place(run).appending(path: name)) { try FileManager.default.removeItem(at: $0) }
-    }
+    var places = ["trained", "run"].map { trainingPlace(run).appending(path: $0) }
+    if grid.interpolation(of: run) != nil { places.append(between(run)) }
+    for place in places { try Self.file(place) { try FileManager.default.removeItem(at: $0) } }
   }
 
   /// A run's command, and the log that its output goes to, in which the command stands already.
-  private func prepare(_ run: LabRun, training: Bool) throws -> (arguments: [String], log: URL) {
-    let arguments = training ? trainingArguments(run) : try evaluationArguments(run)
-    let log = place(run).appending(path: training ? "train.log" : "\(split).log")
-    try Self.file(place(run)) { try FileManager.default.createDirectory(at: $0, withIntermediateDirectories: true) }
+  private func prepare(_ run: LabRun, _ stage: Stage) throws -> (arguments: [String], log: URL) {
+    let arguments = try arguments(run, stage)
+    let folder = stage == .train ? trainingPlace(run) : place(run)
+    let log = folder.appending(path: stage == .train ? "train.log" : "\(split).log")
+    try Self.file(folder) { try FileManager.default.createDirectory(at: $0, withIntermediateDirectories: true) }
     try Self.file(log) { url in
       let old = isThere(url) ? try Data(contentsOf: url) : Data()
       try (old + Data("$ \(shellLine(["epic"] + arguments))\n".utf8)).write(to: url)
