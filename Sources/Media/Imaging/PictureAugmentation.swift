@@ -17,7 +17,7 @@ public struct PictureAugmentation: Sendable, Equatable {
     case channelShuffle = "channel-shuffle"
   }
 
-  /// What is done, in the order of ``Change/allCases`` whatever their order here.
+  /// What is done, whatever the order here: flips first, then turns, then channels.
   public var changes: [Change]
   /// Where random numbers start.
   public var seed: UInt64
