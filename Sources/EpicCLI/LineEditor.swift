@@ -72,12 +72,6 @@ final class LineEditor: LineSource {
     }
   }
 
-  /// `$XDG_STATE_HOME/epic/chat-history`, else in `~/.local/state`; nil where there is no home.
-  static func chatHistory(_ variables: [String: String] = ProcessInfo.processInfo.environment) -> URL? {
-    func folder(_ name: String) -> URL? {
-      variables[name].flatMap { $0.hasPrefix("/") ? URL(fileURLWithPath: $0, isDirectory: true) : nil }
-    }
-    let state = folder("XDG_STATE_HOME") ?? folder("HOME")?.appending(path: ".local/state")
-    return state?.appending(path: "epic/chat-history")
-  }
+  /// Where `epic chat` keeps what was typed; nil where there is no home.
+  static func chatHistory() -> URL? { UserFolders.state()?.appending(path: "chat-history") }
 }

@@ -4,18 +4,26 @@ import Foundation
 import Hub
 import HubCache
 
-/// What a command line names a model by: a folder, or a name on the hub.
+/// What a command line names a model by: a folder, a GGUF file, or a name on the hub.
 ///
-/// A folder that is there always wins.
+/// What is there always wins.
 struct ModelSource: ExpressibleByArgument, Hashable, Sendable {
   let text: String
 
   init(argument: String) { text = argument }
 
-  /// The folder, downloaded first where the text is a name on the hub.
+  /// The folder, downloaded first where the text is a name on the hub, and converted first where it is a GGUF file with its projector beside it.
   ///
-  /// - Throws: `HubError`, `FileError`, or an error that says that neither a folder nor a name was found.
+  /// - Throws: `HubError`, `FileError`, or an error that says that neither a folder nor a name was found; what converting throws.
   func folder(_ choice: FileChoice = .checkpoint) async throws -> URL {
+    let found = try await place(choice)
+    return try ConvertedGGUF.folder(of: found) ?? found
+  }
+
+  /// The folder or file as it is, downloaded first where the text is a name on the hub.
+  ///
+  /// - Throws: as ``folder(_:)``.
+  func place(_ choice: FileChoice = .checkpoint) async throws -> URL {
     let folder = URL(fileURLWithPath: text)
     // Whoever reads a path that is not there says so.
     if text.isEmpty || HubName.isPath(text) || FileManager.default.fileExists(atPath: folder.path) { return folder }
@@ -42,7 +50,7 @@ extension ModelSource {
 extension ArgumentHelp {
   /// What an option says whose value is a `ModelSource`.
   static func model(_ text: String) -> ArgumentHelp {
-    ArgumentHelp("\(text): a folder, or org/name[@revision] on the hub.", valueName: "model")
+    ArgumentHelp("\(text): a folder, a GGUF file with its mmproj beside it, or org/name[@revision] on the hub.", valueName: "model")
   }
 }
 

@@ -71,10 +71,11 @@ import Testing
     #expect(try String(contentsOf: file, encoding: .utf8) == "my own notes\n")
   }
 
-  @Test func theHistoryLiesWhereTheSystemSays() {
-    let path = { LineEditor.chatHistory($0)?.path }
-    #expect(path(["XDG_STATE_HOME": "/s", "HOME": "/h"]) == "/s/epic/chat-history")
-    #expect(path(["XDG_STATE_HOME": "relative", "HOME": "/h"]) == "/h/.local/state/epic/chat-history")
-    #expect(path([:]) == nil)
+  @Test func foldersAreWhereTheSystemSays() {
+    let (state, cache) = ({ UserFolders.state($0)?.path }, { UserFolders.cache($0)?.path })
+    #expect(state(["XDG_STATE_HOME": "/s", "HOME": "/h"]) == "/s/epic")
+    #expect(state(["XDG_STATE_HOME": "relative", "HOME": "/h"]) == "/h/.local/state/epic")
+    #expect(cache(["XDG_CACHE_HOME": "/c", "HOME": "/h"]) == "/c/epic" && cache(["HOME": "/h"]) == "/h/.cache/epic")
+    #expect(cache(["EPIC_CACHE": "/e", "XDG_CACHE_HOME": "/c"]) == "/e" && state([:]) == nil && cache([:]) == nil)
   }
 }

@@ -24,7 +24,7 @@ struct Convert: AsyncParsableCommand {
       Example: epic convert llava-hf/llava-1.5-7b-hf llava-4bit --bits 4
       """)
 
-  @Argument(help: .model("The checkpoint, or a GGUF file"))
+  @Argument(help: ArgumentHelp("A folder, a GGUF file, or org/name[@revision] on the hub.", valueName: "model"))
   var source: ModelSource
 
   @Argument(help: ArgumentHelp("Folder to write; must not exist.", valueName: "to-dir"))
@@ -67,7 +67,7 @@ struct Convert: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let folder = try await source.folder()
+    let folder = try await source.place()
     let place = URL(fileURLWithPath: destination)
     if GGUFCheckpoint.isOne(folder) { return try convertGGUF(folder, to: place) }
     if projector != nil {

@@ -32,7 +32,9 @@ public struct CheckpointReader: ParameterSource {
   /// - Throws: `CheckpointError`, `ConfigurationError`, `TensorFileError`.
   public init(_ folder: URL, dtype: DType? = nil, device: Device = .cpu) throws {
     var isFolder: ObjCBool = false
-    if let found = try Self.gguf(at: folder) { throw CheckpointError.gguf(found.model, projector: found.projector) }
+    if let found = try GGUFCheckpoint.files(at: folder) {
+      throw CheckpointError.gguf(found.model.path, projector: found.projectors.first?.path)
+    }
     guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue else {
       throw CheckpointError.noSuchFolder(folder.path)
     }
@@ -66,21 +68,6 @@ public struct CheckpointReader: ParameterSource {
     self.towerFolder = towerFolder
     self.places = places
     self.ignored = ignored.sorted()
-  }
-
-  /// The GGUF file that stands where a checkpoint is expected: the path itself, or one in a folder without a config.json, where a tower
-  /// may be as well, by the name that llama.cpp gives it.
-  private static func gguf(at url: URL) throws -> (model: String, projector: String?)? {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else { return nil }
-    if !isFolder.boolValue { return GGUFCheckpoint.isOne(url) ? (url.path, nil) : nil }
-    if FileManager.default.fileExists(atPath: url.appending(path: "config.json").path) { return nil }
-    let names = try FileManager.default.contentsOfDirectory(atPath: url.path).sorted()
-    let paths = names.filter { $0.lowercased().hasSuffix(".gguf") }.map { url.appending(path: $0).path }
-    func isProjector(_ path: String) -> Bool { path.lowercased().split(separator: "/").last?.contains("mmproj") ?? false }
-    let projector = paths.first(where: isProjector)
-    guard let model = paths.first(where: { !isProjector($0) }) ?? projector else { return nil }
-    return (model, model == projector ? nil : projector)
   }
 
   /// True where a file holds this weight, dense or packed.

@@ -24,6 +24,26 @@ public struct GGUFCheckpoint {
     return exists && !isFolder.boolValue && url.pathExtension.lowercased() == "gguf"
   }
 
+  /// The GGUF files that stand where a checkpoint is expected: a file itself or those of a folder without a config.json, and the projectors beside
+  /// it, which llama.cpp calls mmproj.
+  ///
+  /// - Returns: nil where there is none. A folder of nothing but a projector has that one as its model.
+  /// - Throws: the system's error for a folder that cannot be listed.
+  public static func files(at url: URL) throws -> (model: URL, projectors: [URL])? {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else { return nil }
+    if !isFolder.boolValue, !isOne(url) { return nil }
+    if isFolder.boolValue, FileManager.default.fileExists(atPath: url.appending(path: "config.json").path) { return nil }
+    let folder = isFolder.boolValue ? url : url.deletingLastPathComponent()
+    let found = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted().map { folder.appending(path: $0) }
+      .filter(isOne)
+    func isProjector(_ url: URL) -> Bool { url.lastPathComponent.lowercased().contains("mmproj") }
+    let projectors = found.filter(isProjector)
+    guard isFolder.boolValue else { return (url, projectors.filter { $0.lastPathComponent != url.lastPathComponent }) }
+    if let model = found.first(where: { !isProjector($0) }) { return (model, projectors) }
+    return projectors.first.map { ($0, []) }
+  }
+
   /// Opens the files and checks all but the weights' numbers.
   ///
   /// - Parameters:
