@@ -18,11 +18,11 @@ enum ConvertedGGUF {
     if files.projectors.count > 1 {
       let names = files.projectors.map(\.lastPathComponent).joined(separator: ", ")
       throw InputError(
-        description: "\(place.relativePath): several projectors lie beside it (\(names)); choose one with epic convert --projector")
+        description: "\(place.relativePath): several projectors lie beside it (\(names)); name one with epic convert --projector")
     }
     guard let cache else {
       throw InputError(
-        description: "\(place.relativePath): there is no home folder to keep the converted checkpoint in; set EPIC_CACHE, or use epic convert")
+        description: "\(place.relativePath): no home folder to keep the converted checkpoint in; set EPIC_CACHE, or use epic convert")
     }
     let name = files.model.deletingPathExtension().lastPathComponent
     let folder = cache.appending(path: "gguf/\(name)-\(try print(of: [files.model, projector]))")

@@ -50,7 +50,8 @@ extension ModelSource {
 extension ArgumentHelp {
   /// What an option says whose value is a `ModelSource`.
   static func model(_ text: String) -> ArgumentHelp {
-    ArgumentHelp("\(text): a folder, a GGUF file with its mmproj beside it, or org/name[@revision] on the hub.", valueName: "model")
+    ArgumentHelp(
+      "\(text): a folder, a GGUF file with its mmproj beside it, or org/name[@revision] on the hub.", valueName: "model")
   }
 }
 

@@ -15,7 +15,8 @@ struct Inspect: AsyncParsableCommand {
       Example: epic inspect llava-hf/llava-1.5-7b-hf --verify
       """)
 
-  @Argument(help: .model("The checkpoint, or the folder of a run"))
+  @Argument(
+    help: ArgumentHelp("The checkpoint or the folder of a run, or org/name[@revision] on the hub.", valueName: "model"))
   var checkpoint: ModelSource
 
   @Flag(
@@ -26,7 +27,7 @@ struct Inspect: AsyncParsableCommand {
   var json = false
 
   func run() async throws {
-    let folder = try await checkpoint.folder()
+    let folder = try await checkpoint.place()
     if let final = PartialName.finalName(of: folder.lastPathComponent) {
       throw InputError(
         description:
