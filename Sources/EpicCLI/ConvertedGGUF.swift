@@ -22,7 +22,7 @@ enum ConvertedGGUF {
     }
     guard let cache else {
       throw InputError(
-        description: "\(place.relativePath): no home folder to keep the converted checkpoint in; set EPIC_CACHE, or use epic convert")
+        description: "\(place.relativePath): no home folder to keep a converted copy in; set EPIC_CACHE, or use epic convert")
     }
     let name = files.model.deletingPathExtension().lastPathComponent
     let folder = cache.appending(path: "gguf/\(name)-\(try print(of: [files.model, projector]))")
