@@ -99,7 +99,7 @@ import Testing
       lab + ["--output", whole.path, "--split", "test", "--only", "tcd", "--seeds", "1"], limit: 200)
     #expect(test.code == 0 && test.out.contains("Split test"), "\(test.err)")
     let log = try String(contentsOf: whole.appending(path: "results.jsonl"), encoding: .utf8)
-    #expect(log.contains(#""split":"test""#) && log.split(separator: "\n").count == 6)
+    #expect(log.contains(#""split":"test""#) && log.split(separator: "\n").count == 8)
     _ = try Self.writeGrid(scratch, steps: 3)
     let changed = try await EpicCommand.run(lab + ["--output", whole.path, "--table"])
     #expect(changed.code == 0 && !changed.out.contains("tcd"), "\(changed.out)")
