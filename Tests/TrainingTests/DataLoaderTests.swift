@@ -91,13 +91,13 @@ import Testing
     #expect(found.map(\.ids) == expected.map(\.ids) && found.map(\.labels) == expected.map(\.labels))
     #expect(found.map(\.indices) == expected.map(\.indices))
     func pixels(_ batches: [BatchImage], epoch: Int) -> [[Float]] {
-      let samples = batches.filter { $0.start.epoch == epoch }.flatMap { zip($0.indices, $0.pixels) }
+      let samples = batches.filter { $0.epoch == epoch }.flatMap { zip($0.indices, $0.pixels) }
       return samples.sorted { $0.0 < $1.0 }.map(\.1)
     }
     #expect(Set((0..<3).map { pixels(found, epoch: $0) } + [pixels(expected, epoch: 0)]).count == 4)
     for batch in found {
       for (index, pixels) in zip(batch.indices, batch.pixels) {
-        let sample = try changing.sample(at: index, epoch: batch.start.epoch)
+        let sample = try changing.sample(at: index, epoch: batch.epoch)
         #expect(try sample.pictures.flatMap { try $0.views.array(Float.self) } == pixels)
       }
     }

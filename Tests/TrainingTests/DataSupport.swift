@@ -83,13 +83,14 @@ struct BatchImage: Equatable, CustomStringConvertible {
   let labels: [[Int]]
   let pixels: [[Float]]
   let start, next: SampleCursor
+  let epoch: Int
 
   init(_ batch: SampleBatch) throws {
     indices = batch.samples.map(\.index)
     ids = batch.samples.map(\.ids)
     labels = batch.samples.map(\.labels)
     pixels = try batch.samples.map { try $0.pictures.flatMap { try $0.views.array(Float.self) } }
-    (start, next) = (batch.start, batch.next)
+    (start, next, epoch) = (batch.start, batch.next, batch.epoch)
   }
 
   var description: String { "\(indices) \(start)..<\(next)" }

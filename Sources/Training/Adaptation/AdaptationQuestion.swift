@@ -27,7 +27,7 @@ public struct AdaptationQuestion: Sendable, Equatable {
   /// - Throws: `AdaptationError.noPictures`; `FileError`.
   public static func templates(about folder: URL) throws -> [AdaptationQuestion] {
     let kinds: Set<String> = ["jpg", "jpeg", "png", "webp", "gif"]
-    let root = folder.standardizedFileURL.path
+    let root = folder.standardizedFileURL.resolvingSymlinksInPath().path
     var found: [String] = []
     guard let walk = FileManager.default.enumerator(atPath: root) else {
       throw AdaptationError.noPictures(folder: folder.relativePath)

@@ -41,9 +41,10 @@ struct BatchAssembler {
     return complete
   }
 
-  /// Ends a batch, unless it would be empty and slots are not numbered; the next one then begins behind what was skipped.
+  /// Ends a batch, unless it would be empty and slots are not numbered.
   private mutating func close(at next: SampleCursor, _ complete: inout [SampleBatch]) {
-    if !samples.isEmpty || keepsSlots { complete.append(SampleBatch(samples: samples, start: start, next: next)) }
+    if samples.isEmpty, !keepsSlots { return }
+    complete.append(SampleBatch(samples: samples, start: start, next: next))
     (samples, rows, start) = ([], 0, next)
   }
 }

@@ -45,6 +45,8 @@ public struct SampleBatch: Sendable {
   /// Where the next batch begins: a run that is resumed here sees what an undisturbed one sees.
   public let next: SampleCursor
 
+  /// Times that the data set was gone through before these samples; `start` may lie in the epoch before, where what follows it was skipped.
+  public var epoch: Int { next.position == 0 ? next.epoch - 1 : next.epoch }
   /// Rows of all samples, visual tokens included.
   public var rows: Int { samples.reduce(0) { $0 + $1.rows } }
   /// Rows of all images.

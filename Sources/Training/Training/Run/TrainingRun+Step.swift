@@ -80,7 +80,7 @@ extension TrainingRun {
   ) throws {
     if batch.samples.isEmpty { return }
     let drawn = draw(planned, batch, micro: micro)
-    let samples = try batch.samples.map { try trainingSample($0, epoch: batch.start.epoch) }
+    let samples = try batch.samples.map { try trainingSample($0, epoch: batch.epoch) }
     let isWeighted = configuration.optimizer.weighting == .tokens
     let loss: DistillationLoss
     do {
