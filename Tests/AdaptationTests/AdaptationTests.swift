@@ -210,6 +210,25 @@ import Training
     var options = try options("adapted")
     options.questions = try questions(#"[{"image": "p0.png", "question": "a"}]"#)
     #expect(throws: AdaptationError.tooFew(pictures: 1)) { try Adaptation(options) }
+  }
+
+  /// A model that says nothing is told apart from one that was not asked.
+  @Test func aModelWithoutAnswersIsNamed() throws {
+    var silent = try LLaVAConfiguration.preset("tiny")
+    ByteTokenizer.adopt(into: &silent)
+    silent.eosTokenIDs = Set(0..<silent.text.vocabularySize)
+    let folder = url.appending(path: "silent")
+    try TestModel.write(LLaVAModel.random(silent, seed: 1), to: folder)
+    // Pictures behind a link are found as well.
+    let link = url.appending(path: "link")
+    try FileManager.default.createSymbolicLink(at: link, withDestinationURL: url.appending(path: "images"))
+    var options = AdaptationOptions(model: folder, images: link, output: url.appending(path: "adapted"))
+    (options.dtype, options.budgets, options.layer) = (.float32, [16, 4], 1)
+    let adaptation = try Adaptation(options)
+    #expect(adaptation.training.count + adaptation.heldOut.count == 6 * AdaptationQuestion.templates.count)
+    #expect(throws: AdaptationError.noAnswers(questions: adaptation.training.count)) {
+      _ = try adaptation.answer { _ in true }
+    }
     options.questions = nil
     options.images = url.appending(path: "model")
     #expect(throws: AdaptationError.self) { try Adaptation(options) }

@@ -2,8 +2,11 @@
 /// what divides commands or leads their output elsewhere.
 enum ShellLine {
   /// The commands in a block of code, those behind a prompt `$` too; a pipe divides two.
-  static func commands(in lines: [String]) -> [[String]] {
-    var commands: [[String]] = []
+  static func commands(in lines: [String]) -> [[String]] { whole(lines).flatMap(words) }
+
+  /// Lines as a shell takes them, without prompts: those that go on are one.
+  static func whole(_ lines: [String]) -> [String] {
+    var found: [String] = []
     var pending = ""
     for line in lines {
       pending += line.hasPrefix("$ ") ? String(line.dropFirst(2)) : line
@@ -11,10 +14,10 @@ enum ShellLine {
         pending.removeLast()
         continue
       }
-      commands += words(pending)
+      found.append(pending)
       pending = ""
     }
-    return commands
+    return found
   }
 
   private static func words(_ line: String) -> [[String]] {

@@ -51,6 +51,12 @@ struct FitCommand: AsyncParsableCommand {
     let layers = configuration.text.layers
     if layer > layers { throw ValidationError("--layer is \(layer), expected 1...\(layers)") }
     let target = output.map { URL(fileURLWithPath: $0) } ?? folder
+    // Said before minutes of measuring, not after.
+    do {
+      try FileManager.default.createDirectory(at: target, withIntermediateDirectories: true)
+    } catch {
+      throw FileError.failed(path: target.relativePath, reason: systemReason(error))
+    }
     let signals = StopSignals()
     let line = ProgressLine()
     defer { line.clear() }

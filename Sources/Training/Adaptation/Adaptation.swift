@@ -169,6 +169,7 @@ public final class Adaptation {
             conversations: [.init(from: "human", value: "<image>\n" + question), .init(from: "gpt", value: answer)]))
       }
     }
+    if samples.isEmpty { throw AdaptationError.noAnswers(questions: numbers.count) }
     try WholeFile.write(json: samples, to: path(name))
   }
 

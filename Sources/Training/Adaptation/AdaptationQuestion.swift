@@ -102,6 +102,8 @@ public enum AdaptationError: Error, Equatable, CustomStringConvertible {
   case questions(file: String, reason: String)
   /// Too few pictures to set some apart.
   case tooFew(pictures: Int)
+  /// A model that answers nothing.
+  case noAnswers(questions: Int)
   /// A folder that holds something else.
   case otherOptions(folder: String)
 
@@ -112,6 +114,8 @@ public enum AdaptationError: Error, Equatable, CustomStringConvertible {
     case .questions(let file, let reason): "\(file): \(reason)"
     case .tooFew(let pictures):
       "there are questions about \(pictures) picture\(pictures == 1 ? "" : "s"), expected 2 or more: some are set apart to look at the result"
+    case .noAnswers(let questions):
+      "the model has no answer to any of \(questions) questions; ask it one with epic generate to see why"
     case .otherOptions(let folder):
       "\(folder): holds answers of another model or to other questions; choose another folder, or remove it"
     }
