@@ -21,6 +21,7 @@ import Testing
     ("epic pull", "HubCommandTests, with a hub of their own"),
     ("epic watch", "WatchCommandTests, as a video takes its time"),
     ("--train 24000", "the laboratory's data, of which the stage has fewer"),
+    ("steps=500", "TrainingCommandTests, with fewer steps"),
     ("--tls-cert", "ServingTests, with certificates"),
     ("data make moving-shapes", "MovingShapesCommandTests"),
     ("--generate-completion-script", "ArgumentParser's own tests"),
