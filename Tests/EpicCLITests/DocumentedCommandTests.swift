@@ -80,10 +80,11 @@ import Testing
     // Ports that are free, whatever else runs on the machine.
     let isServer = command.words[1] == "serve"
     let line = command.line + (isServer ? " --port 0" : command.words.contains("--watch") ? " --watch 0" : "")
+    let stop: EpicCommand.During = { program in
+      try await program.send(SIGTERM) { try program.printed().contains("http://") }
+    }
     let outcome = try await stage.type(
-      line, made: made(command.words), input: Data("Hello\n/exit\n".utf8),
-      during: !isServer
-        ? nil : { program in try await program.send(SIGTERM) { try program.printed().contains("http://") } })
+      line, made: made(command.words), input: Data("Hello\n/exit\n".utf8), during: isServer ? stop : nil)
     #expect(outcome.code == 0, "\(line): \(outcome.err)")
     #expect(isServer || !outcome.out.isEmpty, "\(line) prints nothing")
   }
