@@ -91,7 +91,7 @@ struct DocumentStage: Sendable {
     try link("run/checkpoint-000200", to: "llava-hf/llava-1.5-7b-hf")
     try FileManager.default.createDirectory(at: url.appending(path: "mine-run"), withIntermediateDirectories: true)
     let finished = Document.root.appending(path: "Sources/Examples/Demo/Checkpoints/finished")
-    try FileManager.default.createDirectory(at: url.appending(path: "demo/data"), withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(at: url.appending(path: "demo"), withIntermediateDirectories: true)
     for name in ["mine-run/checkpoint-000150", "demo/finished"] {
       try FileManager.default.createSymbolicLink(at: url.appending(path: name), withDestinationURL: finished)
     }
