@@ -87,9 +87,9 @@ struct DocumentStage: Sendable {
       try Data(yaml.utf8).write(to: url.appending(path: name == "run" ? "run.yaml" : "mine.yaml"))
     }
     for name in ["run", "run-a", "run-b"] { try await prepare("epic train --config run.yaml --set output=\(name)") }
+    try await prepare("epic train --config mine.yaml")
     // Checkpoints that the documents name.
     try link("run/checkpoint-000200", to: "llava-hf/llava-1.5-7b-hf")
-    try FileManager.default.createDirectory(at: url.appending(path: "mine-run"), withIntermediateDirectories: true)
     let finished = Document.root.appending(path: "Sources/Examples/Demo/Checkpoints/finished")
     try FileManager.default.createDirectory(at: url.appending(path: "demo"), withIntermediateDirectories: true)
     for name in ["mine-run/checkpoint-000150", "demo/finished"] {
@@ -99,6 +99,8 @@ struct DocumentStage: Sendable {
   }
 
   private func ask() async throws {
+    try await prepare("epic convert llava-1.5-7b-hf llava-1.5-7b-4bit --bits 4")
+    try await prepare("epic fit --model trained --benchmark gqa --data tune")
     try await prepare("epic eval --model tiny --benchmark pope,gqa --data eval --keep 8 --max-tokens 2 --output evaluation")
     for name in ["evaluation-before", "evaluation-after", "before", "after", "budgets"] { try link(name, to: "evaluation") }
   }
