@@ -12,13 +12,14 @@ struct DocumentStage: Sendable {
   /// The one that all tests share.
   static let shared = Task { try await DocumentStage() }
 
-  /// A LLaVA with 576 visual tokens and 18 layers, whose answers are short: many tokens end them.
+  /// A LLaVA with 576 visual tokens and 18 layers, whose answers are short: many tokens end them, those that stand for nothing among them.
   private static func miniature(seed: UInt64) throws -> LLaVAModel {
     var configuration = try LLaVAConfiguration.preset("tiny")
     ByteTokenizer.adopt(into: &configuration)
     configuration.vision.imageSize = 24 * configuration.vision.patchSize
     configuration.text.layers = 18
-    configuration.eosTokenIDs.formUnion(160..<ByteTokenizer.imageTokenID)
+    configuration.eosTokenIDs.formUnion(180..<ByteTokenizer.imageTokenID)
+    configuration.eosTokenIDs.formUnion(ByteTokenizer.vocabularySize..<configuration.text.vocabularySize)
     return try LLaVAModel.random(configuration, seed: seed)
   }
 
