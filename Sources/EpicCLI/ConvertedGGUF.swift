@@ -25,7 +25,7 @@ enum ConvertedGGUF {
         description: "\(place.relativePath): no home folder to keep a converted copy in; set EPIC_CACHE, or use epic convert")
     }
     let name = files.model.deletingPathExtension().lastPathComponent
-    let folder = cache.appending(path: "gguf/\(name)-\(try print(of: [files.model, projector]))")
+    let folder = cache.appending(path: "gguf/\(name)-\(try fingerprint(of: [files.model, projector]))")
     if FileManager.default.fileExists(atPath: folder.path) { return folder }
     let line = ProgressLine()
     defer { line.clear() }
@@ -43,7 +43,7 @@ enum ConvertedGGUF {
   }
 
   /// Changes where one of the files is another one.
-  private static func print(of files: [URL]) throws -> String {
+  private static func fingerprint(of files: [URL]) throws -> String {
     var text = "\(version)"
     for file in files {
       var found = stat()
