@@ -16,7 +16,7 @@ import Testing
     try MadeSound.wav(9000).write(to: scratch.url.appending(path: "a.wav"))
     try MadeSound.wav(300).write(to: scratch.url.appending(path: "short.wav"))
     func run(_ arguments: [String], code: Int32 = 0, input: Data = Data()) async throws -> EpicCommand.Outcome {
-      let outcome = try await EpicCommand.run(arguments, input: input, limit: 300)
+      let outcome = try await EpicCommand.run(arguments, input: input)
       #expect(outcome.code == code, "\(arguments): \(outcome.err)")
       return outcome
     }

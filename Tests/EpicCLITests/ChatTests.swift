@@ -40,22 +40,15 @@ import Testing
     let outcome = try await EpicCommand.run(
       ["chat", "--model", place.url.appending(path: "model").path, "--max-tokens", "3000"]
     ) { program in
-      func wait(_ what: String, _ done: () throws -> Bool) async throws {
-        for _ in 0..<600 {
-          if try done() { return }
-          try await Task.sleep(for: .milliseconds(50))
-        }
-        Issue.record("waited in vain for \(what)")
-      }
       try await program.write("Go on and on\n")
-      try await wait("the answer to begin") { try !program.printed().isEmpty }
+      try await Patience.wait(for: "the answer to begin") { try !program.printed().isEmpty }
       program.send(SIGINT)
-      try await wait("the answer to end") { try program.printed().contains("[stopped]") }
+      try await Patience.wait(for: "the answer to end") { try program.printed().contains("[stopped]") }
       program.send(SIGINT)
       try await Task.sleep(for: .milliseconds(200))
       #expect(program.isRunning)
       try await program.write("/history\n/exit\n")
-      try await wait("the end") { !program.isRunning }
+      try await Patience.wait(for: "the end") { !program.isRunning }
     }
     #expect(outcome.code == 0, "\(outcome.err)")
     #expect(outcome.out.contains("> Go on and on\n"))

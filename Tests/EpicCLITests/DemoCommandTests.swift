@@ -25,7 +25,7 @@ import Testing
     ) async throws -> EpicCommand.Outcome {
       try await EpicCommand.run(
         ["demo", "--output", folder(output).path, "--start", folder("start").path, "--finished", folder("finished").path]
-          + ["--train", "4", "--test", "1", "--steps", "3", "--keep", "8,4", "--threads", "1"] + more, limit: 300, during: during)
+          + ["--train", "4", "--test", "1", "--steps", "3", "--keep", "8,4", "--threads", "1"] + more, during: during)
     }
 
     /// All that was found, without times.
@@ -82,7 +82,7 @@ import Testing
     func base(stoppedAt step: Int? = nil) async throws -> EpicCommand.Outcome {
       try await EpicCommand.run(
         ["base", "--output", scratch.url.appending(path: "base").path, "--pictures", "6", "--align-steps", "1", "--steps", "6"]
-          + ["--start-steps", "2", "--threads", "1"], limit: 300
+          + ["--start-steps", "2", "--threads", "1"]
       ) { program in
         if let step { try await program.send(SIGTERM, oncePrinted: "step \(step) of 6") }
       }
@@ -104,7 +104,7 @@ import Testing
     let folder = scratch.url.appending(path: "demo")
     let made = try await EpicCommand.run(
       ["demo", "--output", folder.path, "--from-scratch", "--train", "4", "--test", "1", "--steps", "2", "--keep", "9"]
-        + ["--threads", "1", "--base-options=--pictures 6 --align-steps 1 --steps 3 --start-steps 2"], limit: 300)
+        + ["--threads", "1", "--base-options=--pictures 6 --align-steps 1 --steps 3 --start-steps 2"])
     #expect(made.code == 0 && made.err == "", "\(made.err)")
     for command in ["base", "data make shapes", "align", "train --config", "eval", "report"] {
       #expect(made.out.contains("$ epic \(command)"), "\(command)")

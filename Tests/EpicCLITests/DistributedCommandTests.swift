@@ -37,7 +37,7 @@ import Torch
 
     /// Runs one process.
     func alone(_ output: String, accumulation: Int, _ more: [String] = []) async throws {
-      let outcome = try await EpicCommand.run(arguments(output, accumulation: accumulation, more), limit: 300)
+      let outcome = try await EpicCommand.run(arguments(output, accumulation: accumulation, more))
       #expect(outcome.code == 0, "\(outcome.err)")
     }
 
@@ -54,7 +54,7 @@ import Torch
             ]
             return (
               rank,
-              try await Program.run(EpicCommand.program, own, environment: environment, limit: 300) {
+              try await Program.run(EpicCommand.program, own, environment: environment) {
                 try await during(rank, $0)
               }
             )
@@ -199,11 +199,11 @@ import Torch
     let two = place.arguments("together", accumulation: 2, keys) + ["--resume"]
     for outcome in try await place.together([two, two]) { #expect(outcome.code == 0, "\(outcome.err)") }
     try forget(6)
-    let one = try await EpicCommand.run(place.arguments("together", accumulation: 4, keys) + ["--resume"], limit: 300)
+    let one = try await EpicCommand.run(place.arguments("together", accumulation: 4, keys) + ["--resume"])
     #expect(one.code == 0, "\(one.err)")
     let same = try place.result("alone") == place.result("together")
     #expect(same)
-    let other = try await EpicCommand.run(place.arguments("together", accumulation: 3, keys) + ["--resume"], limit: 300)
+    let other = try await EpicCommand.run(place.arguments("together", accumulation: 3, keys) + ["--resume"])
     #expect(other.code == 1 && other.err.contains("batch.accumulation"), "\(other.err)")
   }
 
@@ -217,7 +217,7 @@ import Torch
         place.arguments("together", accumulation: 6 / processes, keys) + (processes == 2 ? [] : ["--resume"])
       let outcomes =
         processes == 1
-        ? [try await EpicCommand.run(arguments, limit: 300)]
+        ? [try await EpicCommand.run(arguments)]
         : try await place.together((0..<processes).map { _ in arguments })
       for outcome in outcomes { #expect(outcome.code == 0, "\(outcome.err)") }
       for step in forgotten {
@@ -269,7 +269,7 @@ import Torch
     func results(_ output: String) throws -> EvaluationResults {
       try EvaluationResults(from: place.scratch.url.appending(path: output))
     }
-    let alone = try await EpicCommand.run(arguments("alone"), limit: 300)
+    let alone = try await EpicCommand.run(arguments("alone"))
     #expect(alone.code == 0, "\(alone.err)")
     for outcome in try await place.together([arguments("shared", ["--limit", "6"]), arguments("shared", ["--limit", "6"])]) {
       #expect(outcome.code == 0, "\(outcome.err)")
@@ -282,7 +282,7 @@ import Torch
       try FileManager.default.subpathsOfDirectory(atPath: place.path("shared")).first { $0.hasSuffix("answers-2.jsonl") })
     #expect(!folder.isEmpty)
     // All is there, so one process asks nothing.
-    let again = try await EpicCommand.run(arguments("shared"), limit: 300)
+    let again = try await EpicCommand.run(arguments("shared"))
     #expect(again.code == 0 && again.out.contains("0 questions to ask"), "\(again.out)")
   }
 

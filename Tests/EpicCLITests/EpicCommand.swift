@@ -37,7 +37,8 @@ struct EpicCommand {
 
   /// Runs to the end, or ends it after `limit` seconds; `during` is called with the running program.
   static func run(
-    _ arguments: [String], input: Data = Data(), environment: [String: String] = [:], program: URL = program, limit: Double = 60,
+    _ arguments: [String], input: Data = Data(), environment: [String: String] = [:], program: URL = program,
+    limit: Double = Patience.seconds,
     during: During? = nil
   ) async throws -> Outcome {
     await gate.enter()

@@ -33,7 +33,7 @@ import Testing
         ["eval", "--benchmark", benchmarks, "--data", data.url.path, "--output", scratch.url.appending(path: output).path]
           + ["--max-tokens", "4", "--threads", "1"]
           + models.flatMap { ["--model", scratch.url.appending(path: "model\($0)").path] }
-          + more, limit: 300, during: during)
+          + more, during: during)
     }
 
     /// Folders of models, and of their benchmarks.

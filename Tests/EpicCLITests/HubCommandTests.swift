@@ -33,7 +33,7 @@ import Torch
     }
 
     func run(_ arguments: [String], _ variables: [String: String] = [:]) async throws -> EpicCommand.Outcome {
-      try await EpicCommand.run(arguments, environment: hub.variables(cache: cache, variables), limit: 120)
+      try await EpicCommand.run(arguments, environment: hub.variables(cache: cache, variables))
     }
 
     /// What a command prints; it must say nothing else, as nobody looks.

@@ -12,7 +12,7 @@ import Testing
   private static func base(_ scratch: Scratch, _ output: String, _ more: [String] = []) async throws -> EpicCommand.Outcome {
     try await EpicCommand.run(
       ["base", "--output", path(scratch, output), "--pictures", "6", "--align-steps", "1", "--steps", "3", "--start-steps", "2"]
-        + ["--threads", "1"] + more, limit: 200)
+        + ["--threads", "1"] + more)
   }
 
   private static func writeGrid(_ scratch: Scratch, steps: Int = 2) throws -> String {
@@ -60,7 +60,7 @@ import Testing
     let grid = try Self.writeGrid(scratch)
     let whole = scratch.url.appending(path: "whole")
     let lab = ["lab", grid, "--threads", "1"]
-    let undisturbed = try await EpicCommand.run(lab + ["--output", whole.path, "--jobs", "2"], limit: 200)
+    let undisturbed = try await EpicCommand.run(lab + ["--output", whole.path, "--jobs", "2"])
     #expect(undisturbed.code == 0, "\(undisturbed.err)\(undisturbed.out)")
     #expect(undisturbed.out.contains("tcd − direct") && undisturbed.out.contains("7 runs, 0 of them done before"))
     let results = try Self.found(whole)
@@ -77,7 +77,7 @@ import Testing
     // Killed while it works, and gone on: the same numbers; finished runs are not run again.
     let parts = scratch.url.appending(path: "parts")
     func stop() async throws -> EpicCommand.Outcome {
-      try await EpicCommand.run(lab + ["--output", parts.path], limit: 200) { program in
+      try await EpicCommand.run(lab + ["--output", parts.path]) { program in
         try await program.send(SIGTERM, oncePrinted: "direct-a-0: done")
       }
     }
@@ -90,13 +90,13 @@ import Testing
     #expect(killed.code == 0 && killed.out.contains("the same command goes on"), "\(killed.out)\(killed.err)")
     let before = try Self.found(parts)
     #expect(before.count >= 2 && before.count < 7)
-    let rest = try await EpicCommand.run(lab + ["--output", parts.path, "--jobs", "2"], limit: 200)
+    let rest = try await EpicCommand.run(lab + ["--output", parts.path, "--jobs", "2"])
     #expect(rest.code == 0 && rest.out.contains("\(before.count) of them done before"), "\(rest.out)")
     #expect(try Self.found(parts) == results)
 
     // The other split asks the same models; a changed cell is another run.
     let test = try await EpicCommand.run(
-      lab + ["--output", whole.path, "--split", "test", "--only", "tcd", "--seeds", "1"], limit: 200)
+      lab + ["--output", whole.path, "--split", "test", "--only", "tcd", "--seeds", "1"])
     #expect(test.code == 0 && test.out.contains("Split test"), "\(test.err)")
     let log = try String(contentsOf: whole.appending(path: "results.jsonl"), encoding: .utf8)
     #expect(log.contains(#""split":"test""#) && log.split(separator: "\n").count == 8)
@@ -115,7 +115,7 @@ import Testing
     try Data(text.replacing("{curriculum.name: fixed}", with: "{curriculum.name: none, lora.alpha: 3}").utf8).write(
       to: URL(filePath: grid))
     let lab = try await EpicCommand.run(
-      ["lab", grid, "--output", Self.path(scratch, "lab"), "--seeds", "0", "--threads", "1"], limit: 200)
+      ["lab", grid, "--output", Self.path(scratch, "lab"), "--seeds", "0", "--threads", "1"])
     #expect(lab.code == 1 && lab.err.contains("direct-a-0") && lab.err.contains("lora"), "\(lab.err)")
     #expect(Set(try Self.found(scratch.url.appending(path: "lab")).keys) == ["base-a", "tcd-a-0", "back-a-0"])
   }

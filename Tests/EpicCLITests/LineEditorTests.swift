@@ -17,12 +17,11 @@ import Testing
 
   /// Writes keys once the prompt is there for the so-manieth time.
   private static func type(_ keys: String, at prompt: Int, _ program: Program.Running) async throws {
-    for _ in 0..<600 {
+    let isThere = try await Patience.wait(for: "prompt \(prompt)") {
       let lines = try program.printed().split(separator: "\r\n", omittingEmptySubsequences: false)
-      if lines.count(where: { $0.hasPrefix("> ") || $0.hasPrefix("\r> ") }) >= prompt { return try await program.write(keys) }
-      try await Task.sleep(for: .milliseconds(50))
+      return lines.count { $0.hasPrefix("> ") || $0.hasPrefix("\r> ") } >= prompt
     }
-    Issue.record("waited in vain for prompt \(prompt): \(try program.printed())")
+    if isThere { try await program.write(keys) }
   }
 
   /// Arrows move in the line; what was typed comes back in the next conversation, and nobody else may read it.
@@ -33,7 +32,7 @@ import Testing
       try await Self.type("/history\n", at: 2, program)
       try await Self.type("\u{4}", at: 4, program)
     }
-    #expect(first.code == 0 && first.out.contains("> Isa  ït\r\n"), "\(first.out)")
+    #expect(first.code == 0 && first.out.contains("> Isa  ït\r\n"), "\(first)")
     let history = place.url.appending(path: "state/epic/chat-history")
     let attributes = try FileManager.default.attributesOfItem(atPath: history.path)
     #expect(attributes[.posixPermissions] as? Int == 0o600)
@@ -43,7 +42,7 @@ import Testing
       try await Self.type("/history\n", at: 2, program)
       try await Self.type("/exit\n", at: 4, program)
     }
-    #expect(second.code == 0 && second.out.contains("> Isa  ït?\r\n"), "\(second.out)")
+    #expect(second.code == 0 && second.out.contains("> Isa  ït?\r\n"), "\(second)")
   }
 
   @Test func ctrlCLeavesTheLineAndNotTheProgram() async throws {
@@ -54,7 +53,7 @@ import Testing
       try await Self.type("/history\n", at: 3, program)
       try await Self.type("\u{4}", at: 5, program)
     }
-    #expect(outcome.code == 0 && outcome.out.contains("> Hi\r\n"), "\(outcome.out)")
+    #expect(outcome.code == 0 && outcome.out.contains("> Hi\r\n"), "\(outcome)")
     let kept = try String(contentsOf: place.url.appending(path: "state/epic/chat-history"), encoding: .utf8)
     #expect(kept.contains("Hi") && !kept.contains("never"))
   }
@@ -67,7 +66,7 @@ import Testing
     let file = folder.appending(path: "chat-history")
     try Data("my own notes\n".utf8).write(to: file)
     let outcome = try await chat(place) { program in try await Self.type("/exit\n", at: 1, program) }
-    #expect(outcome.code == 0 && outcome.out.contains("note: ") && outcome.out.contains("chat-history"), "\(outcome.out)")
+    #expect(outcome.code == 0 && outcome.out.contains("note: ") && outcome.out.contains("chat-history"), "\(outcome)")
     #expect(try String(contentsOf: file, encoding: .utf8) == "my own notes\n")
   }
 

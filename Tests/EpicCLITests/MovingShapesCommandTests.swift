@@ -11,7 +11,7 @@ import Testing
     let scratch = try Scratch()
     func path(_ name: String) -> String { scratch.url.appending(path: name).path }
     func epic(_ arguments: [String], code: Int32 = 0) async throws -> EpicCommand.Outcome {
-      let outcome = try await EpicCommand.run(arguments, limit: 300)
+      let outcome = try await EpicCommand.run(arguments)
       #expect(outcome.code == code, "\(arguments): \(outcome.err)")
       return outcome
     }

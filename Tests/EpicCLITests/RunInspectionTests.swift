@@ -30,7 +30,7 @@ import Torch
     }
 
     func train(_ output: String, _ more: [String] = []) async throws {
-      let outcome = try await EpicCommand.run(arguments(output, more), limit: 300)
+      let outcome = try await EpicCommand.run(arguments(output, more))
       #expect(outcome.code == 0, "\(outcome.err)")
     }
 
@@ -161,7 +161,7 @@ import Torch
         group.addTask {
           try await Program.run(
             EpicCommand.program, arguments,
-            environment: ["RANK": "\(rank)", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "\(port)"], limit: 300)
+            environment: ["RANK": "\(rank)", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "\(port)"])
         }
       }
       for try await outcome in group { #expect(outcome.code == 0, "\(outcome.err)") }

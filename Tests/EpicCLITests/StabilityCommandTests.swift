@@ -14,7 +14,7 @@ import Testing
       "--layer", "1",
     ]
     func run(_ arguments: [String], code: Int32 = 0) async throws -> EpicCommand.Outcome {
-      let outcome = try await EpicCommand.run(arguments, limit: 300)
+      let outcome = try await EpicCommand.run(arguments)
       #expect(outcome.code == code, "\(outcome.err)")
       return outcome
     }

@@ -30,7 +30,7 @@ import Testing
       "threads=1", "dtype=f32", "batch.samples=2", "optimizer.learning-rate=1e-3", "checkpoints.every=2",
       "data.max-length=400", "validation.benchmark-data=\(data.path)",
     ]
-    return try await EpicCommand.run(["train"] + (all + changes).flatMap { ["--set", $0] }, limit: 300)
+    return try await EpicCommand.run(["train"] + (all + changes).flatMap { ["--set", $0] })
   }
 
   /// Scores on the way are those of `epic eval` on the checkpoint of the same step.

@@ -38,7 +38,7 @@ import Torch
       async throws
       -> EpicCommand.Outcome
     {
-      try await EpicCommand.run(["train", "--config", config] + arguments, limit: 300, during: during)
+      try await EpicCommand.run(["train", "--config", config] + arguments, during: during)
     }
 
     /// The weights of the newest checkpoint, byte for byte.

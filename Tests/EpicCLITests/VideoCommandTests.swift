@@ -27,7 +27,7 @@ import Testing
     }
 
     func run(_ arguments: [String], code: Int32 = 0) async throws -> EpicCommand.Outcome {
-      let outcome = try await EpicCommand.run(arguments, limit: 300)
+      let outcome = try await EpicCommand.run(arguments)
       #expect(outcome.code == code, "\(arguments): \(outcome.err)")
       return outcome
     }

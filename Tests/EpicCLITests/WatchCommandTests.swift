@@ -30,7 +30,7 @@ import Testing
     try made.write(to: film)
     func watch(_ arguments: [String], _ input: Data = Data(), code: Int32 = 0) async throws -> EpicCommand.Outcome {
       let fixed = ["watch", "--model", model.path, "--max-tokens", "3", "--threads", "1", "--pace", "free"]
-      let outcome = try await EpicCommand.run(fixed + arguments, input: input, limit: 300)
+      let outcome = try await EpicCommand.run(fixed + arguments, input: input)
       #expect(outcome.code == code, "\(outcome.err)")
       return outcome
     }

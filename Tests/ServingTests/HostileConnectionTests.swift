@@ -47,7 +47,7 @@ import Testing
         while !client.pending.contains("content\":\"") || client.pending.count < 2000 { if try !client.readMore(256) { break } }
         client.close()
       }
-      #expect(try await server.isEmptied(within: 10))
+      #expect(try await server.isEmptied())
       #expect(ContinuousClock.now - clock < .seconds(20))
       // A client that closes its own direction has gone as well.
       try await RawClient.onThread { [port = server.port] in
@@ -88,7 +88,7 @@ import Testing
 
   /// Row 49: idle connections, and more requests than there are places.
   @Test func row49Bursts() async throws {
-    try await withServer(nil, { ($0.engine.maximumSequences, $0.engine.maximumQueued, $0.idleSeconds) = (2, 2, 1) }) { server in
+    try await withServer(nil, { ($0.engine.maximumSequences, $0.engine.maximumQueued, $0.idleSeconds) = (2, 2, 5) }) { server in
       let idle = try (0..<200).map { _ in try RawClient(port: server.port) }
       let busy = try (0..<4).map { _ in try RawClient(port: server.port) }
       for client in busy { try client.send(RawClient.request("POST", "/v1/chat/completions", [:], Array(Self.long.utf8))) }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// A response as it came over the wire.
 struct HTTPReply: Sendable {
@@ -33,7 +34,7 @@ final class RawClient: @unchecked Sendable {
   init(port: Int, receiveBuffer: Int? = nil) throws {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     guard descriptor >= 0 else { throw Failure(description: "no socket: \(errno)") }
-    var time = timeval(tv_sec: 30, tv_usec: 0)
+    var time = timeval(tv_sec: Int(Patience.seconds), tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
     if var size = receiveBuffer.map(Int32.init) {
@@ -97,7 +98,7 @@ final class RawClient: @unchecked Sendable {
   func readMore(_ most: Int = 1 << 16) throws -> Bool {
     var room = [UInt8](repeating: 0, count: most)
     let count = recv(descriptor, &room, most, 0)
-    if count < 0, errno == EAGAIN { throw Failure(description: "nothing came for 30 seconds") }
+    if count < 0, errno == EAGAIN { throw Failure(description: "nothing came for \(Int(Patience.seconds)) seconds") }
     if count <= 0 { return false }
     received += room[..<count]
     return true

@@ -74,8 +74,8 @@ final class TestServer: Sendable {
   }
 
   /// Waits until nobody is inside any more; false where somebody stays.
-  func isEmptied(within seconds: Double = 20) async throws -> Bool {
-    let end = ContinuousClock.now + .seconds(seconds)
+  func isEmptied() async throws -> Bool {
+    let end = ContinuousClock.now + .seconds(Patience.seconds)
     while ContinuousClock.now < end {
       let load = server.load
       if load.inside == 0, load.running == 0, load.bytes == 0 { return true }

@@ -17,6 +17,12 @@ public enum Program {
     public let code: Int32?
   }
 
+  /// A program that took too long and was ended.
+  public struct Overdue: Error, CustomStringConvertible {
+    /// Which one, and what it printed.
+    public let description: String
+  }
+
   /// A program that is at work, or has ended and is still known by its number.
   public struct Running: Sendable {
     fileprivate let execution: Execution<CustomWriteInput, FileDescriptorOutput, FileDescriptorOutput>
@@ -70,15 +76,16 @@ public enum Program {
     }
   }
 
-  /// Runs a program to its end, or ends it after a time.
+  /// Runs a program to its end.
   ///
   /// - Parameters:
   ///   - changes: variables that its environment has besides, or has not.
-  ///   - limit: seconds.
+  ///   - limit: seconds after which it is ended.
   ///   - during: is called with the running program, whose standard input it may write; else that is `input`.
+  /// - Throws: `Overdue`, errors of `during`, and what hinders the start.
   public static func run(
-    _ program: URL, _ arguments: [String], input: Data = Data(), environment changes: [String: String] = [:], limit: Double,
-    during: (@Sendable (Running) async throws -> Void)? = nil
+    _ program: URL, _ arguments: [String], input: Data = Data(), environment changes: [String: String] = [:],
+    limit: Double = Patience.seconds, during: (@Sendable (Running) async throws -> Void)? = nil
   ) async throws -> Outcome {
     try await withTaskExecutorPreference(ownThread) {
       try await start(program, arguments, input, changes, limit, during)
@@ -106,6 +113,7 @@ public enum Program {
       FileDescriptorOutput.fileDescriptor(.init(rawValue: files[1].fileDescriptor), closeAfterSpawningProcess: false)
     )
     let watch = Mutex<Task<Void, any Error>?>(nil)
+    let last = ContinuousClock.now + .seconds(limit)
     func end(_ number: pid_t) {
       let task = Task {
         try await Task.sleep(for: .seconds(limit))
@@ -129,6 +137,10 @@ public enum Program {
     }
     func text(_ url: URL) throws -> String { String(decoding: try Data(contentsOf: url), as: UTF8.self) }
     let code: Int32? = if case .exited(let code) = status { code } else { nil }
+    if code == nil, ContinuousClock.now >= last {
+      let printed = "\(try text(out))\(try text(err))"
+      throw Overdue(description: "\(program.lastPathComponent) was not at its end after \(limit) s: \(printed)")
+    }
     return Outcome(out: try text(out), err: try text(err), code: code)
   }
 }
