@@ -37,3 +37,45 @@ extension Array<TokenChoice> {
     return indices.compactMap { found[$0] }
   }
 }
+
+/// Cosines of each image's rows with one another, on the host.
+///
+/// Searches that take one token after the other run there: their steps are small, and starting a kernel for each would take longer than all of
+/// them, on a GPU too.
+struct Cosines {
+  let images, tokens: Int
+  private let values: [Float]
+
+  /// - Parameter rows: [images, tokens, width].
+  init(_ rows: Tensor) throws {
+    let units = try rows.unitRows()
+    let (images, tokens) = (rows.size(0), rows.size(1))
+    (self.images, self.tokens) = (images, tokens)
+    var values = [Float](repeating: 0, count: images * tokens * tokens)
+    // A pair's cosine is the same both ways: a quarter of the rows at a time is multiplied with itself and the rows behind it.
+    for first in stride(from: 0, to: tokens, by: max(1, (tokens + 3) / 4)) {
+      let (height, width) = (min((tokens + 3) / 4, tokens - first), tokens - first)
+      let (own, behind) = (try units.narrow(1, from: first, length: height), try units.narrow(1, from: first, length: width))
+      try own.matmul(behind.transposed(1, 2)).withBytes { bytes in
+        let found = bytes.bindMemory(to: Float.self)
+        values.withUnsafeMutableBufferPointer { values in
+          for row in 0..<images * height {
+            let (image, token) = (row / height, first + row % height)
+            let start = image * tokens * tokens
+            for column in 0..<width { values[start + token * tokens + first + column] = found[row * width + column] }
+            for column in height..<max(height, width) {
+              values[start + (first + column) * tokens + token] = found[row * width + column]
+            }
+          }
+        }
+      }
+    }
+    self.values = values
+  }
+
+  /// A token's cosines with all tokens of its image, at the indices 0..<tokens.
+  func withRow<R>(_ token: Int, of image: Int, _ body: (UnsafeBufferPointer<Float>) throws -> R) rethrows -> R {
+    let start = (image * tokens + token) * tokens
+    return try values.withUnsafeBufferPointer { try body(UnsafeBufferPointer(rebasing: $0[start..<start + tokens])) }
+  }
+}

@@ -49,32 +49,50 @@ public struct CDPruner: TokenReducer {
   }
 
   /// Indices of rows [images, tokens, width] in the order in which they are taken: [images, count].
+  ///
+  /// - Parameter relevance: [images, tokens] float32.
   static func order(_ rows: Tensor, relevance: Tensor, _ count: Int) throws -> Tensor {
-    let (images, tokens) = (rows.size(0), rows.size(1))
-    let units = try rows.unitRows()
-    let kernel = try relevance.unsqueezed(2) * units.matmul(units.transposed(1, 2)) * relevance.unsqueezed(1)
-    var variances = try (units * units).sum(-1) * relevance * relevance
-    let gone = try Tensor.full([images, 1], -.infinity, on: rows.device)
-    let least = try Tensor.full([images, 1], 1e-12, on: rows.device)
-    let explained = try Tensor.zeros([images, count, tokens], on: rows.device)
-    var found: [Tensor] = []
-    for step in 0..<count {
-      let pick = try variances.argmax(-1)
-      found.append(pick)
-      if step == count - 1 { break }
-      let place = try pick.reshaped([images, 1, 1])
-      var direction = try kernel.gathered(1, place.expanded([images, 1, tokens]))
-      if step > 0 {
-        let earlier = try explained.narrow(1, from: 0, length: step)
-        let shares = try earlier.gathered(2, place.expanded([images, step, 1]))
-        direction = try direction - shares.transposed(1, 2).matmul(earlier)
-      }
-      let own = try variances.gathered(1, pick.unsqueezed(1))
-      direction = try direction.squeezed(1) * own.clamped(1e-12).rsqrt()
-      direction = try direction.filled(where: own.isLess(than: least), with: 0)
-      try explained.narrow(1, from: step, length: 1).squeezed(1).copyInPlace(from: direction)
-      variances = try (variances - direction * direction).scattered(1, pick.unsqueezed(1), gone)
+    let cosines = try Cosines(rows)
+    let weights = try relevance.array(Float.self)
+    let found = (0..<cosines.images).flatMap { image in
+      order(cosines, image: image, Array(weights[image * cosines.tokens..<(image + 1) * cosines.tokens]), count)
     }
-    return try stack(found, 1)
+    return try Tensor(found, [cosines.images, count], on: rows.device)
+  }
+
+  /// The search in one image.
+  private static func order(_ cosines: Cosines, image: Int, _ relevance: [Float], _ count: Int) -> [Int] {
+    var variances = relevance.indices.map { token in
+      cosines.withRow(token, of: image) { $0[token] * relevance[token] * relevance[token] }
+    }
+    // What the tokens taken so far explain, a row for each.
+    var explained: [[Float]] = []
+    var found: [Int] = []
+    while true {
+      let pick = variances.indices.dropFirst().reduce(0) { variances[$1] > variances[$0] ? $1 : $0 }
+      found.append(pick)
+      if found.count == count { return found }
+      var direction = cosines.withRow(pick, of: image) { row in row.indices.map { relevance[pick] * row[$0] * relevance[$0] } }
+      for earlier in explained { subtract(earlier[pick], of: earlier, from: &direction) }
+      let scale = variances[pick] < least ? 0 : 1 / variances[pick].squareRoot()
+      for token in direction.indices {
+        direction[token] *= scale
+        variances[token] -= direction[token] * direction[token]
+      }
+      variances[pick] = -.infinity
+      explained.append(direction)
+    }
+  }
+
+  /// A variance below which nothing is left to explain.
+  private static let least: Float = 1e-12
+
+  /// Subtracts a share of a row from another one of the same length.
+  private static func subtract(_ share: Float, of row: [Float], from other: inout [Float]) {
+    row.withUnsafeBufferPointer { row in
+      other.withUnsafeMutableBufferPointer { other in
+        for index in row.indices { other[index] -= share * row[index] }
+      }
+    }
   }
 }

@@ -45,64 +45,79 @@ public struct DivPrune: TokenReducer {
 
   /// Indices of rows [images, tokens, width] in the order in which they are taken: [images, count].
   static func order(_ rows: Tensor, _ count: Int) throws -> Tensor {
-    var walk = try FarthestFirst(rows)
-    var found = [walk.pick]
-    while found.count < count {
-      try walk.step()
-      found.append(walk.pick)
+    let cosines = try Cosines(rows)
+    let found = (0..<cosines.images).flatMap { image -> [Int] in
+      var walk = FarthestFirst(cosines, image: image)
+      var order = [walk.pick]
+      while order.count < count {
+        walk.step()
+        order.append(walk.pick)
+      }
+      return order
     }
-    return try stack(found, 1)
+    return try Tensor(found, [cosines.images, count], on: rows.device)
   }
 }
 
-/// Tokens of images one after the other, always the one whose nearest before it is farthest; distances are 1 - cosine.
+/// Tokens of an image one after the other, always the one whose nearest before it is farthest; distances are 1 - cosine.
 struct FarthestFirst {
-  private let distances: Tensor
-  private let gone: Tensor
-  private var nearest: Tensor?
-  /// The last token of each image, [images] int64.
-  private(set) var pick: Tensor
+  private let cosines: Cosines
+  private let image: Int
+  /// How far each token is from its nearest before; -∞ for those that are taken.
+  private var nearest: [Float]
+  /// The last token that was taken.
+  private(set) var pick: Int
 
   /// Begins with the token whose nearest other one is farthest.
-  ///
-  /// - Parameter rows: [images, tokens, width], two tokens at least.
-  init(_ rows: Tensor) throws {
-    let units = try rows.unitRows()
-    distances = try units.matmul(units.transposed(1, 2)) * -1 + 1
-    gone = try Tensor.full([rows.size(0), 1], -.infinity, on: rows.device)
-    // The smallest distance is that to the token itself.
-    pick = try distances.top(2, 1, largest: false).values.selected(1, 1).argmax(-1)
+  init(_ cosines: Cosines, image: Int) {
+    (self.cosines, self.image) = (cosines, image)
+    nearest = Array(repeating: .infinity, count: cosines.tokens)
+    // The greatest cosine is that with the token itself.
+    let second = (0..<cosines.tokens).map { token in
+      cosines.withRow(token, of: image) { row in
+        var (first, second) = (-Float.infinity, -Float.infinity)
+        for cosine in row {
+          second = max(second, min(first, cosine))
+          first = max(first, cosine)
+        }
+        return 1 - second
+      }
+    }
+    pick = Self.greatest(second)
   }
 
-  /// The next token of each image; there must be one.
+  /// Takes the next token; there must be one.
   ///
-  /// - Returns: how far each token was from its nearest before one was taken, [images, tokens]; -∞ for those that are taken.
+  /// - Returns: how far it is from its nearest before.
   @discardableResult
-  mutating func step() throws -> Tensor {
-    let (images, tokens) = (distances.size(0), distances.size(1))
-    let own = try distances.gathered(1, pick.reshaped([images, 1, 1]).expanded([images, 1, tokens])).squeezed(1)
-    let least = try (nearest?.minimum(own) ?? own).scattered(1, pick.unsqueezed(1), gone)
-    pick = try least.argmax(-1)
-    nearest = least
-    return least
+  mutating func step() -> Float {
+    cosines.withRow(pick, of: image) { row in
+      for token in row.indices { nearest[token] = min(nearest[token], 1 - row[token]) }
+    }
+    nearest[pick] = -.infinity
+    pick = Self.greatest(nearest)
+    return nearest[pick]
+  }
+
+  /// The first place of the greatest number; 0 where none is a number.
+  private static func greatest(_ numbers: [Float]) -> Int {
+    var found = 0
+    for index in numbers.indices where numbers[index] > numbers[found] { found = index }
+    return found
   }
 
   /// How far each token of an image lies from its nearest before it, falling: [tokens], the first one's being the second's.
   ///
   /// - Parameters:
   ///   - rows: [tokens, width].
-  ///   - end: no more than some tokens are looked at behind the first that lies no farther.
+  ///   - end: no token is looked at behind the first that lies no farther.
   static func distances(_ rows: Tensor, until end: Double? = nil) throws -> [Double] {
     let tokens = rows.size(0)
     if tokens < 2 { return Array(repeating: 0, count: tokens) }
-    var walk = try FarthestFirst(rows.unsqueezed(0))
-    var (found, open) = ([Double](), [Tensor]())
-    for step in 1..<tokens {
-      open.append(try walk.step().top(1).values.reshaped([1]))
-      // On a GPU asking for a number takes longer than many steps.
-      if open.count < 32, step < tokens - 1 { continue }
-      found += try concatenate(open).array(Float.self).map { Double($0) }
-      open = []
+    var walk = FarthestFirst(try Cosines(rows.unsqueezed(0)), image: 0)
+    var found: [Double] = []
+    while found.count < tokens - 1 {
+      found.append(Double(walk.step()))
       if let end, let last = found.last, last <= end { break }
     }
     return found.prefix(1) + found

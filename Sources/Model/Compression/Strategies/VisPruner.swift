@@ -56,28 +56,49 @@ public struct VisPruner: TokenReducer {
   func order(attention: Tensor, _ features: Tensor, _ count: Int) throws -> Tensor {
     let (images, tokens) = (features.size(0), features.size(1))
     let important = min(count, Int(Double(count) * importantShare))
-    let diverse = count - important
     let order = try attention.sorted(descending: true).indices
     let first = try order.narrow(1, from: 0, length: important)
-    if diverse == 0 { return first }
-    let units = try features.unitRows()
-    let cosines = try units.matmul(units.transposed(1, 2))
-    var rest = try order.narrow(1, from: important, length: tokens - important)
-    while rest.size(1) > diverse {
-      let length = rest.size(1)
-      if semantics == .reference, length % 2 == 1 {
-        throw CompressionError.unavailable(
-          "a list of \(length) tokens to be divided in two", hint: "the released code has no answer; use semantics=corrected")
+    if important == count { return first }
+    let cosines = try Cosines(features)
+    let others = try order.narrow(1, from: important, length: tokens - important).array(Int.self)
+    let diverse = try (0..<images).flatMap { image in
+      let list = others[image * (tokens - important)..<(image + 1) * (tokens - important)]
+      return try self.diverse(list, count - important) { token, others in
+        cosines.withRow(token, of: image) { Self.greatest($0, others) }
       }
-      let asked = try rest.rows(Tensor(Array(stride(from: 0, to: length, by: 2)), on: rest.device), 1)
-      let others = try rest.rows(Tensor(Array(stride(from: 1, to: length, by: 2)), on: rest.device), 1)
-      let (rows, columns) = (asked.size(1), others.size(1))
-      let nearest = try cosines.gathered(1, asked.unsqueezed(2).expanded([images, rows, tokens]))
-        .gathered(2, others.unsqueezed(1).expanded([images, rows, columns])).top(1, 2).values.squeezed(2)
-      let gone = min(Self.removedInARound, length - diverse, rows)
-      let left = try nearest.sorted(descending: true).indices.narrow(1, from: gone, length: rows - gone)
-      rest = try concatenate([asked.gathered(1, left), others], 1)
     }
-    return try concatenate([first, rest], 1)
+    return try concatenate([first, Tensor(diverse, [images, count - important], on: first.device)], 1)
+  }
+
+  /// Those of a list that stay, `count` of them; `greatest` is a token's greatest cosine with some others.
+  private func diverse(
+    _ list: some Sequence<Int>, _ count: Int, _ greatest: (_ token: Int, _ others: [Int]) -> Float
+  ) throws -> [Int] {
+    var rest = Array(list)
+    while rest.count > count {
+      if semantics == .reference, rest.count % 2 == 1 {
+        throw CompressionError.unavailable(
+          "a list of \(rest.count) tokens to be divided in two", hint: "the released code has no answer; use semantics=corrected")
+      }
+      let asked = stride(from: 0, to: rest.count, by: 2).map { rest[$0] }
+      let others = stride(from: 1, to: rest.count, by: 2).map { rest[$0] }
+      let nearest = asked.map { greatest($0, others) }
+      let gone = min(Self.removedInARound, rest.count - count, asked.count)
+      let falling = asked.indices.sorted { (nearest[$0], $1) > (nearest[$1], $0) }
+      rest = falling.dropFirst(gone).map { asked[$0] } + others
+    }
+    return rest
+  }
+
+  /// The greatest of a row's numbers at some places.
+  private static func greatest(_ row: UnsafeBufferPointer<Float>, _ places: [Int]) -> Float {
+    // Four side by side, as each comparison waits for the one before it.
+    var four = SIMD4<Float>(repeating: -.infinity)
+    let even = places.count - places.count % 4
+    for first in stride(from: 0, to: even, by: 4) {
+      let found = SIMD4(row[places[first]], row[places[first + 1]], row[places[first + 2]], row[places[first + 3]])
+      four = four.replacing(with: found, where: four .< found)
+    }
+    return places[even...].reduce(four.max()) { max($0, row[$1]) }
   }
 }
