@@ -13,9 +13,7 @@ import Torch
   func scoresAndWhatIsKept(_ golden: GoldenCase<GoldenReducers.Case>) throws {
     let data = try Golden("sparsevlm", golden)
     let attention = try data.input("attn_text_vis")
-    let raters = try data.input("raters").to(.int64)
-    let weights = try raters.oneHot(attention.size(1)).sum(0) / Tensor.full([1], Double(raters.count))
-    let scores = try SparseVLM.scores(attention, weights)
+    let scores = try SparseVLM.scores(attention.rows(data.input("raters").to(.int64), 1))
     #expect(try distance(scores, data.output("relation")) < 1e-6)
     let parts = Recycling(keeping: try #require(data.own.params.kept), of: attention.size(2))
     let found = try #require(parts.reduction(scores, .randn([attention.size(2), 4]), keepsOrder: false).kept)
@@ -46,7 +44,7 @@ import Torch
       let reducer = SparseVLM(semantics: .reference)
       if stage.layer == data.own.stages?.first?.layer {
         let words = try tokens.inputText(of: tokens.ratingRows(.reference))
-        #expect(try raters(SparseVLM.weights(of: words, by: tokens.inputTokens())) == data.indices("raters_v"))
+        #expect(try SparseVLM.raters(of: words, by: tokens.inputTokens()) == data.indices("raters_v"))
       }
       let scores = try reducer.scores(tokens)
       let recycled = try data.storedIndices(stage.recycled)
@@ -81,16 +79,9 @@ import Torch
   @Test(arguments: GoldenReducers.cases("sparsevlm") { $0.kept == nil && $0.heads == 16 && $0.layers == nil })
   func headsAreChosenByWhatTheirRatersPay(_ golden: GoldenCase<GoldenReducers.Case>) throws {
     let data = try Golden("sparsevlm", golden)
-    let attention = try data.input("attn_full_heads")
-    let raters = try data.input("raters").to(.int64)
-    let weights = try raters.oneHot(attention.size(1)).sum(0) / Tensor.full([1], Double(raters.count))
-    #expect(
-      try SparseVLMPlus(semantics: .reference).heads(attention, weights).array(Int.self) == data.indices("heads_selected"))
-    #expect(try SparseVLMPlus().heads(attention, weights).count == 7)
-  }
-
-  private func raters(_ weights: Tensor) throws -> [Int] {
-    try weights.array(Float.self).enumerated().filter { $1 > 0 }.map(\.offset)
+    let attention = try data.input("attn_full_heads").rows(data.input("raters").to(.int64), 1)
+    #expect(try SparseVLMPlus(semantics: .reference).heads(attention).array(Int.self) == data.indices("heads_selected"))
+    #expect(try SparseVLMPlus().heads(attention).count == 7)
   }
 
   /// Every number can be left, whatever there is, and the authors' lists come out as they are.

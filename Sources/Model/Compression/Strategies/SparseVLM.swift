@@ -61,23 +61,24 @@ public struct SparseVLM: TokenReducer {
 
   /// What the raters pay to each token, [tokens].
   func scores(_ tokens: VisualTokens) throws -> Tensor {
-    let rows = tokens.ratingRows(semantics)
-    let attention = try tokens.attention(of: rows)
-    if rows.count == 1 { return try attention.mean(0).selected(0, 0) }
-    return try Self.scores(attention, Self.weights(of: tokens.inputText(of: rows), by: tokens.inputTokens()))
+    let words = tokens.ratingRows(semantics)
+    return try Self.scores(tokens.attention(of: Self.raters(among: words, of: tokens).map { words[$0] }))
   }
 
-  /// The mean of attention [heads, words, tokens] over heads, and over words by their weights [words]: [tokens].
-  static func scores(_ attention: Tensor, _ weights: Tensor) throws -> Tensor {
-    try weights.unsqueezed(0).matmul(attention.mean(0)).squeezed(0)
+  /// The mean of raters' attention [heads, raters, tokens] over heads and raters: [tokens].
+  static func scores(_ attention: Tensor) throws -> Tensor { try attention.mean(0).mean(0) }
+
+  /// Of rows of words the places of those that rate.
+  static func raters(among words: [Int], of tokens: VisualTokens) throws -> [Int] {
+    try words.count == 1 ? [0] : raters(of: tokens.inputText(of: words), by: tokens.inputTokens())
   }
 
-  /// Of words [words, width] the share that each has in the mean of raters, [words]: equal shares for raters, 0 for the others.
-  static func weights(of words: Tensor, by tokens: Tensor) throws -> Tensor {
+  /// Of words [words, width] the places of those that tokens [tokens, width] call for.
+  static func raters(of words: Tensor, by tokens: Tensor) throws -> [Int] {
     let called = try tokens.to(.float32).matmul(words.to(.float32).transposed(0, 1)).softmax(-1).mean(0)
-    let raters = try called.mean().isLess(than: called).to(.float32)
+    let rates = try called.mean().isLess(than: called).array(Bool.self)
+    let found = rates.indices.filter { rates[$0] }
     // Words that are all alike are not above their own mean: then all of them rate.
-    let all = try raters + raters.sum().equals(0).to(.float32)
-    return try all / all.sum()
+    return found.isEmpty ? Array(rates.indices) : found
   }
 }

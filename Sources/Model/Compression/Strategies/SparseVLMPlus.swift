@@ -47,21 +47,18 @@ public struct SparseVLMPlus: TokenReducer {
 
   /// What the raters pay to each token, [tokens].
   func scores(_ tokens: VisualTokens) throws -> Tensor {
-    let rows = tokens.ratingRows(semantics)
-    let weights =
-      try rows.count == 1
-      ? .ones([1], on: tokens.device)
-      : SparseVLM.weights(of: tokens.inputText(of: rows), by: tokens.inputTokens())
-    var distance = try tokens.distanceScores(of: rows)
+    let words = tokens.ratingRows(semantics)
+    let raters = try SparseVLM.raters(among: words, of: tokens)
+    var distance = try tokens.distanceScores(of: words)
     if semantics == .corrected { distance = try distance.clamped(distance.max().item() / 16) }
-    let paid = try tokens.attention(of: rows) / distance.unsqueezed(0)
-    return try SparseVLM.scores(paid.rows(heads(paid, weights)), weights)
+    let paid = try tokens.attention(of: raters.map { words[$0] }) / distance.rows(Tensor(raters, on: tokens.device))
+    return try SparseVLM.scores(paid.rows(heads(paid)))
   }
 
-  /// The heads whose raters pay most, most first: of attention [heads, words, tokens] by shares of words [words].
-  func heads(_ attention: Tensor, _ weights: Tensor) throws -> Tensor {
+  /// The heads whose raters pay most, most first: of raters' attention [heads, raters, tokens].
+  func heads(_ attention: Tensor) throws -> Tensor {
     let count = attention.size(0)
     let chosen = semantics == .reference ? min(14, count) : max(1, Int((Double(count) * 14 / 32).rounded()))
-    return try weights.reshaped([1, 1, -1]).matmul(attention).sum(2).reshaped([count]).top(chosen).indices
+    return try attention.sum(2).sum(1).top(chosen).indices
   }
 }
