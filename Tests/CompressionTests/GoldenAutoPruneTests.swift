@@ -146,4 +146,22 @@ import Torch
     }
     #expect(found.count > 1, "\(found)")
   }
+
+  /// First stages multiply the number that was asked for; where a picture has fewer tokens, they keep all.
+  @Test func schedulesKeepNoMoreThanThereIs() throws {
+    let configuration = try LLaVAConfiguration.preset("llava-1.5-7b")
+    for keep in [192, 230, 231, 256, 400, 576] {
+      let tokens = try configuration.tokens(of: CompressionPlan("autoprune:\(keep)")).decoder
+      #expect(zip(tokens, tokens.dropFirst()).allSatisfy(>=) && tokens.allSatisfy { (1...576).contains($0) })
+      // The first layer sees the whole picture, which the authors leave out of the average.
+      let mean = Double(tokens.dropFirst().reduce(0, +)) / 31
+      // So many that the curve does not reach them with the picture's own tokens become fewer.
+      #expect(mean < 1.05 * Double(keep) && (keep > 256 || mean > Double(keep)), "\(keep): \(mean)")
+    }
+    let pyramid = try configuration.tokens(of: CompressionPlan("pyramiddrop:192")).decoder
+    #expect(pyramid == (0..<32).map { $0 < 16 ? 576 : $0 < 24 ? 384 : 192 })
+    for plan in ["pyramiddrop:577", "dart:577@2,dart:9@4"] {
+      #expect(throws: CompressionError.keep(577, available: 576)) { try configuration.tokens(of: CompressionPlan(plan)) }
+    }
+  }
 }

@@ -196,7 +196,7 @@ public struct CompressionPlan: Sendable {
   ///   - layers: decoder layers of the model.
   ///   - towerLayers: layers of the tower that are computed; nil where the plan has been checked against them.
   ///   - clamped: an image of fewer tokens than are to be kept keeps all of them, as where pictures have tokens by their size; else that
-  ///     is an error.
+  ///     is an error, but for the first stages of a strategy's own schedule, which multiply the number that was asked for.
   /// - Throws: `CompressionError` for a layer that the model has not, more kept tokens than an image has, and a stage that leaves more
   ///   than the one before it.
   public func resolve(imageTokens: [[Int]], layers: Int, towerLayers: Int? = nil, clamped: Bool = false) throws
@@ -204,7 +204,8 @@ public struct CompressionPlan: Sendable {
   {
     var before = imageTokens
     var found: [ResolvedStage] = []
-    for stage in stages {
+    for (place, stage) in stages.enumerated() {
+      let clamped = clamped || schedule != nil && place < stages.count - 1
       if let layer = stage.site.decoderLayer, !(1...layers).contains(layer) {
         throw CompressionError.layer(layer, allowed: 1...layers)
       }
