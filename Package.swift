@@ -291,3 +291,13 @@ if Context.environment["EPIC_OPTIMISE"] != nil {
     target.cxxSettings = (target.cxxSettings ?? []) + [.unsafeFlags(["-O2"], .when(configuration: .debug))]
   }
 }
+
+// For `make sanitize`. Sanitizers bring an allocator of their own. They do not see through OpenMP, and are not there yet when the loader asks
+// which of several copies of a kernel this processor takes: so the kernels are left as they are.
+if Context.environment["EPIC_SANITIZE"] != nil {
+  for target in package.targets where target.name == "CTorch" || target.name == "CStart" {
+    target.cSettings = [.define("EPIC_SANITIZE")]
+    target.cxxSettings = (target.cxxSettings ?? []) + [.define("EPIC_SANITIZE"), .unsafeFlags(["-fno-sanitize=all"])]
+    target.linkerSettings = []
+  }
+}

@@ -3,7 +3,11 @@
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#ifdef EPIC_SANITIZE
+#include <malloc.h>
+#else
 #include <gperftools/malloc_extension.h>
+#endif
 #include <torch/csrc/inductor/aoti_torch/c/shim.h>
 #include <torch/headeronly/version.h>
 
@@ -11,12 +15,14 @@
 
 namespace {
 
+#ifndef EPIC_SANITIZE
 // tcmalloc stands in for glibc's allocator in the whole process. A training step asks for the same large blocks again and again;
 // glibc returns each to the kernel and pays for it in page faults, so what is free is kept here.
 const bool keeps_free_memory = [] {
   MallocExtension::instance()->SetMemoryReleaseRate(0);
   return true;
 }();
+#endif
 
 // On recent GPUs libtorch prefers cuDNN's attention, which makes a new plan for every length that it has not seen: in training, for every
 // batch. Its other kernels take any length at once.
@@ -66,10 +72,16 @@ bool ct_has_native_bfloat16(void) {
 }
 
 void ct_heap_bytes(int64_t *live, int64_t *held) {
+#ifdef EPIC_SANITIZE
+  struct mallinfo2 info = mallinfo2();
+  *live = static_cast<int64_t>(info.uordblks + info.hblkhd);
+  *held = static_cast<int64_t>(info.arena + info.hblkhd);
+#else
   size_t in_use = 0, heap = 0, unmapped = 0;
   MallocExtension::instance()->GetNumericProperty("generic.current_allocated_bytes", &in_use);
   MallocExtension::instance()->GetNumericProperty("generic.heap_size", &heap);
   MallocExtension::instance()->GetNumericProperty("tcmalloc.pageheap_unmapped_bytes", &unmapped);
   *live = static_cast<int64_t>(in_use);
   *held = static_cast<int64_t>(heap - unmapped);
+#endif
 }
