@@ -1,3 +1,4 @@
+import EvaluationLayouts
 import Foundation
 import LLaVA
 import MadeVideos
@@ -66,6 +67,9 @@ struct DocumentStage: Sendable {
   /// Pictures with questions: training data, and benchmarks of a picture or two.
   private func draw() async throws {
     try await prepare("epic data make shapes --output mine --train 8 --tune 1 --test 1")
+    let layouts = try DataFolder()
+    try layouts.make("refcoco")
+    try FileManager.default.copyItem(at: layouts.url.appending(path: "refcoco"), to: url.appending(path: "mine/test/refcoco"))
     for name in ["eval", "benchmarks"] { try link(name, to: "mine/test") }
     try link("tune", to: "mine/tune")
     try link("pictures", to: "mine/images")
@@ -113,7 +117,7 @@ struct DocumentStage: Sendable {
     return try await EpicCommand.run(
       ["-c", "cd '\(folder.path)' && PATH='\(programs)':$PATH && exec \(line)"], input: input,
       environment: ["EPIC_CACHE": url.appending(path: "cache").path, "HOME": url.path], program: URL(filePath: "/bin/bash"),
-      limit: 180, during: during)
+      during: during)
   }
 
   /// Types a command line of a document in a folder of its own, where what it makes is not there yet.

@@ -64,6 +64,7 @@ extension DataFolder {
     case "mme": try mme()
     case "mmbench": try mmBench("mmbench/mmbench_dev_20230712.tsv")
     case "mmbench-cn": try mmBench("mmbench/mmbench_dev_cn_20231003.tsv")
+    case "refcoco": try refCOCO()
     case "mvbench": try mvBench()
     case "mlvu": try mlvu()
     case "videomme": try videoMME()
@@ -295,6 +296,24 @@ extension DataFolder {
       answers["\(dataset)/\(index / 3)"] = index % 3 == 2 ? "$x^\(index)$" : "It says word \(index)"
     }
     try write(json: records, "OCRBench/OCRBench.json")
+    return answers
+  }
+
+  package func refCOCO() throws -> Answers {
+    var (lines, answers): ([[String: Any]], Answers) = ([], [:])
+    for index in 0..<8 {
+      let name = "COCO_train2014_\(index / 2)"
+      let sentence = index == 7 ? "the lady in blue" : "thing \(index)"
+      let box = [Double(index % 3), 1, Double(index % 3) + 2.5, 3]
+      lines.append([
+        "image": "data/coco/train2014/\(name).jpg", "sent": sentence, "bbox": box, "height": 4, "width": 6,
+      ])
+      try picture("refcoco/train2014/\(name).jpg", index / 2)
+      // The picture is padded above and below by one pixel.
+      let padded = [box[0], box[1] + 1, box[2], box[3] + 1].map { String($0 / 6) }.joined(separator: ", ")
+      answers["\(name)/\(sentence)"] = "[\(padded)]"
+    }
+    try write(lines: lines, "refcoco/refcoco_val.jsonl")
     return answers
   }
 }

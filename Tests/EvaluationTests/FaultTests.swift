@@ -21,6 +21,7 @@ import Testing
     ("mmbench", "mmbench/mmbench_dev_20230712.tsv", "openmmlab.com"),
     ("mmbench-cn", "mmbench/mmbench_dev_cn_20231003.tsv", "openmmlab.com"),
     ("ocrbench", "OCRBench/OCRBench.json", "MultimodalOCR"), ("ocrbench", "OCRBench/OCRBench_Images", "MultimodalOCR"),
+    ("refcoco", "refcoco/refcoco_val.jsonl", "QwenLM/Qwen-VL"), ("refcoco", "refcoco/train2014", "train2014.zip"),
     ("mvbench", "mvbench/json/moving_count.json", "OpenGVLab/MVBench"), ("mvbench", "mvbench/video/nturgbd", "OpenGVLab/MVBench"),
     ("mlvu", "mlvu/json/4_count.json", "MLVU/MVLU"), ("mlvu", "mlvu/video/4_count", "MLVU/MVLU"),
     ("videomme", "videomme/videomme.jsonl", "load_dataset"), ("videomme", "videomme/data", "videos_chunked"),

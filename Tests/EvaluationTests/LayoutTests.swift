@@ -10,7 +10,7 @@ import Testing
 @Suite struct LayoutTests {
   static let sizes = [
     "vqav2": 20, "gqa": 23, "vizwiz": 12, "scienceqa": 10, "textvqa": 12, "pope": 34, "mme": 24, "mmbench": 15, "mmbench-cn": 15,
-    "ocrbench": 15, "mvbench": 40, "mlvu": 14, "videomme": 6, "clevrer": 6,
+    "ocrbench": 15, "refcoco": 8, "mvbench": 40, "mlvu": 14, "videomme": 6, "clevrer": 6,
   ]
 
   @Test(arguments: BenchmarkRegistry.names)

@@ -2,8 +2,9 @@ import Foundation
 
 /// The benchmarks by the names that flags and reports use; a new one is one file and one line here.
 public enum BenchmarkRegistry {
-  /// All benchmarks: the paper's, then those of videos.
-  public static let all = paper + [MVBench.definition, MLVU.definition, VideoMME.definition, CLEVRER.definition]
+  /// All benchmarks: the paper's, those that ask for a place in the picture, then those of videos.
+  public static let all =
+    paper + [RefCOCO.definition, MVBench.definition, MLVU.definition, VideoMME.definition, CLEVRER.definition]
 
   /// The ten of the paper, all about pictures, in the order of its tables.
   public static let paper: [BenchmarkDefinition] = [

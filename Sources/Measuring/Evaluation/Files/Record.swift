@@ -35,11 +35,9 @@ struct Record {
 
   /// A time in seconds.
   func seconds(_ name: String) throws(RecordFault) -> Double {
-    switch try required(name) {
-    case .integer(let number): return Double(number)
-    case .number(let number) where number.isFinite: return number
-    case let found: throw fault("\(name) is \(found.kind) where a number of seconds belongs")
-    }
+    let found = try required(name)
+    guard let number = found.finite else { throw fault("\(name) is \(found.kind) where a number of seconds belongs") }
+    return number
   }
 
   func id(_ name: String) throws(RecordFault) -> FileID {
@@ -83,4 +81,13 @@ struct Record {
 extension JSONValue {
   /// The text of a string.
   var text: String? { if case .string(let bytes) = self { String(decoding: bytes, as: UTF8.self) } else { nil } }
+
+  /// A number that is one.
+  var finite: Double? {
+    switch self {
+    case .integer(let number): Double(number)
+    case .number(let number) where number.isFinite: number
+    default: nil
+    }
+  }
 }
