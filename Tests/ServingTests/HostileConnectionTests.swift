@@ -115,7 +115,7 @@ import Testing
 
   /// Row 50: running answers come to their ends, new ones are refused meanwhile.
   @Test func row50Shutdown() async throws {
-    let server = try await TestServer.start { $0.drainSeconds = 20 }
+    let server = try await TestServer.start { $0.drainSeconds = Patience.seconds }
     let open = try RawClient(port: server.port)
     try open.send(RawClient.request("GET", "/health"))
     let first = try await RawClient.onThread { try open.receive() }
