@@ -23,7 +23,7 @@ test: setup lint
 threaded = ServingTests|HubTests|DataReadAheadTests|DataLoaderTests|SentencePieceTests|BasicsTests
 sanitize: setup
 	@EPIC_SANITIZE=1 TSAN_OPTIONS="halt_on_error=0 suppressions=$(CURDIR)/Tests/thread-sanitizer.txt" \
-		scripts/swiftw test --sanitize=thread --scratch-path .build-sanitize $(flags) --filter '$(threaded)'
+		scripts/swiftw test --sanitize=thread --scratch-path .build-sanitize --no-parallel $(flags) --filter '$(threaded)'
 
 demo: build
 	@.build/release/epic demo

@@ -120,7 +120,7 @@ import Testing
     try open.send(RawClient.request("GET", "/health"))
     let first = try await RawClient.onThread { try open.receive() }
     #expect(first.status == 200)
-    let body = Body.chat("\"stream\":true,\"ignore_eos\":true").replacing("\"max_tokens\":3", with: "\"max_tokens\":300")
+    let body = Body.chat("\"stream\":true,\"ignore_eos\":true").replacing("\"max_tokens\":3", with: "\"max_tokens\":1500")
     let running = try (0..<3).map { _ in try RawClient(port: server.port) }
     for client in running { try client.send(RawClient.request("POST", "/v1/chat/completions", [:], Array(body.utf8))) }
     while server.server.load.running < 3 { try await Task.sleep(for: .milliseconds(1)) }
