@@ -65,6 +65,24 @@ import Torch
     }
   }
 
+  /// Rows of a model that has come apart: still so many tokens, each once.
+  @Test func rowsThatAreNoNumbersAreTakenOnce() throws {
+    for spoilt in [[3], [0, 1, 2], Array(0..<12)] {
+      let rows = try Tensor.randn([1, 12, 5], generator: Generator(seed: 4))
+      let nothing = try rows.rows(Tensor(spoilt), 1) * Double.nan
+      let broken = try rows.scattered(1, Tensor(spoilt).reshaped([1, -1, 1]).expanded([1, spoilt.count, 5]), nothing)
+      for relevance in [try Tensor.ones([1, 12]), try Tensor.ones([1, 12]) * Double.nan] {
+        for found in [
+          try DivPrune.order(broken, 7), try CDPruner.order(broken, relevance: relevance, 7),
+          try VisPruner().order(attention: relevance, broken, 7),
+        ] {
+          let indices = try found.selected(0, 0).array(Int.self)
+          #expect(Set(indices).count == 7 && indices.allSatisfy { (0..<12).contains($0) }, "\(indices)")
+        }
+      }
+    }
+  }
+
   @Test(arguments: GoldenReducers.cases("visionzip")) func visionZip(_ golden: GoldenCase<GoldenReducers.Case>) throws {
     let data = try Golden("visionzip", golden)
     let (attention, keys, hidden) = (try data.input("attn_cls"), try data.input("keys"), try data.input("hidden"))

@@ -62,9 +62,11 @@ struct Cosines {
           for row in 0..<images * height {
             let (image, token) = (row / height, first + row % height)
             let start = image * tokens * tokens
-            for column in 0..<width { values[start + token * tokens + first + column] = found[row * width + column] }
-            for column in height..<max(height, width) {
-              values[start + (first + column) * tokens + token] = found[row * width + column]
+            for column in 0..<width {
+              // What is no number would never be farthest, and the same token would be taken again and again.
+              let cosine = found[row * width + column].isNaN ? 0 : found[row * width + column]
+              values[start + token * tokens + first + column] = cosine
+              if column >= height { values[start + (first + column) * tokens + token] = cosine }
             }
           }
         }

@@ -53,7 +53,7 @@ public struct CDPruner: TokenReducer {
   /// - Parameter relevance: [images, tokens] float32.
   static func order(_ rows: Tensor, relevance: Tensor, _ count: Int) throws -> Tensor {
     let cosines = try Cosines(rows)
-    let weights = try relevance.array(Float.self)
+    let weights = try relevance.array(Float.self).map { $0.isNaN ? 0 : $0 }
     let found = (0..<cosines.images).flatMap { image in
       order(cosines, image: image, Array(weights[image * cosines.tokens..<(image + 1) * cosines.tokens]), count)
     }
