@@ -108,12 +108,14 @@ import Training
     let nested = try LabGrid(contentsOf: root.appending(path: "Lab/nested.yaml"))
     #expect(nested.beds == ["plenty", "few", "unlabelled", "noisy", "half"])
     let reducers = try LabGrid(contentsOf: root.appending(path: "Lab/reducers.yaml"))
-    #expect(reducers.cells.count == 7 && reducers.runs().count == 6 * 6 + 2)
+    #expect(reducers.cells.count == 9 && reducers.runs().count == 8 * 6 + 2)
+    let divprune = try LabGrid(contentsOf: root.appending(path: "Lab/divprune.yaml"))
+    #expect(divprune.beds == ["plenty", "few"])
     // As many visual tokens as the embedded model.
     var model = try LLaVAConfiguration.preset("tiny")
     model.vision.imageSize = 12 * model.vision.patchSize
     model.text.layers = 6
-    for (grid, run) in [grid, nested, reducers].flatMap({ grid in grid.runs().map { (grid, $0) } }) {
+    for (grid, run) in [grid, nested, reducers, divprune].flatMap({ grid in grid.runs().map { (grid, $0) } }) {
       var configuration = TrainingConfiguration()
       (configuration.model, configuration.output, configuration.data.file) = ("m", "o", "d")
       for setting in grid.settings(of: run) ?? [] { try configuration.set("\(setting.key)=\(setting.value)") }
