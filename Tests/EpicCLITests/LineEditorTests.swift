@@ -8,7 +8,8 @@ import Testing
 @Suite struct LineEditorTests {
   private func chat(_ place: Scratch, during: @escaping EpicCommand.During) async throws -> EpicCommand.Outcome {
     let model = place.url.appending(path: "model").path
-    let command = "'\(EpicCommand.program.path)' chat --model '\(model)' --max-tokens 2"
+    // Without `exec` some shells wait beside the program, and Ctrl-C ends them: their code, 130, would be the outcome.
+    let command = "exec '\(EpicCommand.program.path)' chat --model '\(model)' --max-tokens 2"
     return try await EpicCommand.run(
       ["-qec", command, "/dev/null"],
       environment: ["XDG_STATE_HOME": place.url.appending(path: "state").path, "TERM": "xterm", "HOME": place.url.path],
