@@ -7,8 +7,11 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include <chrono>
+#include <cstdlib>
+#include <string>
 #include <vector>
 
+#include "local_address.h"
 #include "shim.h"
 
 struct ct_group_s {
@@ -23,10 +26,41 @@ struct ct_work_s {
 
 namespace {
 
+using Gloo = c10d::ProcessGroupGloo;
+
 c10d::Backend &backend(ct_group group, const at::Tensor &tensor) {
   TORCH_CHECK(tensor.device().is_cpu(), "tensors on ", tensor.device().str(), " cannot travel between processes yet, only those of the CPU");
   TORCH_CHECK(tensor.is_contiguous(), "only contiguous tensors can travel between processes");
   return *group->cpu;
+}
+
+// The address at which the others reach this process.
+//
+// Gloo would take what the machine's own name stands for, and on many systems that is an address that only the machine itself reaches. The
+// way to the store leaves from the right one, but on the store's own machine, which takes the way to a process elsewhere.
+std::string meeting_address(c10d::Store &store, const std::string &host, int32_t rank, int32_t count) {
+  const auto key = [](int32_t number) { return "address/" + std::to_string(number); };
+  std::string own = shim::address_towards(host);
+  store.set(key(rank), std::vector<uint8_t>(own.begin(), own.end()));
+  std::string elsewhere;
+  for (int32_t number = 0; number < count; ++number) {
+    const auto bytes = store.get(key(number));
+    const std::string address(bytes.begin(), bytes.end());
+    if (elsewhere.empty() && !shim::is_loopback(address)) elsewhere = address;
+  }
+  if (!shim::is_loopback(own) || elsewhere.empty()) return own;
+  const std::string found = shim::address_towards(elsewhere);
+  return found.empty() ? own : found;
+}
+
+c10::intrusive_ptr<Gloo::Options> options_of(c10d::Store &store, const std::string &host, int32_t rank, int32_t count,
+                                             std::chrono::milliseconds timeout) {
+  const std::string address = meeting_address(store, host, rank, count);
+  // Whoever names interfaces knows better.
+  if (address.empty() || std::getenv("GLOO_SOCKET_IFNAME") != nullptr) return Gloo::Options::create_default(timeout);
+  auto options = c10::make_intrusive<Gloo::Options>(timeout);
+  options->devices.push_back(Gloo::createDeviceForHostname(address));
+  return options;
 }
 
 void finish(c10::intrusive_ptr<c10d::Work> work, std::vector<at::Tensor> held, ct_work *out) {
@@ -49,8 +83,7 @@ int32_t ct_group_start(const char *host, int32_t port, bool serves, int32_t rank
     auto store = c10::make_intrusive<c10d::PrefixStore>(prefix, tcp);
     store->setTimeout(timeout);
     auto cpu_store = c10::make_intrusive<c10d::PrefixStore>("cpu", store);
-    auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(
-        cpu_store, rank, count, c10d::ProcessGroupGloo::Options::create_default(timeout));
+    auto gloo = c10::make_intrusive<Gloo>(cpu_store, rank, count, options_of(*cpu_store, host, rank, count, timeout));
     *out = new ct_group_s{store, gloo};
   });
 }
