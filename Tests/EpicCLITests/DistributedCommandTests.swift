@@ -119,32 +119,6 @@ import Torch
     #expect(same)
   }
 
-  /// Where one is killed the others end with a line, and the run goes on from its newest checkpoint.
-  @Test(arguments: ["none", "full"]) func aKilledProcessEndsAllAndLosesNothing(_ shard: String) async throws {
-    let place = try TrainingPlace()
-    let keys = ["checkpoints.every=1", "distributed.shard=\(shard)"]
-    try await place.alone("alone", accumulation: 2, keys)
-    let arguments = place.arguments("together", accumulation: 1, keys)
-    let logged = place.scratch.url.appending(path: "together/metrics.jsonl")
-    let outcomes = try await place.together([arguments, arguments]) { rank, program in
-      if rank == 1 {
-        try await program.send(SIGKILL) {
-          guard FileManager.default.fileExists(atPath: logged.path) else { return false }
-          return try Data(contentsOf: logged).contains(UInt8(ascii: "\n"))
-        }
-      }
-    }
-    #expect(outcomes[1].code == nil)
-    if let code = outcomes[0].code, code != 0 {
-      #expect(code == 1 && outcomes[0].err.contains("late or gone"), "\(outcomes[0].err)")
-      #expect(outcomes[0].err.split(separator: "\n").count { $0.hasPrefix("epic: ") } == 1, "\(outcomes[0].err)")
-    }
-    let again = arguments + ["--resume"]
-    for outcome in try await place.together([again, again]) { #expect(outcome.code == 0, "\(outcome.err)") }
-    let same = try place.result("alone") == place.result("together")
-    #expect(same)
-  }
-
   /// Processes share the questions; answers and scores are those of one, and what was answered is not asked again by others.
   @Test func processesShareQuestions() async throws {
     let place = try TrainingPlace()

@@ -6,6 +6,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <string>
@@ -56,9 +57,11 @@ std::string meeting_address(c10d::Store &store, const std::string &host, int32_t
 c10::intrusive_ptr<Gloo::Options> options_of(c10d::Store &store, const std::string &host, int32_t rank, int32_t count,
                                              std::chrono::milliseconds timeout) {
   const std::string address = meeting_address(store, host, rank, count);
+  // Gloo waits five times as long for the others to answer. All are there now, so no longer than said is needed.
+  const auto patience = std::max(timeout / 5, std::chrono::milliseconds(1000));
   // Whoever names interfaces knows better.
-  if (address.empty() || std::getenv("GLOO_SOCKET_IFNAME") != nullptr) return Gloo::Options::create_default(timeout);
-  auto options = c10::make_intrusive<Gloo::Options>(timeout);
+  if (address.empty() || std::getenv("GLOO_SOCKET_IFNAME") != nullptr) return Gloo::Options::create_default(patience);
+  auto options = c10::make_intrusive<Gloo::Options>(patience);
   options->devices.push_back(Gloo::createDeviceForHostname(address));
   return options;
 }
@@ -83,7 +86,9 @@ int32_t ct_group_start(const char *host, int32_t port, bool serves, int32_t rank
     auto store = c10::make_intrusive<c10d::PrefixStore>(prefix, tcp);
     store->setTimeout(timeout);
     auto cpu_store = c10::make_intrusive<c10d::PrefixStore>("cpu", store);
-    auto gloo = c10::make_intrusive<Gloo>(cpu_store, rank, count, options_of(*cpu_store, host, rank, count, timeout));
+    c10::intrusive_ptr<c10d::Backend> gloo =
+        c10::make_intrusive<Gloo>(cpu_store, rank, count, options_of(*cpu_store, host, rank, count, timeout));
+    gloo->setTimeout(timeout);
     *out = new ct_group_s{store, gloo};
   });
 }
