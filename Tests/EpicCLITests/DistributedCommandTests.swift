@@ -151,6 +151,35 @@ import Torch
     #expect(again.code == 0 && again.out.contains("0 questions to ask"), "\(again.out)")
   }
 
+  /// Each process writes what it did in the step that was asked for, and in no other.
+  @Test func aStepIsTraced() async throws {
+    struct Trace: Decodable {
+      struct Event: Decodable {
+        let name: String?
+      }
+      let traceEvents: [Event]
+    }
+    let place = try TrainingPlace()
+    let keys = ["distributed.shard=full", "log.trace=2", "steps=3"]
+    try await place.alone("alone", accumulation: 2, keys)
+    let arguments = place.arguments("together", accumulation: 1, keys)
+    for outcome in try await place.together([arguments, arguments]) {
+      #expect(outcome.code == 0 && !outcome.err.contains("ERROR") && !outcome.err.contains("Kineto"), "\(outcome.err)")
+    }
+    func names(_ path: String) throws -> Set<String> {
+      let data = try Data(contentsOf: place.scratch.url.appending(path: path))
+      return Set(try JSONDecoder().decode(Trace.self, from: data).traceEvents.compactMap(\.name))
+    }
+    let own: Set = ["data", "micro-batch", "backward", "gradients of all", "optimizer"]
+    #expect(try names("alone/trace-000002.json").isSuperset(of: own.union(["aten::mm"])))
+    for file in ["trace-000002.json", "trace-000002-1.json"] {
+      let found = try names("together/\(file)")
+      #expect(found.isSuperset(of: own) && found.contains { $0.hasPrefix("gloo:") }, "\(found.sorted())")
+    }
+    let files = try FileManager.default.contentsOfDirectory(atPath: place.path("together"))
+    #expect(files.count { $0.contains("trace-") } == 2)
+  }
+
   @Test func whatDoesNotFitTogetherIsSaid() async throws {
     let place = try TrainingPlace()
     let unequal = try await place.together([

@@ -202,6 +202,17 @@ int32_t ct_group_broadcast(ct_group group, ct_tensor tensor, int32_t root, ct_wo
 int32_t ct_work_wait(ct_work work);
 void ct_work_free(ct_work work);
 
+// ---- What is done and when (trace.cpp), by libtorch's profiler
+
+// Begins to record what this thread does, and what others do for it.
+int32_t ct_trace_start(void);
+// Ends that, and writes the record as Chrome's trace events where a path is given.
+int32_t ct_trace_stop(const char *path);
+typedef struct ct_span_s *ct_span;
+// A part of the record with a name, until its end on the same thread; nothing where nothing is recorded.
+ct_span ct_span_start(const char *name);
+void ct_span_end(ct_span span);
+
 #ifdef __cplusplus
 }
 #endif

@@ -196,5 +196,8 @@ extension ConfigurationKey {
       "end where what checkpoints.best names has not improved for so many measurements; never unless given"),
     count("log.every", \.log.every, "steps between lines of the log"),
     key("log.tensorboard", \.log.tensorboard, "write event files for TensorBoard"),
+    count(
+      "log.trace", \.log.trace,
+      "write what each process does in this step, and when, to a trace for Perfetto or chrome://tracing; none unless given"),
   ]
 }

@@ -243,6 +243,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
     public var every = 1
     /// Write event files for TensorBoard.
     public var tensorboard = true
+    /// The step, counted from 1, whose operators are written to a trace; none unless given.
+    public var trace: Int?
   }
 
   /// Checkpoint folder that training starts from.

@@ -53,6 +53,11 @@ public struct RunFolder: Sendable {
   /// Event files for TensorBoard.
   public var events: URL { url.appending(path: "events", directoryHint: .isDirectory) }
 
+  /// What a process did in a step, as Chrome's trace events.
+  public func trace(step: Int, rank: Int) -> URL {
+    url.appending(path: "trace-\(Self.padded(step))" + (rank == 0 ? ".json" : "-\(rank).json"))
+  }
+
   /// A run's folder.
   public init(_ url: URL) { self.url = url }
 
@@ -85,8 +90,10 @@ public struct RunFolder: Sendable {
 
   /// The name of the checkpoint after a number of steps.
   package static func checkpointName(after step: Int) -> String {
-    "checkpoint-" + String(repeating: "0", count: max(0, 6 - "\(step)".count)) + "\(step)"
+    "checkpoint-" + padded(step)
   }
+
+  private static func padded(_ step: Int) -> String { String(repeating: "0", count: max(0, 6 - "\(step)".count)) + "\(step)" }
 
   /// All complete checkpoints, the oldest first.
   ///

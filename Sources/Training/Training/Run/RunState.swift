@@ -30,7 +30,7 @@ struct RunState: Codable {
     "output", "model", "threads", "data.file", "data.images", "data.sources", "data.workers", "data.ahead", "checkpoints.every",
     "checkpoints.keep", "checkpoints.best", "checkpoints.patience", "validation.file", "validation.images", "validation.limit",
     "validation.every", "validation.reduce", "validation.benchmarks", "validation.benchmark-data", "validation.questions",
-    "distributed.timeout", "distributed.shard", "log.every", "log.tensorboard", "distillation.recompute",
+    "distributed.timeout", "distributed.shard", "log.every", "log.tensorboard", "log.trace", "distillation.recompute",
     "distillation.chunk-rows", "distillation.gradient-norms",
   ]
 

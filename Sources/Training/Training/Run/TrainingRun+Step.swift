@@ -21,7 +21,7 @@ extension TrainingRun {
     let clock = ContinuousClock()
     let start = clock.now
     let sent = world.sentBytes
-    let batches = try (0..<configuration.batch.accumulation).compactMap { _ in try loader.next() }
+    let batches = try span("data") { try (0..<configuration.batch.accumulation).compactMap { _ in try loader.next() } }
     let dataSeconds = (clock.now - start) / .seconds(1)
     let own = Share(
       tokens: batches.reduce(0) { $0 + $1.supervisedTokens }, batches: batches.count { !$0.samples.isEmpty })
@@ -37,27 +37,35 @@ extension TrainingRun {
       var sum = StepSums()
       do {
         // A process that cannot go on has to tell the others, who wait for its gradients.
-        if fault == nil { try add(batch, planned, micro: index * world.count + world.rank, all, to: &sum, of: batches) }
+        if fault == nil {
+          try span("micro-batch") {
+            try add(batch, planned, micro: index * world.count + world.rank, all, to: &sum, of: batches)
+          }
+        }
       } catch {
         if world.count == 1 { throw error }
         fault = error
       }
       sums.append(sum)
-      try gradients?.add()
-      try shards?.finishPass()
+      try span("gradients of all") {
+        try gradients?.add()
+        try shards?.finishPass()
+      }
     }
     try requireAll(fault)
-    try gradients?.finish(sharded: isSharded)
-    try shards?.finishStep()
+    try span("gradients of all") {
+      try gradients?.finish(sharded: isSharded)
+      try shards?.finishStep()
+    }
     let merged = try merged(sums)
     let factor = schedule.factor(at: step)
     let norm: Double
     do {
-      norm = try optimizer.step(factor: factor, among: isSharded ? world : .alone)
+      norm = try span("optimizer") { try optimizer.step(factor: factor, among: isSharded ? world : .alone) }
     } catch OptimizationError.gradientNotFinite(let parameter) {
       throw try notFinite("the gradient of \(parameter)", batches)
     }
-    if isSharded { try gradients?.shareWeights() }
+    if isSharded { try span("weights of all") { try gradients?.shareWeights() } }
     try optimizer.clearGradients()
     curriculum?.observe(merged.observed, step: step)
     step += 1
@@ -93,7 +101,7 @@ extension TrainingRun {
       loss, drawn, batch, visual: model.pictureLayout.count, weight: distill.options.divergenceWeight,
       flops: cost.flops(of: loss.shape), share: share)
     if !sum.loss.isFinite { throw try notFinite("the loss", batches) }
-    if loss.total.requiresGradient { try (share == 1 ? loss.total : loss.total * share).backward() }
+    if loss.total.requiresGradient { try span("backward") { try (share == 1 ? loss.total : loss.total * share).backward() } }
   }
 
   /// Throws on all processes where one cannot go on.

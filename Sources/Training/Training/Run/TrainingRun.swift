@@ -250,7 +250,8 @@ public final class TrainingRun {
     while step < steps, !isExhausted {
       isStopped = try world.maximum(shouldStop() ? 1 : 0) == 1
       if isStopped { break }
-      let outcome = Result { try takeStep() }
+      let trace = configuration.log.trace == step + 1 ? folder.trace(step: step + 1, rank: world.rank) : nil
+      let outcome = Result { if let trace { try traced(to: trace, takeStep) } else { try takeStep() } }
       if world.count == 1 { for fault in skipLog.takeNew() { try tell(.skipped(fault)) } }
       var record = try outcome.get()
       if world.count > 1 { for fault in try takeFaults() { try tell(.skipped(fault)) } }
