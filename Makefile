@@ -1,4 +1,4 @@
-.PHONY: build test sanitize demo serve-demo setup lint format benchmark docs reference install uninstall
+.PHONY: build test sanitize sanitize-threads sanitize-addresses demo serve-demo setup lint format benchmark docs reference install uninstall
 
 build: setup
 	@scripts/swiftw build -c release --product epic
@@ -19,11 +19,17 @@ test: setup lint
 	@scripts/swiftw test $(flags) --filter '$(alone)'
 	@scripts/swiftw test $(flags) --skip '$(alone)'
 
-# What runs on several threads, under the thread sanitizer: a second build of everything, a quarter of an hour on 2 cores.
+# What runs on several threads, under the thread sanitizer; then that, and what reads files, under the address sanitizer. Each is a build of
+# everything, a quarter of an hour on 2 cores.
 threaded = ServingTests|HubTests|DataReadAheadTests|DataLoaderTests|SentencePieceTests|BasicsTests
-sanitize: setup
+reading = ImagingTests|VideoTests|AudioTests|LanguageTests|JinjaTests|TorchTests|ResultsTests|DatasetTests|ShardFile|DistributedTests|CompressionTests
+sanitize: sanitize-threads sanitize-addresses
+sanitize-threads: setup
 	@EPIC_SANITIZE=1 TSAN_OPTIONS="halt_on_error=0 suppressions=$(CURDIR)/Tests/thread-sanitizer.txt" \
 		scripts/swiftw test --sanitize=thread --scratch-path .build-sanitize --no-parallel $(flags) --filter '$(threaded)'
+sanitize-addresses: setup
+	@EPIC_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 \
+		scripts/swiftw test --sanitize=address --scratch-path .build-address --no-parallel $(flags) --filter '$(threaded)|$(reading)' --skip theAllocatorIsOurs
 
 demo: build
 	@.build/release/epic demo
