@@ -87,6 +87,21 @@ import Testing
     #expect(lines.allSatisfy { Style.width(of: $0, size: 13) <= 300 })
   }
 
+  /// A narrow page shows all of a long title of a plot, one line above the other, and moves the plot down.
+  @Test func longTitlesOfPlotsAreWrapped() {
+    let title = "KL divergence of student and teacher, nats per token"
+    let chart = Chart(title: title, x: .init("x", range: 0...10), y: .init(range: 0...1), series: [])
+    var (wide, narrow) = (SVG(), SVG())
+    let ends = (
+      chart.draw(into: &wide, top: 0, width: 820, plotHeight: 100), chart.draw(into: &narrow, top: 0, width: 340, plotHeight: 100)
+    )
+    #expect(wide.text.contains(">\(title)<") && !narrow.text.contains(">\(title)<"))
+    for line in Layout.wrapped(title, size: Style.medium, width: 340 - 2 * Layout.side) {
+      #expect(narrow.text.contains(">\(line)<"))
+    }
+    #expect(ends.1 > ends.0)
+  }
+
   @Test func filesAppearWhole() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "epic-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

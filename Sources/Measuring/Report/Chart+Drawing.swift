@@ -3,7 +3,10 @@ extension Chart {
   func draw(into svg: inout SVG, top: Double, width: Double, plotHeight: Double) -> Double {
     let plotWidth = width - Layout.left - Layout.right
     var y = top + 14
-    svg.write(title, x: Layout.side, y: y, size: Style.medium, style: "epic-ink", bold: true)
+    for (number, line) in Layout.wrapped(title, size: Style.medium, width: width - 2 * Layout.side).enumerated() {
+      if number > 0 { y += 18 }
+      svg.write(line, x: Layout.side, y: y, size: Style.medium, style: "epic-ink", bold: true)
+    }
     let entries = series.filter { !$0.label.isEmpty }
     let places = Layout.legend(entries.map(\.label), width: width - 2 * Layout.side)
     for (entry, place) in zip(entries, places) {
