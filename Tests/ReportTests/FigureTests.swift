@@ -87,6 +87,22 @@ import Testing
     #expect(lines.allSatisfy { Style.width(of: $0, size: 13) <= 300 })
   }
 
+  /// Without style sheets lines have their colours and nothing is filled that is not an area; an element has each attribute once.
+  @Test func figuresNeedNoStyleSheet() throws {
+    let series: [Chart.Series] = [
+      .init("a", .line([.init(0, 0), .init(5, 1)]), color: 1), .init("b", .line([.init(0, 1), .init(5, 0)]), color: 2),
+    ]
+    let text = figure(series).svg()
+    let plain = text.replacing(/<style>.*<\/style>/, with: "")
+    let lines = plain.matches(of: /<(?:polyline|path)[^>]*epic-line[^>]*>/).map { String($0.0) }
+    #expect(!lines.isEmpty && lines.allSatisfy { $0.contains("fill=\"none\"") && $0.contains("stroke=\"#") }, "\(lines)")
+    #expect(plain.contains("class=\"epic-paper\" width=\"100%\" height=\"100%\" fill=\"#ffffff\""))
+    for element in plain.matches(of: /<[a-z]+ [^>]*>/) {
+      let names = element.0.matches(of: /\ ([a-z0-9-]+)="/).map { String($0.1) }
+      #expect(Set(names).count == names.count, "\(element.0)")
+    }
+  }
+
   /// A narrow page shows all of a long title of a plot, one line above the other, and moves the plot down.
   @Test func longTitlesOfPlotsAreWrapped() {
     let title = "KL divergence of student and teacher, nats per token"

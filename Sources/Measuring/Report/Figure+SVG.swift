@@ -34,14 +34,15 @@ extension Figure {
 
   private static func document(_ body: SVG, title: String, description: String, width: Double, height: Double) -> String {
     let size = (SVG.number(width), SVG.number(height))
+    var paper = SVG()
+    paper.add("rect", [("class", "epic-paper"), ("width", "100%"), ("height", "100%")])
     return """
       <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(size.0) \(size.1)" width="\(size.0)" height="\(size.1)" \
       font-family="system-ui, 'Helvetica Neue', Arial, sans-serif" role="img">
       <title>\(SVG.escaped(title))</title>
       <desc>\(SVG.escaped(description))</desc>
       <style>\(Style.sheet)</style>
-      <rect class="epic-paper" width="100%" height="100%"/>
-      \(body.text)</svg>
+      \(paper.text)\(body.text)</svg>
 
       """
   }

@@ -4,9 +4,12 @@ import Foundation
 struct SVG {
   private(set) var text = ""
 
-  /// Appends an element with attributes in their order; a nil body closes it at once.
+  /// Appends an element with attributes in their order, and those that its class stands for; a nil body closes it at once.
   mutating func add(_ name: String, _ attributes: [(String, String)], _ body: String? = nil) {
-    let list = attributes.map { " \($0.0)=\"\(Self.escaped($0.1))\"" }.joined()
+    let styled = attributes.first { $0.0 == "class" }.map { Style.attributes(of: $0.1) } ?? []
+    let list = (attributes + styled.filter { own in !attributes.contains { $0.0 == own.name } }.map { ($0.name, $0.value) }).map {
+      " \($0.0)=\"\(Self.escaped($0.1))\""
+    }.joined()
     text += body.map { "<\(name)\(list)>\(Self.escaped($0))</\(name)>\n" } ?? "<\(name)\(list)/>\n"
   }
 
