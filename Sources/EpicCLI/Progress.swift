@@ -2,9 +2,9 @@ import Basics
 import Foundation
 import Synchronization
 
-/// One line on a terminal that is written over and over; nothing where standard error is no terminal.
+/// One line on a terminal that is written over and over; nothing where standard error is no terminal, or one that cannot clear a line.
 final class ProgressLine: Sendable {
-  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let isTerminal = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
   private let shownAt = Mutex<ContinuousClock.Instant?>(nil)
 
   /// Shows a text, ten times a second at most; longer ones than the terminal is wide are cut.

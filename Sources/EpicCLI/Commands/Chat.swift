@@ -68,8 +68,11 @@ struct Chat: AsyncParsableCommand {
   private func reply(to text: String, _ session: inout ChatSession, _ interrupts: Interrupts) throws {
     var shown = ""
     var failure: (any Error)?
+    let line = WaitingLine("reading the prompt")
+    defer { line.end() }
     do {
       let answer = try session.reply(to: text) { piece in
+        line.end()
         do { try printNow(piece) } catch { failure = error }
         shown += piece
         return failure == nil && !interrupts.take()
@@ -80,6 +83,7 @@ struct Chat: AsyncParsableCommand {
     } catch let error as OutputError {
       throw error
     } catch {
+      line.end()
       if !shown.isEmpty { try printLine() }
       let hint = session.turns.isEmpty ? "" : " (/reset forgets the conversation)"
       printError("epic: \(oneLine(describe(error)))\(hint)")

@@ -39,7 +39,7 @@ struct Convert: AsyncParsableCommand {
   @Option(help: "Precision to write; as it is unless given, of GGUF files with fewer bits bfloat16.")
   var dtype: DType?
 
-  @Option(help: ArgumentHelp("Bits of the decoder's matrices: 4, 8, or 16 for all weights in bfloat16.", valueName: "4|8|16"))
+  @Option(help: ArgumentHelp("Bits of the decoder's matrices: 4, 8, or 16 for all weights in bfloat16.", valueName: "n"))
   var bits: Int?
 
   @Option(help: .model("Another version of the checkpoint, to go towards"))
@@ -73,17 +73,21 @@ struct Convert: AsyncParsableCommand {
     if projector != nil {
       throw InputError(description: "\(source.text): is no GGUF file, and --projector belongs to one; leave it out")
     }
+    let line = WaitingLine("writing \(destination)")
+    defer { line.end() }
     let reader = try CheckpointReader(folder)
     if let interpolate, let weight {
       let other = try CheckpointReader(try await interpolate.folder())
       try CheckpointWriter.interpolate(
         reader, other, weight: weight, to: place, layout: layout, dtype: dtype, shardBytes: shardBytes)
+      line.end()
       return try printLine("\(destination): \(layout.rawValue), \(weight) of \(source.text), the rest of \(interpolate.text)")
     }
     let quantization = try bits == 16 ? nil : bits.map { try QuantizationOptions(bits: $0) }
     let dtype = bits == 16 ? .bfloat16 : dtype
     try CheckpointWriter.convert(
       reader, to: place, layout: layout, dtype: dtype, quantization: quantization, shardBytes: shardBytes)
+    line.end()
     let precision = dtype?.description ?? "stored precision"
     try printLine("\(destination): \(layout.rawValue), \(quantization.map { "\($0.bits) bits, else " } ?? "")\(precision)")
   }
@@ -95,7 +99,7 @@ struct Convert: AsyncParsableCommand {
         description: "\(source.text): a GGUF file becomes a folder in layout hf first; convert that one with \(options)")
     }
     let model = try GGUFCheckpoint(file, projector: projector.map { URL(fileURLWithPath: $0) })
-    try model.write(to: place, dtype: dtype, shardBytes: shardBytes)
+    try waiting(for: "writing \(destination)") { try model.write(to: place, dtype: dtype, shardBytes: shardBytes) }
     try printLine("\(destination): \(layout.rawValue), \(dtype ?? model.dtype)")
     printNote(model.note)
   }

@@ -68,10 +68,14 @@ struct Generate: AsyncParsableCommand {
       turns, pictures: pipeline.media(tags.media, pictures, films, videos.frames.sampling, sounds))
     let json = json
     var failure: (any Error)?
+    let line = WaitingLine("reading the prompt")
+    defer { line.end() }
     let answer = try pipeline.answer(request, options, stopStrings: stop) { piece in
+      if !json { line.end() }
       if !json { do { try printNow(piece) } catch { failure = error } }
       return failure == nil
     }
+    line.end()
     if let failure { throw failure }
     if json {
       try printJSON(GenerationReport(answer, plan: options.compression))

@@ -40,7 +40,7 @@ struct Inspect: AsyncParsableCommand {
     }
     let reader = try CheckpointReader(folder)
     let run = RunCheckpoint.isOne(folder) ? try RunCheckpointReport(RunCheckpoint(reader), in: folder) : nil
-    let verification = verify ? CheckpointVerification(reader) : nil
+    let verification = verify ? waiting(for: "reading all of it") { CheckpointVerification(reader) } : nil
     if let faults = verification?.faults, !faults.isEmpty {
       for part in faults { printError("epic: \(part.name): \(part.fault ?? "")") }
       throw ExitCode.failure

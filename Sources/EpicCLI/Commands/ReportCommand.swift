@@ -28,10 +28,13 @@ struct ReportCommand: AsyncParsableCommand {
   var json = false
 
   func run() async throws {
-    let contents = try ReportContents(
-      from: folders.map { URL(fileURLWithPath: $0) }, data: data.map { URL(fileURLWithPath: $0) })
     let place = URL(fileURLWithPath: output ?? folders[0])
-    try contents.write(into: place)
+    let contents = try waiting(for: "writing \(place.relativePath)") {
+      let contents = try ReportContents(
+        from: folders.map { URL(fileURLWithPath: $0) }, data: data.map { URL(fileURLWithPath: $0) })
+      try contents.write(into: place)
+      return contents
+    }
     if json { return try printJSON(contents.results) }
     if let comparison = contents.comparison {
       try printLine(comparison.table.text(width: terminalWidth()))
