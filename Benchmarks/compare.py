@@ -22,14 +22,14 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="Benchmarks/run", description="Measure epic against transformers, in turns.")
     parser.add_argument("--preset", default="base", help="size of the model (base)")
-    parser.add_argument("--text", type=int, default=64, help="text tokens in the prompt, beside one image's (64)")
+    parser.add_argument("--text-tokens", type=int, default=64, help="text tokens in the prompt, beside one image's (64)")
     parser.add_argument("--new-tokens", type=int, default=32, help="tokens to generate, 2 or more (32)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of each side (all cores)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds, in each of which every side has its turn (5)")
     parser.add_argument("--repeats", type=int, default=3, help="counted repeats in a turn, 2 or more; the fastest counts (3)")
     parser.add_argument("--quick", action="store_true", help="2 rounds of 2 repeats, the plain configurations only")
     options = parser.parse_args()
-    for name, low in [("text", 1), ("new_tokens", 2), ("threads", 1), ("rounds", 1), ("repeats", 2)]:
+    for name, low in [("text_tokens", 1), ("new_tokens", 2), ("threads", 1), ("rounds", 1), ("repeats", 2)]:
         if getattr(options, name) < low:
             parser.error(f"--{name.replace('_', '-')} must be {low} or more")
     if options.quick:
@@ -102,7 +102,7 @@ def main() -> int:
         command = [binary, "init", "--preset", options.preset, "--dtype", "bf16", "--output", model]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         work = Workload(
-            model, options.text, options.new_tokens, options.threads, options.repeats, visual_tokens(binary, options.preset)
+            model, options.text_tokens, options.new_tokens, options.threads, options.repeats, visual_tokens(binary, options.preset)
         )
         ours: list[Side] = [Epic(binary, "bf16"), Epic(binary, "f32")]
         theirs = other_sides(options.quick)

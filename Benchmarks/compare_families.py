@@ -34,7 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--presets", default=",".join(dict.fromkeys(name for name, _ in CASES)), help="which of them (all)")
     parser.add_argument("--frames", type=int, default=32, help="frames of a video (32)")
     parser.add_argument("--keep", default="11%", help="the smaller budget, behind layer 2 by dart (11%%)")
-    parser.add_argument("--text", type=int, default=64, help="text tokens in the prompt (64)")
+    parser.add_argument("--text-tokens", type=int, default=64, help="text tokens in the prompt (64)")
     parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32", help="numbers of both sides (f32)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of each side (all cores)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, in each of which every side has its turn (3)")
@@ -53,7 +53,7 @@ def case(binary: Path, preset: str, has_video: bool, options: argparse.Namespace
         if frames:
             probe = [binary, "bench", "generate", "--model", model, "--frames", frames, "--new-tokens", 1, "--repeats", 1, "--json"]
             tokens = run_json(probe)["visualTokens"]
-        work = Workload(model, options.text, 2, options.threads, options.repeats, tokens, frames)
+        work = Workload(model, options.text_tokens, 2, options.threads, options.repeats, tokens, frames)
         ours: list[Side] = [Epic(binary, options.dtype), Epic(binary, options.dtype, ("--compressor", "dart", "--keep", options.keep))]
         tcmalloc = ctypes.util.find_library("tcmalloc_minimal")
         theirs: list[Side] = [Transformers(options.dtype)] + ([Transformers(options.dtype, preload=tcmalloc)] if tcmalloc else [])
@@ -90,7 +90,7 @@ def main() -> int:
     print(f"`Benchmarks/families {' '.join(sys.argv[1:])}`".replace(" `", "`"))
     print(f"\nMachine: {table.machine()}; load by others before the start {load:.1f}. epic {os.environ.get('EPIC_COMMIT', 'unknown')}.")
     print(
-        f"The same {options.dtype} weights, {options.threads} threads each, {options.text} text tokens, greedy; {options.rounds} rounds in "
+        f"The same {options.dtype} weights, {options.threads} threads each, {options.text_tokens} text tokens, greedy; {options.rounds} rounds in "
         f"turns, each the fastest of {options.repeats} after a warm-up; medians.",
         flush=True,
     )

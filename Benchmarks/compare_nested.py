@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--budgets", default="128,64,36")
     parser.add_argument("--layer", default="2")
     parser.add_argument("--batch", default="4")
-    parser.add_argument("--text", default="64")
+    parser.add_argument("--text-tokens", default="64")
     parser.add_argument("--dtype", default="bf16")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", default=str(os.cpu_count()))
@@ -47,8 +47,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     common = [Path(os.environ["EPIC"]), "bench", "train", "--json"]
-    for name in ("preset", "layer", "batch", "text", "dtype", "device", "threads", "steps"):
-        common += [f"--{name}", getattr(options, name)]
+    for name in ("preset", "layer", "batch", "text_tokens", "dtype", "device", "threads", "steps"):
+        common += [f"--{name.replace('_', '-')}", getattr(options, name)]
     budgets = ["--budgets", options.budgets]
     plain = Way("plain, all tokens", ["--budgets", "none"])
     nested = Way(f"nested, all + {options.budgets}", budgets)

@@ -81,7 +81,7 @@ def machine_bound(options: argparse.Namespace, binary: Path, model: Path) -> flo
     # The times of a small model are short, and noisy.
     repeats = 30 if options.model else 3
     def times(text: int) -> dict:
-        return run_json(command + ["--text", text, "--new-tokens", options.new_tokens, "--repeats", repeats])["timings"]
+        return run_json(command + ["--text-tokens", text, "--new-tokens", options.new_tokens, "--repeats", repeats])["timings"]
     short, long = times(1), times(64)
     question = max(0.0, long["prefill"] - short["prefill"])
     return 1 / ((short["vision"] + short["prefill"]) / 4 + question + long["decode"] / 16)

@@ -29,7 +29,7 @@ class Workload:
     model: Path
     layer: int
     batch: int
-    text: int
+    text_tokens: int
     student_ratio: float
     teacher_ratio: float
     threads: int
@@ -37,7 +37,7 @@ class Workload:
     steps: int
 
     def flags(self) -> list[str]:
-        names = ("layer", "batch", "text", "student_ratio", "teacher_ratio", "threads", "device")
+        names = ("layer", "batch", "text_tokens", "student_ratio", "teacher_ratio", "threads", "device")
         return [part for name in names for part in (f"--{name.replace('_', '-')}", str(getattr(self, name)))]
 
 
@@ -93,7 +93,7 @@ class TwoPass(LineProcess):
 
     def start(self, work: Workload) -> None:
         command = [Path(__file__).parent / "two_pass_side.py", work.model, "--precision", self.precision, *work.flags()]
-        command += ["--supervised", work.text // 2]
+        command += ["--supervised", work.text_tokens // 2]
         command += (["--compile"] if self.compiled else []) + (["--supervised-only"] if self.supervised_only else [])
         self.versions = self.launch(command, self.preload, limit=600)["ready"]
 
@@ -108,7 +108,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--preset", default="base", help="size of the model (base)")
     parser.add_argument("--layer", type=int, action="append", help="decoder layers before the cut; several times (2 and 8)")
     parser.add_argument("--batch", type=int, default=4, help="samples of a step (4)")
-    parser.add_argument("--text", type=int, default=64, help="text tokens of a sample, half of them supervised (64)")
+    parser.add_argument("--text-tokens", type=int, default=64, help="text tokens of a sample, half of them supervised (64)")
     parser.add_argument("--student-ratio", type=float, default=0.7, help="visual tokens that the student loses (0.7)")
     parser.add_argument("--teacher-ratio", type=float, default=0.5, help="visual tokens that the teacher loses (0.5)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of each side (all cores)")
@@ -202,7 +202,7 @@ def main() -> int:
         print(f"\nMachine: {table.machine()}; load by others before the start {os.getloadavg()[0]:.1f}.")
         for layer in options.layer:
             work = Workload(
-                model, layer, options.batch, options.text, options.student_ratio, options.teacher_ratio, options.threads,
+                model, layer, options.batch, options.text_tokens, options.student_ratio, options.teacher_ratio, options.threads,
                 options.device, options.steps,
             )
             # The pair that counts stands next to one another. `uniform` is there to compare losses, as both sides then keep the same tokens.
@@ -220,7 +220,7 @@ def main() -> int:
             versions = ", ".join(f"{key} {value}" for key, value in getattr(plain, "versions", {}).items())
             print(
                 f"\nCut after layer {layer}. epic {os.environ.get('EPIC_COMMIT', 'unknown')}, {versions}. Preset `{options.preset}`, "
-                f"{options.batch} samples of one image and {options.text} text tokens, ratios {options.student_ratio} and "
+                f"{options.batch} samples of one image and {options.text_tokens} text tokens, ratios {options.student_ratio} and "
                 f"{options.teacher_ratio}, {options.threads} threads each; {options.rounds} rounds in turns.\n"
             )
             report(found, unavailable, ours.name, options.device)

@@ -94,7 +94,7 @@ class Server:
     def measure(self, binary: Path, load: Load, *more: object) -> dict:
         """The report of `epic bench serve`."""
         command = [binary, "bench", "serve", "--url", f"http://127.0.0.1:{self.port}", "--json", "--requests", load.requests]
-        command += ["--words", load.words, "--new-tokens", load.new_tokens, "--warm-up", 0, "--seed", load.seed]
+        command += ["--words", load.words, "--new-tokens", load.new_tokens, "--warmup", 0, "--seed", load.seed]
         command += ["--concurrency", load.concurrency] if load.concurrency else ["--rate", load.rate]
         if load.budget != "default":
             command += ["--budgets", load.budget]

@@ -70,7 +70,7 @@ class Epic:
 
     def measure(self, work: Workload) -> Measurement:
         command = [self.binary, "bench", "generate", "--model", work.model, "--dtype", self.dtype, "--json"]
-        command += ["--text", work.text, "--new-tokens", work.new_tokens, "--threads", work.threads, "--repeats", work.repeats]
+        command += ["--text-tokens", work.text, "--new-tokens", work.new_tokens, "--threads", work.threads, "--repeats", work.repeats]
         command += [*self.options] + (["--frames", work.frames] if work.frames else [])
         report = run_json(command)
         timings = report["timings"]
@@ -154,7 +154,7 @@ class Transformers(LineProcess):
         return "transformers, " + " + ".join(extras)
 
     def start(self, work: Workload) -> None:
-        command = [Path(__file__).parent / "transformers_side.py", work.model, "--text", work.text]
+        command = [Path(__file__).parent / "transformers_side.py", work.model, "--text-tokens", work.text]
         command += ["--dtype", {"bf16": "bfloat16", "f32": "float32"}[self.dtype], "--attention", self.attention]
         command += ["--threads", work.threads, "--new-tokens", work.new_tokens] + (["--compile"] if self.compiled else [])
         command += ["--visual-tokens", work.visual_tokens] + (["--frames", work.frames] if work.frames else [])

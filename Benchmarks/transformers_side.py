@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--attention", choices=["sdpa", "eager"], default="sdpa")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--text", type=int, required=True)
+    parser.add_argument("--text-tokens", type=int, required=True)
     parser.add_argument("--new-tokens", type=int, required=True)
     parser.add_argument("--frames", type=int, help="show a video of so many frames in place of an image")
     parser.add_argument("--visual-tokens", type=int, required=True, help="tokens of the image or video")
@@ -114,7 +114,7 @@ def main() -> None:
         tower, decoder = model.model.vision_tower, model.model.language_model
         tower.forward = torch.compile(tower.forward)
         decoder.forward = torch.compile(decoder.forward, dynamic=True)
-    inputs = make_inputs(model, options.text, options.frames, options.visual_tokens)
+    inputs = make_inputs(model, options.text_tokens, options.frames, options.visual_tokens)
     generate(model, inputs, options.new_tokens)
     ready = {
         "torch": torch.__version__,

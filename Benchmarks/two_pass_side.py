@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--supervised-only", action="store_true")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--device", default="cpu")
-    for name in ("batch", "text", "supervised", "layer"):
+    for name in ("batch", "text-tokens", "supervised", "layer"):
         parser.add_argument(f"--{name}", type=int, required=True)
     for name in ("student-ratio", "teacher-ratio"):
         parser.add_argument(f"--{name}", type=float, required=True)
@@ -47,7 +47,7 @@ def main() -> None:
     config = model.config
     # The same numbers as those of `epic bench train`.
     generator = torch.Generator().manual_seed(0)
-    text = torch.randint(3, min(config.text_config.vocab_size, 32000), [options.batch, options.text], generator=generator)
+    text = torch.randint(3, min(config.text_config.vocab_size, 32000), [options.batch, options.text_tokens], generator=generator)
     size = config.vision_config.image_size
     pixels = torch.randn([options.batch, 3, size, size], generator=generator).to(dtype)
     count = (size // config.vision_config.patch_size) ** 2

@@ -33,7 +33,7 @@ def generation(program, preset, *more):
 
 
 def training(program, preset):
-    text, _ = run(program, "bench", "train", "--preset", preset, "--batch", "2", "--text", "64", "--steps", "2", "--json")
+    text, _ = run(program, "bench", "train", "--preset", preset, "--batch", "2", "--steps", "2", "--json")
     found = json.loads(text)
     return {"seconds": found["secondsPerStep"], "memory": found["peakMemoryBytes"]}
 

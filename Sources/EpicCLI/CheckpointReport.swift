@@ -17,12 +17,12 @@ struct CheckpointReport: Encodable {
     /// Of a picture; where pictures vary, of a square one of a megapixel that is alone.
     let visualTokens: Int
     /// Most of any picture, where pictures vary.
-    let mostVisualTokens: Int?
+    let maxVisualTokens: Int?
   }
 
   struct Text: Encodable {
     let family: String
-    let hiddenSize, layers, heads, keyValueHeads, headDimension, intermediateSize, vocabularySize, maximumPositions: Int
+    let hiddenSize, layers, heads, keyValueHeads, headDimension, intermediateSize, vocabularySize, maxPositions: Int
     let ropeTheta: Double
   }
 
@@ -68,11 +68,11 @@ struct CheckpointReport: Encodable {
       computedLayers: c.vision.computedLayers, heads: c.vision.heads,
       intermediateSize: c.vision.intermediateSize, patchSize: c.vision.patchSize,
       imageSize: c.windowed == nil ? c.vision.imageSize : nil,
-      visualTokens: c.pictureLayout.count, mostVisualTokens: c.picturesVary ? c.mostTokens(isAlone: true) : nil)
+      visualTokens: c.pictureLayout.count, maxVisualTokens: c.picturesVary ? c.mostTokens(isAlone: true) : nil)
     language = Text(
       family: c.text.family.rawValue, hiddenSize: c.text.hiddenSize, layers: c.text.layers, heads: c.text.heads,
       keyValueHeads: c.text.keyValueHeads, headDimension: c.text.headDimension, intermediateSize: c.text.intermediateSize,
-      vocabularySize: c.text.vocabularySize, maximumPositions: c.text.maximumPositions, ropeTheta: c.text.ropeTheta)
+      vocabularySize: c.text.vocabularySize, maxPositions: c.text.maximumPositions, ropeTheta: c.text.ropeTheta)
     var groups: [String: Part] = [:]
     var storedTypes: [String: Int] = [:]
     for weight in try reader.weights {
@@ -100,7 +100,7 @@ struct CheckpointReport: Encodable {
 
   /// The report for people, a line for each thing.
   var text: String {
-    let most = vision.mostVisualTokens.map { " of a picture of a megapixel, at most \($0)" } ?? ""
+    let most = vision.maxVisualTokens.map { " of a picture of a megapixel, at most \($0)" } ?? ""
     var lines: [(String, String)] = [
       ("family", family), ("layout", layout == "hf" ? "Hugging Face" : "original LLaVA"),
       (
@@ -110,7 +110,7 @@ struct CheckpointReport: Encodable {
       ("projector", projector),
       (
         "text",
-        "\(language.family), \(language.layers) layers, \(language.hiddenSize) wide, \(language.heads) heads, \(language.keyValueHeads) key-value heads, vocabulary \(language.vocabularySize), context \(language.maximumPositions)"
+        "\(language.family), \(language.layers) layers, \(language.hiddenSize) wide, \(language.heads) heads, \(language.keyValueHeads) key-value heads, vocabulary \(language.vocabularySize), context \(language.maxPositions)"
       ),
       ("stored as", storedTypes.sorted { $0.key < $1.key }.map(\.key).joined(separator: ", ") + ", " + formatBytes(bytes)),
     ]

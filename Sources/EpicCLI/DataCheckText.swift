@@ -39,7 +39,7 @@ struct DataCheckText {
     if lengths.count == 0 { return [] }
     let unit = lengths.unit == .tokens ? "tokens, visual tokens included" : "words"
     let mean = formatCount(Int(lengths.mean.rounded()))
-    let ends = "\(formatCount(lengths.minimum)) to \(formatCount(lengths.maximum))"
+    let ends = "\(formatCount(lengths.min)) to \(formatCount(lengths.max))"
     var lines = [row("lengths", "\(ends) \(unit); median \(formatCount(lengths.median)), mean \(mean)")]
     let most = max(1, lengths.bins.map(\.count).max() ?? 1)
     let names = lengths.bins.map { "\(formatCount($0.from))–\(formatCount($0.through))" }

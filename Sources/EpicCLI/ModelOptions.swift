@@ -16,11 +16,8 @@ extension DType: ExpressibleByArgument {
   public static var allValueStrings: [String] { ["f32", "bf16", "f16"] }
 }
 
-/// Where computing happens, in which precision.
+/// Where computing happens.
 struct DeviceOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Precision of the weights.", valueName: "dtype"))
-  var dtype: DType?
-
   @Option(help: "Where to compute: cpu, cuda or cuda:N.")
   var device = "cpu"
 
@@ -38,16 +35,27 @@ struct DeviceOptions: ParsableArguments {
   }
 }
 
-/// The same, and in how many bits weights are held.
-struct ComputeOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Hold the decoder's weights in 8 or 4 bits; as they are stored unless given.", valueName: "8|4"))
-  var bits: Int?
+/// The same, and the precision of the weights.
+struct PrecisionOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Precision of the weights.", valueName: "dtype"))
+  var dtype: DType?
 
   @OptionGroup var place: DeviceOptions
 
-  var dtype: DType? { place.dtype }
-  var device: String { place.device }
-  var threads: Int? { place.threads }
+  /// The device, with the number of threads set.
+  func prepare() throws -> Device { try place.prepare() }
+}
+
+/// The same, and in how many bits weights are held.
+struct ComputeOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Hold the decoder's weights in 8 or 4 bits; as they are stored unless given.", valueName: "n"))
+  var bits: Int?
+
+  @OptionGroup var weights: PrecisionOptions
+
+  var dtype: DType? { weights.dtype }
+  var device: String { weights.place.device }
+  var threads: Int? { weights.place.threads }
 
   func validate() throws { _ = try checkOption("--bits") { try quantization } }
 
@@ -57,7 +65,7 @@ struct ComputeOptions: ParsableArguments {
   }
 
   /// The device, with the number of threads set.
-  func prepare() throws -> Device { try place.prepare() }
+  func prepare() throws -> Device { try weights.prepare() }
 }
 
 /// How exactly keys and values are remembered.
@@ -66,13 +74,13 @@ struct CacheOptions: ParsableArguments {
     help: ArgumentHelp(
       "Remember keys and values in 8 bits, for long videos and many sequences; as they are computed unless given.", valueName: "8"
     ))
-  var cacheBits: Int?
+  var kvCacheBits: Int?
 
   func validate() throws {
-    if let cacheBits, cacheBits != 8 { throw ValidationError("--cache-bits is \(cacheBits), expected 8") }
+    if let kvCacheBits, kvCacheBits != 8 { throw ValidationError("--kv-cache-bits is \(kvCacheBits), expected 8") }
   }
 
-  var precision: CachePrecision { cacheBits == nil ? .asModel : .eightBits }
+  var precision: CachePrecision { kvCacheBits == nil ? .asModel : .eightBits }
 }
 
 /// Which model, and how it is talked to.
@@ -95,9 +103,11 @@ struct ModelOptions: ParsableArguments {
   /// Reads the model from its folder.
   func load(from folder: URL) throws -> LLaVAPipeline {
     let device = try compute.prepare()
-    return try LLaVAPipeline.load(
-      from: folder, dtype: compute.dtype, device: device, template: template, quantization: compute.quantization,
-      cache: cache.precision)
+    return try waiting(for: "reading weights") {
+      try LLaVAPipeline.load(
+        from: folder, dtype: compute.dtype, device: device, template: template, quantization: compute.quantization,
+        cache: cache.precision)
+    }
   }
 }
 

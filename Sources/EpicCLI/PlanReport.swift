@@ -56,7 +56,7 @@ struct PlanReport: Encodable {
       if text < 2 {
         throw InputError(
           description:
-            "the longest sample has \(configuration.data.maximumLength) tokens, its picture \(visual); give --tokens (data.max-length) room for text"
+            "the longest sample has \(configuration.data.maximumLength) tokens, its picture \(visual); give --max-length (data.max-length) room for text"
         )
       }
       return try MemorySetting(
@@ -113,7 +113,7 @@ struct PlanReport: Encodable {
     if setting.batch.text > 256 {
       var shorter = setting.configuration
       shorter.data.maximumLength = visual + 256
-      if try fits(shorter, setting.processes) { found.append("shorter samples: --tokens \(visual + 256)") }
+      if try fits(shorter, setting.processes) { found.append("shorter samples: --max-length \(visual + 256)") }
     }
     return found
   }

@@ -72,7 +72,7 @@ struct PictureOptions: ParsableArguments {
   var allowedLocalMediaPath: String?
 
   @Option(help: "Most pictures of a request.")
-  var limitImages = 16
+  var maxImages = 16
 
   @Option(help: "Most pixels of a picture.")
   var maxPixels = 1 << 26
@@ -93,7 +93,7 @@ struct PictureOptions: ParsableArguments {
 
   func validate() throws {
     for (name, value) in [
-      ("limit-images", limitImages), ("max-pixels", maxPixels), ("max-image-bytes", maxImageBytes),
+      ("max-images", maxImages), ("max-pixels", maxPixels), ("max-image-bytes", maxImageBytes),
       ("fetch-timeout", fetchTimeout), ("max-video-bytes", maxVideoBytes), ("max-video-seconds", maxVideoSeconds),
     ] where !(1...1 << 40).contains(value) {
       throw ValidationError("--\(name) is \(value), expected 1 or more")
@@ -109,7 +109,7 @@ struct PictureOptions: ParsableArguments {
         throw InputError(description: "--allowed-local-media-path: \(error)")
       }
     }
-    (options.maximumPictures, options.maximumPixels) = (limitImages, maxPixels)
+    (options.maximumPictures, options.maximumPixels) = (maxImages, maxPixels)
     (options.fetching.maximumBytes, options.fetching.timeout) = (maxImageBytes, .seconds(fetchTimeout))
     (options.fetching.maximumVideoBytes, options.maximumVideoSeconds) = (maxVideoBytes, Double(maxVideoSeconds))
     options.sampling = frames.sampling
@@ -125,7 +125,7 @@ struct LoadOptions: ParsableArguments {
   var maxQueued = 128
 
   @Option(help: ArgumentHelp("Memory for keys and values of running answers, in MiB.", valueName: "mib"))
-  var cacheMemory = 2048
+  var kvCacheMemory = 2048
 
   @Option(
     help: ArgumentHelp(
@@ -150,7 +150,7 @@ struct LoadOptions: ParsableArguments {
   func validate() throws {
     for (name, value, range) in [
       ("max-sequences", maxSequences, 1...4096), ("max-queued", maxQueued, 0...1 << 20),
-      ("cache-memory", cacheMemory, 1...1 << 30),
+      ("kv-cache-memory", kvCacheMemory, 1...1 << 30),
       ("shared-memory", sharedMemory, 0...1 << 30), ("max-stall", maxStall, 1...60_000),
       ("default-max-tokens", defaultMaxTokens, 1...1 << 30),
     ] where !range.contains(value) {
@@ -164,7 +164,7 @@ struct LoadOptions: ParsableArguments {
 
   func apply(to options: inout ServerOptions) {
     (options.engine.maximumSequences, options.engine.maximumQueued) = (maxSequences, maxQueued)
-    (options.engine.cacheBytes, options.engine.sharedBytes) = (cacheMemory << 20, sharedMemory << 20)
+    (options.engine.cacheBytes, options.engine.sharedBytes) = (kvCacheMemory << 20, sharedMemory << 20)
     options.engine.stall = .milliseconds(maxStall)
     (options.targetTTFT, options.defaultNewTokens) = (targetTtft, defaultMaxTokens)
     (options.answerSeconds, options.drainSeconds) = (answerTimeout, drainTimeout)

@@ -6,12 +6,12 @@ import Report
 /// What `epic curriculum --theory` tells: two ways of training a model with one parameter.
 struct TheoryReport: Encodable {
   struct Path: Encodable {
-    let parameterVariation, lossVariation, largestLoss, lastParameter, lastLoss: Double
+    let parameterVariation, lossVariation, maxLoss, lastParameter, lastLoss: Double
 
     init(_ path: ScalarPrototype.Path) {
       parameterVariation = path.parameterVariation
       lossVariation = path.lossVariation
-      largestLoss = path.losses.max() ?? 0
+      maxLoss = path.losses.max() ?? 0
       lastParameter = path.parameters.last ?? 0
       lastLoss = path.losses.last ?? 0
     }
@@ -34,7 +34,7 @@ struct TheoryReport: Encodable {
     let header = ["path", "variation of θ", "variation of loss", "largest loss", "last θ", "last loss"]
     let rows = [("direct", direct), ("progressive", progressive)].map { name, path in
       [
-        name, number(path.parameterVariation), number(path.lossVariation), number(path.largestLoss), number(path.lastParameter),
+        name, number(path.parameterVariation), number(path.lossVariation), number(path.maxLoss), number(path.lastParameter),
         number(path.lastLoss),
       ]
     }

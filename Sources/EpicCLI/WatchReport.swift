@@ -29,7 +29,7 @@ struct WatchReport: Encodable {
   /// What was held after a minute of the video.
   struct Memory: Encodable {
     let seconds: Double
-    let cacheBytes: Int
+    let kvCacheBytes: Int
     let residentBytes: Int
   }
 
@@ -44,7 +44,7 @@ struct WatchReport: Encodable {
   /// Writes memory down once a minute.
   mutating func note(_ seconds: Double, _ stream: StreamReport) {
     guard seconds >= 60 * Double(memory.count) else { return }
-    memory.append(Memory(seconds: seconds, cacheBytes: stream.cacheBytes, residentBytes: residentMemoryBytes()))
+    memory.append(Memory(seconds: seconds, kvCacheBytes: stream.kvCacheBytes, residentBytes: residentMemoryBytes()))
   }
 
   mutating func finish(_ stream: StreamReport, _ counts: StreamRun.Counts) {
@@ -65,8 +65,8 @@ struct WatchReport: Encodable {
         "frames      \(stream.frames) in \(String(format: "%.1f", stream.seconds)) s, \(pace.droppedFrames) dropped as they were late",
         String(
           format: "tokens      %.1f read a second, %d of %d (%.1f %%)", keptPerSecond, stream.keptTokens, stream.tokens, share),
-        String(format: "lag         %.2f s on average, %.2f s at most", pace.meanLag, pace.maximumLag),
-        "cache       \(stream.cachedTokens) tokens, \(formatBytes(stream.cacheBytes)); \(stream.forgottenTokens) forgotten",
+        String(format: "lag         %.2f s on average, %.2f s at most", pace.meanLag, pace.maxLag),
+        "cache       \(stream.cachedTokens) tokens, \(formatBytes(stream.kvCacheBytes)); \(stream.forgottenTokens) forgotten",
       ] + memories).joined(separator: "\n")
   }
 }

@@ -135,7 +135,7 @@ import Testing
       let error = #expect(throws: CurriculumError.self) { try nested { change(&$0.nested) } }
       #expect(error?.description.hasPrefix(says) == true, "\(error.map { "\($0)" } ?? "")")
     }
-    refused("tokens is 0") { $0.tokens = 0 }
+    refused("visual-tokens is 0") { $0.tokens = 0 }
     refused("smallest is 145") { $0.smallest = 145 }
     refused("between is 17") { $0.between = 17 }
     refused("ladder is []") { $0.ladder = [] }

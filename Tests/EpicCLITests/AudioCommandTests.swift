@@ -42,7 +42,7 @@ import Testing
       #"{"audio": "\#($0)", "conversations": [{"from": "human", "value": "<audio>\nWhat?"}, {"from": "gpt", "value": "A tone."}]}"#
     }
     try Data(records.joined(separator: "\n").utf8).write(to: scratch.url.appending(path: "data.jsonl"))
-    let checked = try await run(["data", "check", "--data", path("data.jsonl"), "--model", path("model"), "--json"]).out
+    let checked = try await run(["data", "check", "--file", path("data.jsonl"), "--model", path("model"), "--json"]).out
     #expect(checked.contains("bad-audio") && checked.contains("missing-audio"))
     let settings = [
       "model=\(path("model"))", "output=\(path("run"))", "threads=1", "data.file=\(path("data.jsonl"))", "data.max-length=600",

@@ -82,7 +82,7 @@ extension BadInput {
     usage(["--repetition-penalty", "0"], "repetition-penalty"), usage(["--max-tokens", "0"], "max-tokens"),
     usage(["--max-tokens", "99999999999999999999"], "max-tokens"), usage(["--seed=-1"], "seed"),
     usage(["--threads", "0"], "threads"), usage(["--bits", "5"], "5 bits, expected 4 or 8"),
-    usage(["--cache-bits", "4"], "expected 8"),
+    usage(["--kv-cache-bits", "4"], "expected 8"),
     usage(["--exif", "turn"], "turn"), usage(["--max-pixels", "0"], "max-pixels"), usage(["--stop"], "--stop"),
     BadInput(
       name: "unknown preset", code: 2, says: ["huge", "base"], arguments: { _ in ["bench", "generate", "--preset", "huge"] }),
@@ -134,7 +134,7 @@ extension BadInput {
     -> BadInput
   {
     BadInput(
-      name: "data: \(name)", code: code, says: says, arguments: { ["data", "check", "--data", $0.path + "/data.json"] + flags },
+      name: "data: \(name)", code: code, says: says, arguments: { ["data", "check", "--file", $0.path + "/data.json"] + flags },
       change: { if let content { try Data(content.utf8).write(to: $0.appending(path: "data.json")) } })
   }
 
@@ -145,7 +145,7 @@ extension BadInput {
     dataCheck("an open list", "[{\"id\": 1}", "data.json", "does not end"),
     dataCheck("a list and more", "[{}] {}", "data.json", "after the end"),
     dataCheck("an empty list", "[]", "data.json", "no records"),
-    BadInput(name: "data: a folder", code: 1, says: ["folder"], arguments: { ["data", "check", "--data", $0.path + "/model"] }),
+    BadInput(name: "data: a folder", code: 1, says: ["folder"], arguments: { ["data", "check", "--file", $0.path + "/model"] }),
     dataCheck("no image folder", "[{}]", "absent", flags: ["--images", "/absent"]),
     dataCheck("no model", "[{}]", "/absent", flags: ["--model", "/absent"]),
     dataCheck("no tokenizer", "[{}]", "/absent", flags: ["--tokenizer", "/absent"]),

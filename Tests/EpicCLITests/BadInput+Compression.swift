@@ -49,7 +49,8 @@ extension BadInput {
     BadInput(
       name: "profile beyond the layers", code: 2, says: ["--layer is 33", "1...32"],
       arguments: { _ in ["profile", "--layer", "33"] }),
-    BadInput(name: "profile without text", code: 2, says: ["--text is 0"], arguments: { _ in ["profile", "--text", "0"] }),
+    BadInput(
+      name: "profile without text", code: 2, says: ["--text-tokens is 0"], arguments: { _ in ["profile", "--text-tokens", "0"] }),
     BadInput(
       name: "profile of no folder", code: 1, says: ["/absent"], arguments: { ["profile", "--model", $0.path + "/absent"] }),
   ]

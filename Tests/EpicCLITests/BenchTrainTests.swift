@@ -13,7 +13,7 @@ import Testing
   }
 
   private func report(_ arguments: [String]) async throws -> Report {
-    let outcome = try await EpicCommand.run(["bench", "train", "--batch", "2", "--text", "9", "--json"] + arguments)
+    let outcome = try await EpicCommand.run(["bench", "train", "--batch", "2", "--text-tokens", "9", "--json"] + arguments)
     try #require(outcome.code == 0, "\(outcome.err)")
     return try JSONDecoder().decode(Report.self, from: Data(outcome.out.utf8))
   }
@@ -65,7 +65,7 @@ import Testing
     (["--budgets", "9,x"], "--budgets is 9,x"), (["--separate"], "--separate has no meaning without --budgets"),
     (["--compressor", "drat"], "there is no strategy drat"), (["--learning-rate", "nan"], "--learning-rate is nan"),
   ]) func wrongUsageIsOneLine(_ more: [String], _ says: String) async throws {
-    let outcome = try await EpicCommand.run(["bench", "train", "--preset", "tiny", "--text", "9"] + more)
+    let outcome = try await EpicCommand.run(["bench", "train", "--preset", "tiny", "--text-tokens", "9"] + more)
     #expect(outcome.code == 2 && outcome.err.contains(says) && outcome.out.isEmpty, "\(outcome.err)")
   }
 }

@@ -154,7 +154,7 @@ import Torch
     let eight = try await generate(place, ask + ["--dtype", "f32"], model: "eight")
     #expect(try await generate(place, ask + ["--dtype", "f32"], model: "dense").tokens.prefix(3) == eight.tokens.prefix(3))
     #expect(try await generate(place, ask + ["--bits", "4"]).tokens.isEmpty == false)
-    #expect(try await generate(place, ask + ["--cache-bits", "8"]).tokens.isEmpty == false)
+    #expect(try await generate(place, ask + ["--kv-cache-bits", "8"]).tokens.isEmpty == false)
   }
 
   @Test func inspectCountsWhatTheModelHolds() async throws {
@@ -207,10 +207,10 @@ import Torch
     let place = try Scratch()
     let folder = place.url.appending(path: "model").path
     let picture = place.url.appending(path: "picture.png").path
-    let made = try await EpicCommand.run(["init", "--preset", "tiny", "--output", folder, "--picture", picture])
+    let made = try await EpicCommand.run(["init", "--preset", "tiny", "--output", folder, "--sample-image", picture])
     #expect(made.code == 0 && FileManager.default.fileExists(atPath: picture))
     let timed = try await report([
-      "bench", "generate", "--model", folder, "--new-tokens", "4", "--text", "5", "--repeats", "2", "--json",
+      "bench", "generate", "--model", folder, "--new-tokens", "4", "--text-tokens", "5", "--repeats", "2", "--json",
     ])
     #expect(timed.tokens.count == 4 && timed.visualTokens == 16 && timed.promptTokens == 21)
     let batch = try await EpicCommand.run(["bench", "generate", "--preset", "tiny", "--batch", "3", "--repeats", "1"])

@@ -174,7 +174,7 @@ import Torch
     let place = try EpicCommand.workplace()
     let model = ["--model", place.url.appending(path: "model").path, "--layer", "1"]
     let timed = try await profile(
-      model + ["--measure", "--rounds", "1", "--compressor", "dart,pool", "--keep", "4,1", "--text", "9"])
+      model + ["--measure", "--rounds", "1", "--compressor", "dart,pool", "--keep", "4,1", "--text-tokens", "9"])
     #expect(timed.map(\.compressor) == ["dart", "dart", "pool", "pool"] && timed.map(\.keep) == [4, 1, 4, 1])
     #expect(timed.allSatisfy { $0.measured.map { $0.prefillSeconds > 0 && $0.speedup > 0 } ?? false })
     #expect((timed[0].measured?.selectionShare ?? 0) > 0)

@@ -91,7 +91,7 @@ import Testing
     }
     func plan(_ arguments: String...) async throws -> Plan {
       let outcome = try await EpicCommand.run(
-        ["curriculum", "--json", "--tokens", "144", "--layers", "6", "--layer", "1"] + arguments)
+        ["curriculum", "--json", "--visual-tokens", "144", "--layers", "6", "--layer", "1"] + arguments)
       #expect(outcome.code == 0 && outcome.err == "", "\(outcome.err)")
       return try JSONDecoder().decode(Plan.self, from: Data(outcome.out.utf8))
     }
@@ -103,7 +103,7 @@ import Testing
     #expect(chain.points[5].branches.map(\.towards) == [[], ["full"], ["between"], ["between"]])
     let auto = try await plan("--curriculum", "auto", "--steps", "40", "--stages", "2")
     #expect(auto.points[0].branches.map(\.tokensMin) == [144, 102, 102] && auto.points.last?.branches[1].layers == [1, 4])
-    let table = try await EpicCommand.run(["curriculum", "--curriculum", "nested", "--mix", "--tokens", "144"])
+    let table = try await EpicCommand.run(["curriculum", "--curriculum", "nested", "--mix", "--visual-tokens", "144"])
     #expect(table.out.contains("mixed  9 - 144"))
     let wrong = try await EpicCommand.run(["curriculum", "--curriculum", "nested", "--gap", "0.1"])
     #expect(wrong.code == 2 && wrong.err.contains("--gap has no meaning for the curriculum nested"))
@@ -111,14 +111,14 @@ import Testing
 
   @Test func theoryComparesTwoPaths() async throws {
     struct Theory: Decodable {
-      struct Path: Decodable { let parameterVariation, lossVariation, largestLoss, lastParameter, lastLoss: Double }
+      struct Path: Decodable { let parameterVariation, lossVariation, maxLoss, lastParameter, lastLoss: Double }
       let ratio: Double
       let steps: Int
       let direct, progressive: Path
     }
     let outcome = try await EpicCommand.run(["curriculum", "--theory", "--json"])
     let found = try JSONDecoder().decode(Theory.self, from: Data(outcome.out.utf8))
-    #expect(found.steps == 200 && abs(found.direct.largestLoss - found.ratio * found.ratio / 2) < 1e-12)
+    #expect(found.steps == 200 && abs(found.direct.maxLoss - found.ratio * found.ratio / 2) < 1e-12)
     #expect(found.progressive.lossVariation < found.direct.lossVariation)
     #expect(found.progressive.parameterVariation < found.direct.parameterVariation)
     let text = try await EpicCommand.run(["curriculum", "--theory", "--steps", "50"])

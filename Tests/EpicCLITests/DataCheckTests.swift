@@ -14,7 +14,7 @@ import Testing
     struct Lengths: Decodable {
       struct Bin: Decodable { let from, through, count: Int }
       let unit: String
-      let minimum, maximum, count: Int
+      let min, max, count: Int
       let bins: [Bin]
     }
     let samples, withImage, textOnly, images, turns: Int
@@ -41,7 +41,7 @@ import Testing
   }
 
   private func run(_ place: Scratch, _ arguments: [String], data: String = "data.json") async throws -> EpicCommand.Outcome {
-    let files = ["--data", place.url.appending(path: data).path, "--images", place.url.path]
+    let files = ["--file", place.url.appending(path: data).path, "--images", place.url.path]
     return try await EpicCommand.run(["data", "check"] + files + arguments)
   }
 
@@ -67,13 +67,13 @@ import Testing
     let text = 1 + (system + "USER: q ASSISTANT: a").utf8.count + 1
     let image = 1 + (system + "USER: \nq ASSISTANT: a b").utf8.count + 1 + 16
     #expect(found.tokens == text + image && found.supervisedTokens == 3 + 5)
-    #expect(found.lengths.unit == "tokens" && found.lengths.minimum == text && found.lengths.maximum == image)
+    #expect(found.lengths.unit == "tokens" && found.lengths.min == text && found.lengths.max == image)
     #expect(found.lengths.count == 3 && found.lengths.bins.reduce(0) { $0 + $1.count } == 3)
 
     let lines = try await report(place, model, data: "data.jsonl")
     #expect(lines.bad == found.bad && lines.tokens == found.tokens && lines.turns == found.turns)
     let words = try await report(place, [])
-    #expect(words.tokens == nil && words.lengths.unit == "words" && words.lengths.maximum == 4 && words.bad == found.bad)
+    #expect(words.tokens == nil && words.lengths.unit == "words" && words.lengths.max == 4 && words.bad == found.bad)
     let short = try await report(place, ["--tokenizer", model[1], "--visual-tokens", "3000", "--workers", "1"])
     #expect(short.bad.map(\.code) == ["too-long", "too-long", "too-few-turns"])
   }
@@ -144,7 +144,7 @@ import Testing
     let place = try workplace()
     let name = Fixtures.bundled("shards/\(format).tar").path
     let model = ["--model", place.url.appending(path: "model").path]
-    let outcome = try await EpicCommand.run(["data", "check", "--data", name, "--json"] + model)
+    let outcome = try await EpicCommand.run(["data", "check", "--file", name, "--json"] + model)
     #expect(outcome.code == 0 && outcome.err == "", "\(outcome.err)")
     let found = try JSONDecoder().decode(Report.self, from: Data(outcome.out.utf8))
     #expect(found.samples == 7 && found.withImage == 6 && found.textOnly == 1 && found.images == 7 && found.turns == 14)
@@ -152,7 +152,7 @@ import Testing
     // Bytes of the words, once the tags are 16 rows each; the template writes as much around each of the seven.
     let answers = ["red", "A grey square,\nno more.", "none", "black", "green and blue", "blue", "weiß"]
     #expect(found.supervisedTokens == answers.reduce(0) { $0 + $1.utf8.count + 2 })
-    let strict = try await EpicCommand.run(["data", "check", "--strict", "--data", name])
+    let strict = try await EpicCommand.run(["data", "check", "--strict", "--file", name])
     #expect(strict.code == 0 && strict.out.contains("samples     7: 6 with images, 1 text only"), "\(strict.err)")
   }
 
@@ -166,7 +166,7 @@ import Testing
       ("shard-0.tar", "cannot be read as a tar shard"), ("shard-{0..2}.tar", "shard-"), ("shard-{0.tar", "a { without a }"),
       ("shard-9.tar", "No such file"),
     ] {
-      let outcome = try await EpicCommand.run(["data", "check", "--data", place.url.appending(path: data).path])
+      let outcome = try await EpicCommand.run(["data", "check", "--file", place.url.appending(path: data).path])
       #expect(outcome.code == 1 && outcome.out == "" && outcome.err.contains(fragment), "\(outcome.err)")
       #expect(outcome.err.split(separator: "\n").count == 1, "\(outcome.err)")
     }

@@ -81,7 +81,7 @@ import Testing
     let scratch = try Scratch()
     func base(stoppedAt step: Int? = nil) async throws -> EpicCommand.Outcome {
       try await EpicCommand.run(
-        ["base", "--output", scratch.url.appending(path: "base").path, "--pictures", "6", "--align-steps", "1", "--steps", "6"]
+        ["base", "--output", scratch.url.appending(path: "base").path, "--train", "6", "--align-steps", "1", "--steps", "6"]
           + ["--start-steps", "2", "--threads", "1"]
       ) { program in
         if let step { try await program.send(SIGTERM, oncePrinted: "step \(step) of 6") }
@@ -104,7 +104,7 @@ import Testing
     let folder = scratch.url.appending(path: "demo")
     let made = try await EpicCommand.run(
       ["demo", "--output", folder.path, "--from-scratch", "--train", "4", "--test", "1", "--steps", "2", "--keep", "9"]
-        + ["--threads", "1", "--base-options=--pictures 6 --align-steps 1 --steps 3 --start-steps 2"])
+        + ["--threads", "1", "--base-options=--train 6 --align-steps 1 --steps 3 --start-steps 2"])
     #expect(made.code == 0 && made.err == "", "\(made.err)")
     for command in ["base", "data make shapes", "align", "train --config", "eval", "report"] {
       #expect(made.out.contains("$ epic \(command)"), "\(command)")

@@ -88,7 +88,7 @@ import Testing
     }
     let checkpoint = place.path("run/\(try #require(trained))")
     #expect(try await place.run(["inspect", checkpoint]).out.contains(c.family.type))
-    let checked = try await place.run(["data", "check", "--data", place.path("data.jsonl"), "--model", place.path("model")])
+    let checked = try await place.run(["data", "check", "--file", place.path("data.jsonl"), "--model", place.path("model")])
     #expect(checked.out.contains("3"))
 
     let benchmark = try DataFolder()

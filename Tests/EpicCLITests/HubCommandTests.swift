@@ -87,9 +87,9 @@ import Torch
 
   @Test(arguments: [
     ["bench", "generate", "--new-tokens", "2", "--repeats", "1", "--model", "org/tiny"],
-    ["bench", "train", "--steps", "1", "--batch", "1", "--text", "8", "--model", "org/tiny"],
-    ["convert", "org/tiny", "OUT/converted"], ["data", "check", "--data", "OUT/data.jsonl", "--model", "org/tiny"],
-    ["data", "check", "--data", "OUT/data.jsonl", "--tokenizer", "org/tiny"],
+    ["bench", "train", "--steps", "1", "--batch", "1", "--text-tokens", "8", "--model", "org/tiny"],
+    ["convert", "org/tiny", "OUT/converted"], ["data", "check", "--file", "OUT/data.jsonl", "--model", "org/tiny"],
+    ["data", "check", "--file", "OUT/data.jsonl", "--tokenizer", "org/tiny"],
     ["train", "--set", "model=org/tiny", "--set", "output=OUT/run", "--set", "data.file=OUT/data.jsonl", "--set", "steps=1"],
   ])
   func allCommandsTakeNames(_ arguments: [String]) async throws {

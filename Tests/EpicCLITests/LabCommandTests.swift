@@ -11,7 +11,7 @@ import Testing
 
   private static func base(_ scratch: Scratch, _ output: String, _ more: [String] = []) async throws -> EpicCommand.Outcome {
     try await EpicCommand.run(
-      ["base", "--output", path(scratch, output), "--pictures", "6", "--align-steps", "1", "--steps", "3", "--start-steps", "2"]
+      ["base", "--output", path(scratch, output), "--train", "6", "--align-steps", "1", "--steps", "3", "--start-steps", "2"]
         + ["--threads", "1"] + more)
   }
 

@@ -16,7 +16,7 @@ import Testing
       return outcome
     }
     let made = try await epic([
-      "base", "--course", "moving-shapes", "--output", path("base"), "--pictures", "4", "--align-steps", "1", "--steps", "1",
+      "base", "--course", "moving-shapes", "--output", path("base"), "--train", "4", "--align-steps", "1", "--steps", "1",
       "--few-steps", "1", "--threads", "1",
     ])
     for command in ["data make moving-shapes", "align --course moving-shapes", "train --config", "convert"] {
@@ -28,7 +28,7 @@ import Testing
     }
 
     let demo = try await epic([
-      "demo", "--video", "--output", path("demo"), "--finished", path("base/finished"), "--test", "2", "--keep", "25",
+      "demo", "--videos", "--output", path("demo"), "--finished", path("base/finished"), "--test", "2", "--keep", "25",
       "--threads", "1",
     ])
     for command in ["data make moving-shapes", "generate", "eval", "report"] {

@@ -50,7 +50,8 @@ import Testing
   /// Lines that are recommended are lines of a run's file, and say the same there.
   @Test func whatIsRecommendedCanBePasted() async throws {
     let found = try await plan([
-      "--preset", "llava-1.5-7b", "--gpus", "8", "--gpu-memory", "80", "--lora-rank", "64", "--keep", "64", "--tokens", "1024",
+      "--preset", "llava-1.5-7b", "--gpus", "8", "--gpu-memory", "80", "--lora-rank", "64", "--keep", "64", "--max-length",
+      "1024",
     ])
     let best = try #require(found.recommended)
     #expect(best.row.sharding == .none && !best.row.recompute)
@@ -87,15 +88,15 @@ import Testing
   @Test(arguments: [
     (["--gpus", "0"], 2, "--gpus is 0"), (["--gpu-memory", "-5"], 2, "--gpu-memory is -5"),
     (["--gpu-memory", "nan"], 2, "gpu-memory"),
-    (["--preset", "llava-9"], 2, "llava-9"), (["--tokens", "0"], 2, "--tokens is 0"),
-    (["--tokens", "99999999999"], 2, "--tokens"),
+    (["--preset", "llava-9"], 2, "llava-9"), (["--max-length", "0"], 2, "--max-length is 0"),
+    (["--max-length", "99999999999"], 2, "--max-length"),
     (["--micro-batch", "999999999"], 2, "--micro-batch"), (["--gpus", "99999999999999999999"], 2, "gpus"),
     (["--lora-rank", "0"], 2, "--lora-rank is 0"), (["--batch", "-1"], 2, "--batch is -1"), (["--keep", "0"], 2, "--keep is 0"),
     (["--layer", "3"], 2, "--keep"), (["--keep", "64", "--curriculum", "nested"], 2, "--curriculum"),
     (["--preset", "tiny", "--model", "m"], 2, "one of them"), (["--model", "./absent"], 1, "absent"),
     (["--config", "absent.yaml"], 1, "absent.yaml"),
-    (["--curriculum", "steep"], 1, "steep"), (["--keep", "600"], 1, "600"), (["--tokens", "500"], 1, "576"),
-    (["--tokens", "5000"], 1, "4096"),
+    (["--curriculum", "steep"], 1, "steep"), (["--keep", "600"], 1, "600"), (["--max-length", "500"], 1, "576"),
+    (["--max-length", "5000"], 1, "4096"),
     (["--set", "batch.size=1"], 1, "batch.size"),
   ])
   func badInputIsOneLine(_ arguments: [String], _ code: Int, _ says: String) async throws {
@@ -127,7 +128,7 @@ import Testing
         [
           "bench", "train", "--preset", "tiny", "--json", "--dtype", dtype, "--budgets", isNested ? "9,4" : "none", "--batch",
           "16",
-          "--text", "\(text)", "--layer", "2", "--steps", "1",
+          "--text-tokens", "\(text)", "--layer", "2", "--steps", "1",
         ] + (recompute ? ["--recompute"] : []))
       #expect(outcome.code == 0, "\(outcome.err)")
       let nested = ["curriculum.name=nested", "curriculum.smallest=4", "curriculum.ladder=[9]", "curriculum.layer=2"]

@@ -92,7 +92,7 @@ import Testing
     ]
     _ = try await place.run(["train"] + settings.flatMap { ["--set", $0] })
     let checked = try await place.run([
-      "data", "check", "--data", data, "--model", place.path("model"), "--max-frames", "4", "--strict",
+      "data", "check", "--file", data, "--model", place.path("model"), "--max-frames", "4", "--strict",
     ])
     #expect(checked.out.contains("2 with images"))
     let refused = try await place.run(["train"] + settings.flatMap { ["--set", $0] } + ["--set", "data.fps=0"], code: 1)

@@ -150,7 +150,7 @@ import Video
     let fresh = try Self.session(pipeline, frames[first...], Self.settings())
     #expect(try moved.answer(Self.question).result.tokens == fresh.answer(Self.question).result.tokens)
     #expect(moved.report.cachedTokens == fresh.report.cachedTokens && kept.report.cachedTokens == fresh.report.cachedTokens)
-    #expect(moved.report.cacheBytes == fresh.report.cacheBytes)
+    #expect(moved.report.kvCacheBytes == fresh.report.kvCacheBytes)
     #expect(moved.report.forgottenTokens == moved.report.tokens * first / frames.count)
   }
 
@@ -260,7 +260,7 @@ import Video
       now += 0.6
     }
     #expect(seen == expected && counts.droppedFrames == 40 - expected.count && expected.count < 30)
-    #expect(abs(counts.maximumLag - (lags.max() ?? 0)) < 1e-9)
+    #expect(abs(counts.maxLag - (lags.max() ?? 0)) < 1e-9)
     #expect(abs(counts.meanLag - lags.reduce(0, +) / Double(lags.count)) < 1e-9)
     #expect(asked.map(\.0) == ["What?", "Late?"] && asked[0].1 == expected.last { $0 <= 3 } && asked[1].1 == expected.last)
     // Without a clock all are seen.

@@ -42,6 +42,21 @@ import Testing
     try JSONDecoder().decode(Estimate.self, from: Data(#"{"value":\#(value),"lower":\#(lower),"upper":\#(upper)}"#.utf8))
   }
 
+  /// Results of earlier versions, in which two fields had other names, are read as they were written.
+  @Test func formerNamesAreRead() throws {
+    let results = try Self.results()
+    let text = String(decoding: try JSONEncoder().encode(results), as: UTF8.self)
+    let former = text.replacing("\"compressor\":", with: "\"strategy\":").replacing("\"maxScore\":", with: "\"maximum\":")
+    #expect(text.contains("\"compressor\":") && text.contains("\"maxScore\":") && former != text)
+    for file in [text, former] {
+      #expect(try JSONDecoder().decode(EvaluationResults.self, from: Data(file.utf8)) == results)
+    }
+    let without = text.replacing("\"compressor\":", with: "\"plot\":")
+    #expect { try JSONDecoder().decode(EvaluationResults.self, from: Data(without.utf8)) } throws: {
+      "\($0)".contains("compressor")
+    }
+  }
+
   @Test func theChartHasTheMeansOfCompleteRows() throws {
     var results = try Self.results(models: ["base"])
     results.models[0].rows[1].scores["gqa"] = nil
@@ -103,7 +118,7 @@ import Testing
       $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     }
     #expect(csv.count == 11 && csv.allSatisfy { $0.count == csv[0].count })
-    let column = try #require(csv[0].firstIndex(of: "pope_difference_low"))
+    let column = try #require(csv[0].firstIndex(of: "pope_difference_lower"))
     #expect(csv[3][column] == "-13.0" && csv[1][column] == "")
     let markdown = try String(contentsOf: scratch.url.appending(path: "table.md"), encoding: .utf8).split(separator: "\n")
     #expect(markdown.prefix(12).allSatisfy { $0.filter { $0 == "|" }.count == 16 })

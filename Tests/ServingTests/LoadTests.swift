@@ -20,7 +20,7 @@ import Testing
 
   @Test func percentilesAreNearestRanks() throws {
     let spread = try #require(LoadReport.Spread((1...100).map { Double($0) / 1000 }.shuffled()))
-    #expect(spread.p50 == 50 && spread.p90 == 90 && spread.p99 == 99 && spread.maximum == 100 && abs(spread.mean - 50.5) < 1e-9)
+    #expect(spread.p50 == 50 && spread.p90 == 90 && spread.p99 == 99 && spread.max == 100 && abs(spread.mean - 50.5) < 1e-9)
     #expect(LoadReport.Spread([0.007])?.p99 == 7 && LoadReport.Spread([]) == nil)
   }
 
@@ -50,7 +50,7 @@ import Testing
         let report = try await LoadGenerator(plan).run()
         #expect(report.all.completed == 12 && report.all.failures.isEmpty)
         #expect(report.budgets.map(\.completed) == [4, 4, 4] && report.all.e2e?.count == 12)
-        #expect(report.picturesPerSecond > 0)
+        #expect(report.imagesPerSecond > 0)
       }
       #expect(try await server.isEmptied())
     }

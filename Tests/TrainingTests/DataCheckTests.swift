@@ -46,7 +46,7 @@ import Testing
       #expect(report.tokens == samples.reduce(0) { $0 + $1.rows })
       #expect(report.supervisedTokens == samples.reduce(0) { $0 + $1.supervisedTokens })
     } else {
-      #expect(report.tokens == nil && report.supervisedTokens == nil && report.lengths.maximum == read.map(\.words).max())
+      #expect(report.tokens == nil && report.supervisedTokens == nil && report.lengths.max == read.map(\.words).max())
     }
     #expect(report.lengths.unit == (countsTokens ? .tokens : .words))
   }
@@ -59,7 +59,7 @@ import Testing
       let lengths = (0..<Int.random(in: 1...300, using: &random)).map { _ in Int.random(in: 0...longest, using: &random) }
       let summary = LengthSummary(lengths, unit: .tokens)
       let sorted = lengths.sorted()
-      #expect(summary.minimum == sorted.first && summary.maximum == sorted.last && summary.count == sorted.count)
+      #expect(summary.min == sorted.first && summary.max == sorted.last && summary.count == sorted.count)
       #expect(
         sorted.count { $0 < summary.median } <= sorted.count / 2 && sorted.count { $0 > summary.median } <= sorted.count / 2)
       #expect((1...17).contains(summary.bins.count))

@@ -32,7 +32,7 @@ struct AdaptCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Folder for answers, run and scores.", valueName: "dir"))
   var output = "adapted"
 
-  @Option(help: "Take the first so many questions alone.")
+  @Option(help: ArgumentHelp("Take the first so many questions alone.", valueName: "n"))
   var limit: Int?
 
   @Option(help: "Share of the pictures that is set apart.")
@@ -49,10 +49,10 @@ struct AdaptCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Budgets to look at, the smallest of which is trained for; shares of all tokens unless given.", valueName: "list"))
+      "Budgets to look at, the smallest of which is trained for; shares of all tokens unless given.", valueName: "n,n"))
   var keep: String?
 
-  @Option(help: "Who drops tokens: \(ReducerRegistry.standard.names.joined(separator: ", ")).")
+  @Option(help: ArgumentHelp("Who drops tokens: \(ReducerRegistry.standard.names.joined(separator: ", ")).", valueName: "name"))
   var compressor = "dart"
 
   @Option(help: ArgumentHelp("Decoder layers that see all tokens.", valueName: "k"))

@@ -33,7 +33,7 @@ struct AlignCommand: AsyncParsableCommand {
   @Option(help: "Where random numbers start.")
   var seed: UInt64 = 0
 
-  @OptionGroup var compute: AlignmentCompute
+  @OptionGroup var compute: DeviceOptions
 
   func validate() throws {
     if let steps, !(1...1_000_000).contains(steps) { throw ValidationError("--steps is \(steps), expected 1...1000000") }
@@ -63,23 +63,5 @@ struct AlignCommand: AsyncParsableCommand {
     let text = accuracies.map { "\($0.group) \(String(format: "%.3f", $0.accuracy))" }.joined(separator: ", ")
     try printLine("patches of new scenes with the right word: \(text)")
     try printLine("\(output): saved")
-  }
-}
-
-/// Where the alignment computes; its precision is float32.
-struct AlignmentCompute: ParsableArguments {
-  @Option(help: "Where to compute: cpu, cuda or cuda:N.")
-  var device = "cpu"
-
-  @Option(help: "CPU threads; all cores unless given.")
-  var threads: Int?
-
-  func validate() throws {
-    if let threads, threads < 1 || threads > 4096 { throw ValidationError("--threads is \(threads), expected 1...4096") }
-  }
-
-  func prepare() throws -> Device {
-    if let threads { Runtime.threads = threads }
-    return try checkOption("--device") { try Device(name: device) }
   }
 }

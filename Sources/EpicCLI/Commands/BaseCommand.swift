@@ -25,7 +25,7 @@ struct BaseCommand: AsyncParsableCommand {
   var course = Course.shapes
 
   @Option(help: "Pictures to train on, or videos; \(Course.shapes.examples), or \(Course.movingShapes.examples), unless given.")
-  var pictures: Int?
+  var train: Int?
 
   @Option(
     help:
@@ -56,7 +56,7 @@ struct BaseCommand: AsyncParsableCommand {
 
   func validate() throws {
     for (name, value) in [
-      ("pictures", pictures ?? 1), ("align-steps", alignSteps ?? 1), ("steps", steps ?? 1), ("start-steps", startSteps),
+      ("train", train ?? 1), ("align-steps", alignSteps ?? 1), ("steps", steps ?? 1), ("start-steps", startSteps),
       ("few-steps", fewSteps), ("threads", threads ?? 1),
     ] where !(1...10_000_000).contains(value) {
       throw ValidationError("--\(name) is \(value), expected 1...10000000")
@@ -75,7 +75,7 @@ struct BaseCommand: AsyncParsableCommand {
     (training.threads, training.device) = (threads, device)
     let folder = URL(fileURLWithPath: output, isDirectory: true)
     let work = try await BaseWork(
-      pictures: pictures ?? course.examples, alignSteps: alignSteps ?? course.alignmentSteps, training, in: folder,
+      pictures: train ?? course.examples, alignSteps: alignSteps ?? course.alignmentSteps, training, in: folder,
       console: TerminalConsole())
     guard let times = try await work.run() else { return }
     let (start, finished) = (

@@ -31,10 +31,10 @@ struct BenchGenerate: AsyncParsableCommand {
   var newTokens = 32
 
   @Option(help: "Text tokens in the prompt, beside the images'.")
-  var text = 64
+  var textTokens = 64
 
   @Option(help: "Images in the prompt.")
-  var images = 1
+  var imageCount = 1
 
   @Option(help: "Show a video of so many frames, in place of images.")
   var frames: Int?
@@ -57,7 +57,8 @@ struct BenchGenerate: AsyncParsableCommand {
   func validate() throws {
     _ = try checkOption("--preset") { try LLaVAConfiguration.preset(preset) }
     for (name, value, low) in [
-      ("new-tokens", newTokens, 1), ("text", text, 1), ("images", images, 0), ("frames", frames ?? 1, 1), ("batch", batch, 1),
+      ("new-tokens", newTokens, 1), ("text-tokens", textTokens, 1), ("image-count", imageCount, 0), ("frames", frames ?? 1, 1),
+      ("batch", batch, 1),
       ("repeats", repeats, 1),
     ] where value < low || value > 1 << 20 {
       throw ValidationError("--\(name) is \(value), expected \(low)...\(1 << 20)")
@@ -68,13 +69,15 @@ struct BenchGenerate: AsyncParsableCommand {
     let folder = try await model?.folder()
     let configuration = try LLaVAConfiguration.of(preset: preset, checkpoint: folder)
     let plan = try compression.plan(for: configuration, in: folder)
+    let line = WaitingLine("measuring")
+    defer { line.end() }
     let device = try compute.prepare()
     let dtype = compute.dtype ?? .bfloat16
     let llava =
       try folder.map { try LLaVAModel.load(from: $0, dtype: dtype, device: device, quantization: compute.quantization) }
       ?? LLaVAModel.random(configuration, seed: seed, dtype: dtype, device: device, quantization: compute.quantization)
     let requests = try (0..<batch).map { _ in
-      try GenerationRequest.random(configuration, text: text, images: images, frames: frames, seed: seed)
+      try GenerationRequest.random(configuration, text: textTokens, images: imageCount, frames: frames, seed: seed)
     }
     var options = GenerationOptions()
     options.maximumNewTokens = newTokens
@@ -95,8 +98,9 @@ struct BenchGenerate: AsyncParsableCommand {
     if let shown = requests.first?.pictures, shown.count == 1 {
       var costs = CostModel(configuration)
       costs.picture = shown[0].shape
-      report.prefillFLOPs = try Double(batch) * costs.trueCost(text: Double(text), plan).flops
+      report.prefillFLOPs = try Double(batch) * costs.trueCost(text: Double(textTokens), plan).flops
     }
+    line.end()
     if json { return try printJSON(report) }
     try printLine(
       String(

@@ -9,7 +9,7 @@ struct BenchServe: AsyncParsableCommand {
     commandName: "serve",
     abstract: "Put a load on a running server, and measure how soon and how fast answers come.",
     discussion: """
-      Every picture is asked --questions questions of random words; answers have --new-tokens tokens whatever the model says. With \
+      Every picture is asked --questions-per-image questions of random words; answers have --new-tokens tokens whatever the model says. With \
       --concurrency so many requests are under way at any time; with --rate they are sent when their time has come, whatever becomes of \
       the others. TTFT is the time to the first token, TPOT the mean for each further one, ITL between two, E2E to the end.
 
@@ -24,7 +24,7 @@ struct BenchServe: AsyncParsableCommand {
   @Option(help: "Where the server is.")
   var url = "http://127.0.0.1:8000"
 
-  @Option(help: "The key that requests bring.")
+  @Option(help: ArgumentHelp("The key that requests bring.", valueName: "key"))
   var apiKey: String?
 
   @Option(help: ArgumentHelp("What requests call the model; the first that the server lists unless given.", valueName: "name"))
@@ -47,7 +47,7 @@ struct BenchServe: AsyncParsableCommand {
   var requests = 64
 
   @Option(help: "Requests before them.")
-  var warmUp = 2
+  var warmup = 2
 
   @Option(help: ArgumentHelp("Budgets of the requests in turn: numbers, auto, or default to say nothing.", valueName: "list"))
   var budgets = "default"
@@ -61,7 +61,7 @@ struct BenchServe: AsyncParsableCommand {
   var image: [String] = []
 
   @Option(help: "Questions that each picture is asked.")
-  var questions = 4
+  var questionsPerImage = 4
 
   @Option(help: "Words of a question.")
   var words = 64
@@ -84,8 +84,9 @@ struct BenchServe: AsyncParsableCommand {
   func validate() throws {
     if concurrency != nil, rate != nil { throw ValidationError("--concurrency and --rate exclude each other; give one of them") }
     for (name, value, range) in [
-      ("concurrency", concurrency ?? 1, 1...4096), ("requests", requests, 1...1 << 24), ("warm-up", warmUp, 0...1 << 20),
-      ("questions", questions, 1...1 << 20), ("words", words, 1...1 << 16), ("new-tokens", newTokens, 1...1 << 16),
+      ("concurrency", concurrency ?? 1, 1...4096), ("requests", requests, 1...1 << 24), ("warmup", warmup, 0...1 << 20),
+      ("questions-per-image", questionsPerImage, 1...1 << 20), ("words", words, 1...1 << 16),
+      ("new-tokens", newTokens, 1...1 << 16),
     ] where !range.contains(value) {
       throw ValidationError("--\(name) is \(value), expected \(range.lowerBound)...\(range.upperBound)")
     }
@@ -106,12 +107,12 @@ struct BenchServe: AsyncParsableCommand {
 
   func run() async throws {
     var plan = LoadPlan()
-    (plan.url, plan.key, plan.requests, plan.warmUp) = (url, apiKey, requests, warmUp)
+    (plan.url, plan.key, plan.requests, plan.warmup) = (url, apiKey, requests, warmup)
     (plan.model, plan.hasStandardFieldsOnly) = (servedModel, standardFields)
     plan.arrival = rate.map { .open(rate: $0, burstiness: burstiness) } ?? .closed(concurrency: concurrency ?? 1)
     plan.budgets = budgets.split(separator: ",").map { $0 == "default" ? nil : String($0) }
     plan.onOverload = onOverload?.rawValue
-    (plan.questions, plan.words, plan.newTokens, plan.seed) = (questions, words, newTokens, seed)
+    (plan.questions, plan.words, plan.newTokens, plan.seed) = (questionsPerImage, words, newTokens, seed)
     (plan.goodFirst, plan.goodEach) = (goodTtft, goodTpot)
     plan.pictures = try image.map { path in
       do {
@@ -120,7 +121,10 @@ struct BenchServe: AsyncParsableCommand {
         throw InputError(description: "\(path): \(systemReason(error)); give the file of a picture")
       }
     }
+    let line = WaitingLine("asking \(url)")
+    defer { line.end() }
     let report = try await LoadGenerator(plan).run()
+    line.end()
     if json { return try printJSON(report) }
     func ms(_ value: Double) -> String { String(format: "%.1f", value) }
     var rows: [[String]] = []
@@ -128,7 +132,7 @@ struct BenchServe: AsyncParsableCommand {
       let name = part.budget ?? (report.budgets.isEmpty || rows.isEmpty ? "all" : "default")
       for (label, spread) in [("TTFT", part.ttft), ("TPOT", part.tpot), ("ITL", part.itl), ("E2E", part.e2e)] {
         guard let spread else { continue }
-        rows.append([name, label, ms(spread.mean), ms(spread.p50), ms(spread.p90), ms(spread.p99), ms(spread.maximum)])
+        rows.append([name, label, ms(spread.mean), ms(spread.p50), ms(spread.p90), ms(spread.p99), ms(spread.max)])
       }
     }
     try printLine(
@@ -144,6 +148,6 @@ struct BenchServe: AsyncParsableCommand {
     try printLine(
       String(
         format: "%.2f requests/s, %.1f tokens/s, %.2f pictures/s%@", report.requestsPerSecond, report.tokensPerSecond,
-        report.picturesPerSecond, report.goodput.map { String(format: ", goodput %.2f requests/s", $0) } ?? ""))
+        report.imagesPerSecond, report.goodput.map { String(format: ", goodput %.2f requests/s", $0) } ?? ""))
   }
 }

@@ -31,12 +31,12 @@ struct BenchTrain: AsyncParsableCommand {
   var batch = 4
 
   @Option(help: "Text tokens of a sample, beside its picture's.")
-  var text = 64
+  var textTokens = 64
 
   @Option(help: "Supervised tokens at the end of a sample; half of its text unless given.")
   var supervised: Int?
 
-  @Option(help: "Strategy that chooses tokens: dart, fastv, random, uniform.")
+  @Option(help: ArgumentHelp("Strategy that chooses tokens: dart, fastv, random, uniform.", valueName: "name"))
   var compressor = "dart"
 
   @Option(help: ArgumentHelp("Decoder layers before the cut.", valueName: "k"))
@@ -79,9 +79,9 @@ struct BenchTrain: AsyncParsableCommand {
   func validate() throws {
     _ = try checkOption("--preset") { try LLaVAConfiguration.preset(preset) }
     for (name, value, range) in [
-      ("batch", batch, 1...1 << 16), ("text", text, 3...1 << 20), ("steps", steps, 1...1 << 20),
+      ("batch", batch, 1...1 << 16), ("text-tokens", textTokens, 3...1 << 20), ("steps", steps, 1...1 << 20),
       // The token before the picture, and one after it that predicts the first supervised one, are not.
-      ("supervised", supervised ?? 1, 1...max(1, text - 2)), ("full-every", fullEvery, 1...1 << 16),
+      ("supervised", supervised ?? 1, 1...max(1, textTokens - 2)), ("full-every", fullEvery, 1...1 << 16),
     ] where !range.contains(value) {
       throw ValidationError("--\(name) is \(value), expected \(range.lowerBound)...\(range.upperBound)")
     }
@@ -126,6 +126,8 @@ struct BenchTrain: AsyncParsableCommand {
     let configuration = try LLaVAConfiguration.of(preset: preset, checkpoint: folder)
     let layers = configuration.text.layers
     if !(1...layers).contains(layer) { throw ValidationError("--layer is \(layer), expected 1...\(layers)") }
+    let line = WaitingLine("measuring")
+    defer { line.end() }
     let device = try compute.prepare()
     let dtype = compute.dtype ?? .bfloat16
     let llava =
@@ -138,7 +140,7 @@ struct BenchTrain: AsyncParsableCommand {
     rates.learningRates = [.projector: learningRate, .decoder: learningRate]
     let optimizer = try AdamW(llava.parameters.trained(rates), rates)
     let samples = try TrainingSample.random(
-      configuration, count: batch, text: text, supervised: supervised ?? text / 2, seed: seed)
+      configuration, count: batch, text: textTokens, supervised: supervised ?? textTokens / 2, seed: seed)
     let stage = Stage(layer: layer, studentRatio: studentRatio, teacherRatio: teacherRatio)
     let nested = try counts().map {
       try NestedBenchStep(budgets: $0, layer: layer, fullEvery: fullEvery, isSeparate: separate, distill)
@@ -153,6 +155,7 @@ struct BenchTrain: AsyncParsableCommand {
           try nested.run(own, number: number, backward)
         })
     }
+    line.end()
     let report = TrainingTimesReport(timed, samples: batch)
     if json { return try printJSON(report) }
     try printLine(

@@ -11,7 +11,7 @@ struct CurriculumCommand: AsyncParsableCommand {
       "Constants come from the preset; a ratio is one number (0.9), start:end (0.05:0.9), or start:end:reached, the last "
       + "being the progress from which the end is kept.\n\n"
       + CurriculumDefinition.all.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n")
-      + "\n\nExample: epic curriculum --curriculum nested --tokens 144 --smallest 9 --svg nested.svg")
+      + "\n\nExample: epic curriculum --curriculum nested --visual-tokens 144 --smallest 9 --svg nested.svg")
 
   @Option(help: "\(CurriculumDefinition.all.map(\.name).joined(separator: ", ")); token unless given.")
   var curriculum: String?
@@ -29,7 +29,7 @@ struct CurriculumCommand: AsyncParsableCommand {
   @Option(help: "Layers of the decoder; 32 unless given.")
   var layers: Int?
 
-  @Option(help: "Layer before which tokens are dropped; where layers change, the last one.")
+  @Option(help: ArgumentHelp("Layer before which tokens are dropped; where layers change, the last one.", valueName: "k"))
   var layer: Int?
 
   @Option(help: ArgumentHelp("Upper end of the student's ratios.", valueName: "ratio"))
@@ -54,7 +54,7 @@ struct CurriculumCommand: AsyncParsableCommand {
   var hold: Double?
 
   @Option(help: "Visual tokens of a picture, for nested and auto; 576 unless given.")
-  var tokens: Int?
+  var visualTokens: Int?
 
   @Option(help: "Smallest budget of nested and auto, in tokens; a sixteenth of all unless given.")
   var smallest: Int?
@@ -125,7 +125,7 @@ struct CurriculumCommand: AsyncParsableCommand {
       (.layers, layers != nil), (.layer, layer != nil), (.studentMaximum, studentMax != nil),
       (.studentMinimum, studentMin != nil), (.gap, gap != nil), (.teacherMinimum, teacherMin != nil),
       (.rounding, rounding != nil),
-      (.stages, stages != nil), (.hold, hold != nil), (.tokens, tokens != nil), (.smallest, smallest != nil),
+      (.stages, stages != nil), (.hold, hold != nil), (.visualTokens, visualTokens != nil), (.smallest, smallest != nil),
       (.between, between != nil), (.fullEvery, fullEvery != nil), (.teacher, teacher != nil), (.progression, progression != nil),
       (.mixes, mix),
     ]
@@ -148,7 +148,7 @@ struct CurriculumCommand: AsyncParsableCommand {
     if let rounding { options.rounding = rounding }
     if let stages { options.stages = stages }
     if let hold { options.hold = hold }
-    if let tokens { options.nested.tokens = tokens }
+    if let visualTokens { options.nested.tokens = visualTokens }
     if let smallest { options.nested.smallest = smallest }
     if let between { options.nested.between = between }
     if let fullEvery { options.nested.fullEvery = fullEvery }

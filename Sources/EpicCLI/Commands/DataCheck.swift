@@ -21,14 +21,14 @@ struct DataCheck: AsyncParsableCommand {
       Without --model or --tokenizer, records and images are checked and lengths are in words. Exit code 0 where the data set can be \
       read, bad samples or not; with --strict, 1 where there is a bad one.
 
-      Example: epic data check --data train.json --images pictures --model llava-hf/llava-1.5-7b-hf
+      Example: epic data check --file train.json --images pictures --model llava-hf/llava-1.5-7b-hf
       """)
 
   @Option(
     help: ArgumentHelp(
       "Records: a JSON list, one JSON object in each line, or tar shards (one, a folder, or 'shard-{0000..0009}.tar').",
       valueName: "file"))
-  var data: String
+  var file: String
 
   @Option(help: ArgumentHelp("Folder that image paths begin at; the file's own unless given, none for shards.", valueName: "dir"))
   var images: String?
@@ -107,8 +107,8 @@ struct DataCheck: AsyncParsableCommand {
     let progress = ProgressLine()
     defer { progress.clear() }
     let dataset = try InstructionDataset(
-      contentsOf: URL(fileURLWithPath: data), images: images.map { URL(fileURLWithPath: $0, isDirectory: true) }
-    ) { share in progress.show { "reading \(data): \(Int(share * 100)) %" } }
+      contentsOf: URL(fileURLWithPath: file), images: images.map { URL(fileURLWithPath: $0, isDirectory: true) }
+    ) { share in progress.show { "reading \(file): \(Int(share * 100)) %" } }
     let check = try DatasetCheck(
       dataset, tokenizer: tokenizer, options: options, tokens: tokens, media: media, preparedTokens: preparedTokens)
     let rate = ProgressRate(total: dataset.count)
@@ -123,7 +123,7 @@ struct DataCheck: AsyncParsableCommand {
     }
     if strict, !report.bad.isEmpty {
       let counts = "\(formatCount(report.bad.count)) of \(formatCount(report.samples)) samples"
-      throw InputError(description: "\(data): \(counts) cannot be trained on, and --strict allows none")
+      throw InputError(description: "\(file): \(counts) cannot be trained on, and --strict allows none")
     }
   }
 }

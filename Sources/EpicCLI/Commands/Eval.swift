@@ -64,7 +64,7 @@ struct Eval: AsyncParsableCommand {
       valueName: "n,n"))
   var bits: CommaList<Int>?
 
-  @OptionGroup var compute: DeviceOptions
+  @OptionGroup var compute: PrecisionOptions
   @OptionGroup var cache: CacheOptions
 
   @Flag(help: "Print one JSON object, what results.json holds.")

@@ -31,7 +31,7 @@ struct Init: AsyncParsableCommand {
   var seed: UInt64 = 0
 
   @Option(help: ArgumentHelp("Draw a picture to ask about, as PNG.", valueName: "file"))
-  var picture: String?
+  var sampleImage: String?
 
   func validate() throws { _ = try checkOption("--preset") { try LLaVAConfiguration.preset(preset) } }
 
@@ -41,9 +41,12 @@ struct Init: AsyncParsableCommand {
     let folder = URL(fileURLWithPath: output)
     // Said before minutes of drawing random numbers, not after.
     if FileManager.default.fileExists(atPath: folder.path) { throw CheckpointError.exists(folder.path) }
-    let model = try LLaVAModel.random(configuration, seed: seed, dtype: dtype)
-    try TestModel.write(model, to: folder, layout: layout)
-    if let picture { try TestModel.drawing().writePNG(to: URL(fileURLWithPath: picture)) }
+    let model = try waiting(for: "drawing random weights") {
+      let model = try LLaVAModel.random(configuration, seed: seed, dtype: dtype)
+      try TestModel.write(model, to: folder, layout: layout)
+      return model
+    }
+    if let sampleImage { try TestModel.drawing().writePNG(to: URL(fileURLWithPath: sampleImage)) }
     try printLine("\(output): \(preset), \(formatCount(model.parameters.count())) random parameters in \(dtype)")
   }
 }

@@ -41,12 +41,12 @@ struct PlanCommand: AsyncParsableCommand {
   var gpuMemory = 80.0
 
   @Option(help: "Tokens of the longest sample, visual tokens included; data.max-length (2048) unless given.")
-  var tokens: Int?
+  var maxLength: Int?
 
-  @Option(help: "Visual tokens of a picture that are kept behind --layer in every step.")
+  @Option(help: ArgumentHelp("Visual tokens of a picture that are kept behind --layer in every step.", valueName: "n"))
   var keep: Int?
 
-  @Option(help: "With --keep: decoder layers before the cut.")
+  @Option(help: ArgumentHelp("With --keep: decoder layers before the cut.", valueName: "k"))
   var layer: Int?
 
   @Option(help: "Train adapters of this rank in place of the decoder's own weights.")
@@ -73,7 +73,8 @@ struct PlanCommand: AsyncParsableCommand {
       throw ValidationError("--gpu-memory is \(gpuMemory), expected a number of GB above 0, 1000000 at most")
     }
     for (name, value, most) in [
-      ("gpus", gpus, 1 << 12), ("tokens", tokens ?? 2, 1 << 20), ("keep", keep ?? 1, 1 << 20), ("layer", layer ?? 1, 1 << 16),
+      ("gpus", gpus, 1 << 12), ("max-length", maxLength ?? 2, 1 << 20), ("keep", keep ?? 1, 1 << 20),
+      ("layer", layer ?? 1, 1 << 16),
       ("lora-rank", loraRank ?? 1, 1 << 16), ("micro-batch", microBatch ?? 1, 1 << 16), ("batch", batch ?? 1, 1 << 24),
     ] where !(1...most).contains(value) {
       throw ValidationError("--\(name) is \(value), expected 1...\(most)")
@@ -92,7 +93,7 @@ struct PlanCommand: AsyncParsableCommand {
     if given.output.isEmpty { given.output = "output" }
     if given.data.file.isEmpty, given.data.sources == nil { given.data.file = "data.json" }
     // The default is for models of any context.
-    if tokens == nil, given.data.maximumLength == TrainingConfiguration().data.maximumLength {
+    if maxLength == nil, given.data.maximumLength == TrainingConfiguration().data.maximumLength {
       given.data.maximumLength = min(given.data.maximumLength, shape.configuration.text.maximumPositions)
     }
     let samples =
@@ -106,7 +107,7 @@ struct PlanCommand: AsyncParsableCommand {
 
   /// What the options change in the run's configuration.
   private var changes: [String] {
-    var found = tokens.map { ["data.max-length=\($0)"] } ?? []
+    var found = maxLength.map { ["data.max-length=\($0)"] } ?? []
     if let keep { found += ["compression.reduce=dart:\(keep)@\(layer ?? 2)", "curriculum.name=none"] }
     if let loraRank { found.append("lora.rank=\(loraRank)") }
     if let curriculum { found.append("curriculum.name=\(curriculum)") }

@@ -38,7 +38,7 @@ struct Profile: AsyncParsableCommand {
   var reduce: [String] = []
 
   @Option(help: "Text tokens beside the picture's; 63 for `true` and 124.4 for `paper` unless given.")
-  var text: Int?
+  var textTokens: Int?
 
   @Flag(help: "Time the decoder's prefill here as well; with a preset, on random weights.")
   var measure = false
@@ -56,7 +56,7 @@ struct Profile: AsyncParsableCommand {
 
   func validate() throws {
     _ = try checkOption("--preset") { try LLaVAConfiguration.preset(preset) }
-    for (name, value, low) in [("text", text ?? 1, 1), ("rounds", rounds, 1)] where value < low || value > 1 << 20 {
+    for (name, value, low) in [("text-tokens", textTokens ?? 1, 1), ("rounds", rounds, 1)] where value < low || value > 1 << 20 {
       throw ValidationError("--\(name) is \(value), expected \(low)...\(1 << 20)")
     }
     for name in compressor?.values ?? [] { _ = try place.plan(name, .ratio(0)) }
@@ -81,9 +81,9 @@ struct Profile: AsyncParsableCommand {
       return (name: text, keep: try checkOption("--reduce") { try configuration.tokens(of: plan).last }, plan: plan)
     }
     let costs = CostModel(configuration)
-    var report = try ProfileReport(model: model?.text ?? preset, configuration, place, text: text.map(Double.init))
+    var report = try ProfileReport(model: model?.text ?? preset, configuration, place, text: textTokens.map(Double.init))
     for (name, keep, plan) in plans { try report.add(name, keep, plan, costs) }
-    if measure { try time(plans.map(\.plan), folder, configuration, &report) }
+    if measure { try waiting(for: "measuring") { try time(plans.map(\.plan), folder, configuration, &report) } }
     if json { try printJSON(report) } else { try printLine(report.table) }
   }
 
@@ -105,7 +105,7 @@ struct Profile: AsyncParsableCommand {
     let llava =
       try folder.map { try LLaVAModel.load(from: $0, dtype: dtype, device: device, quantization: compute.quantization) }
       ?? LLaVAModel.random(configuration, seed: seed, dtype: dtype, device: device, quantization: compute.quantization)
-    let request = try GenerationRequest.random(configuration, text: text ?? Int(CostModel.popeText), images: 1, seed: seed)
+    let request = try GenerationRequest.random(configuration, text: textTokens ?? Int(CostModel.popeText), images: 1, seed: seed)
     let (full, timings) = try PrefillTiming.measure(llava, request, plans, rounds: rounds, seed: seed)
     report.add(full, timings, dtype: dtype, device: device)
   }

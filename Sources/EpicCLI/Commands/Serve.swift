@@ -151,9 +151,11 @@ struct ServedModelOptions: ParsableArguments {
     let folder: URL
     if let model { folder = try await model.folder() } else { folder = try DemoCheckpoints.folder().appending(path: "finished") }
     let device = try compute.prepare()
-    let pipeline = try LLaVAPipeline.load(
-      from: folder, dtype: compute.dtype, device: device, template: template, quantization: compute.quantization,
-      cache: cache.precision)
+    let pipeline = try waiting(for: "reading weights") {
+      try LLaVAPipeline.load(
+        from: folder, dtype: compute.dtype, device: device, template: template, quantization: compute.quantization,
+        cache: cache.precision)
+    }
     let fit = try fit(folder)
     let ladder = try ladder(pipeline, folder, allowsAverages: fit != nil)
     return try checkOption("--layer and --budgets") {

@@ -102,10 +102,15 @@ struct Watch: AsyncParsableCommand {
     let signals = StopSignals()
     let run = StreamRun(known?.questions ?? ask.map(\.question), pace: pace == .clock ? .clock(most: maxLag.value) : .free)
     var report = WatchReport()
+    let line = ProgressLine()
+    defer { line.clear() }
     let counts = try run.run(stream, &session, shouldStop: { signals.haveCome }) { event in
       switch event {
-      case .frame(let seconds, let stream): report.note(seconds, stream)
+      case .frame(let seconds, let stream):
+        report.note(seconds, stream)
+        line.show { String(format: "%.0f s of the video", seconds) }
       case .question(let question):
+        line.clear()
         if !json { try printLine(String(format: "%.1f s  ", question.seconds) + question.text) }
       case .text(let piece): if !json { try printNow(piece) }
       case .answer(let question, let answer):
@@ -113,6 +118,7 @@ struct Watch: AsyncParsableCommand {
         if !json { try printLine("\n") }
       }
     }
+    line.clear()
     report.finish(session.report, counts)
     try json ? printJSON(report) : printLine(report.text)
   }

@@ -22,7 +22,7 @@ public struct BaseWork {
     (self.pictures, self.alignSteps, self.training) = (pictures, alignSteps, training)
     // What changes results, as flags.
     var options = [
-      "--pictures", "\(pictures)", "--align-steps", "\(alignSteps)", "--steps", "\(training.steps)", "--start-steps",
+      "--train", "\(pictures)", "--align-steps", "\(alignSteps)", "--steps", "\(training.steps)", "--start-steps",
       "\(training.startSteps)", "--seed", "\(training.seed)",
     ]
     if training.course != .shapes { options += ["--course", training.course.rawValue, "--few-steps", "\(training.fewSteps)"] }

@@ -17,6 +17,19 @@ public struct LabResult: Sendable, Equatable, Codable {
       (self.strategy, self.keep, self.scores) = (strategy, keep, scores)
     }
 
+    private enum CodingKeys: String, CodingKey {
+      case strategy = "compressor"
+      case keep, scores
+    }
+
+    /// Reads a row; one of an earlier version has its strategy under `strategy`.
+    public init(from decoder: any Decoder) throws {
+      let fields = try decoder.container(keyedBy: CodingKeys.self)
+      strategy = try decoder.value(CodingKeys.strategy, formerly: "strategy")
+      keep = try fields.decode(Int.self, forKey: .keep)
+      scores = try fields.decode([String: Double].self, forKey: .scores)
+    }
+
     /// The mean over the benchmarks, in percent.
     public var average: Double { scores.values.reduce(0, +) / Double(max(1, scores.count)) }
   }

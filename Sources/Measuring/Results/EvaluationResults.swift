@@ -1,3 +1,4 @@
+import Basics
 import Evaluation
 import Foundation
 
@@ -124,6 +125,24 @@ public struct BenchmarkSummary: Sendable, Equatable, Codable {
     self.notes = notes
   }
 
+  private enum CodingKeys: String, CodingKey {
+    case name, title, split, prompt, scorer, questions
+    case maximum = "maxScore"
+    case faults, broken, notes
+  }
+
+  /// Reads a summary; one of an earlier version has its largest score under `maximum`.
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      name: try fields.decode(String.self, forKey: .name), title: try fields.decode(String.self, forKey: .title),
+      split: try fields.decode(String.self, forKey: .split), prompt: try fields.decode(String.self, forKey: .prompt),
+      scorer: try fields.decode(String.self, forKey: .scorer), questions: try fields.decode(Int.self, forKey: .questions),
+      maximum: try decoder.value(CodingKeys.maximum, formerly: "maximum"),
+      faults: try fields.decode([String].self, forKey: .faults), broken: try fields.decode([String].self, forKey: .broken),
+      notes: try fields.decode([String].self, forKey: .notes))
+  }
+
   /// Why its scores cannot stand beside another model's; nil where they can.
   func mismatch(with other: BenchmarkSummary) -> EvaluationError? {
     let parts = [
@@ -171,6 +190,27 @@ public struct ResultRow: Sendable, Equatable, Codable {
     self.average = average
     self.cost = cost
     self.timing = timing
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case plan
+    case strategy = "compressor"
+    case keep, layer, averageVisualTokens, scores, average, cost, timing, share
+  }
+
+  /// Reads a row; one of an earlier version has its strategy under `strategy`.
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      plan: try fields.decode(String.self, forKey: .plan),
+      strategy: try decoder.value(CodingKeys.strategy, formerly: "strategy"), keep: try fields.decode(Int.self, forKey: .keep),
+      layer: try fields.decodeIfPresent(Int.self, forKey: .layer),
+      averageVisualTokens: try fields.decode(Double.self, forKey: .averageVisualTokens),
+      scores: try fields.decode([String: ResultScore].self, forKey: .scores),
+      average: try fields.decodeIfPresent(Double.self, forKey: .average),
+      cost: try fields.decode(ResultCost.self, forKey: .cost),
+      timing: try fields.decodeIfPresent(ResultTiming.self, forKey: .timing))
+    share = try fields.decodeIfPresent(Double.self, forKey: .share)
   }
 }
 

@@ -158,10 +158,10 @@ extension EvaluationResults {
       text.contains { "\",\n\r".contains($0) } ? "\"" + text.replacingOccurrences(of: "\"", with: "\"\"") + "\"" : text
     }
     func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
-    var header = ["model", "fingerprint", "strategy", "keep", "layer", "visual_tokens_per_layer"]
+    var header = ["model", "fingerprint", "compressor", "keep", "layer", "average_visual_tokens"]
     for name in benchmarks {
       header += [
-        "", "_low", "_high", "_difference", "_difference_low", "_difference_high", "_hard", "_hard_questions", "_easy",
+        "", "_lower", "_upper", "_difference", "_difference_lower", "_difference_upper", "_hard", "_hard_questions", "_easy",
         "_easy_questions",
       ].map { name + $0 }
     }

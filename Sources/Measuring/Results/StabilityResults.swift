@@ -35,6 +35,12 @@ public struct StabilityRow: Sendable, Equatable, Codable {
     (self.cleanPercentage, self.difference) = (cleanPercentage, difference)
   }
 
+  private enum CodingKeys: String, CodingKey {
+    case condition, benchmark
+    case strategy = "compressor"
+    case keep, plan, questions, estimate, percentage, cleanPercentage, difference
+  }
+
   /// How much of the clean score is left, in percent; nil without one.
   public var retention: Double? { cleanPercentage.flatMap { $0 > 0 ? 100 * percentage / $0 : nil } }
 }

@@ -57,7 +57,7 @@ public struct ChatRequest: Sendable, Equatable {
       if pictures > limits.maximumPictures {
         throw APIError(
           400, code: "too_many_images", param: "messages",
-          "messages show more than \(limits.maximumPictures) pictures; send fewer, or serve with a larger --limit-images")
+          "messages show more than \(limits.maximumPictures) pictures; send fewer, or serve with a larger --max-images")
       }
     }
     guard let last = messages.last, last.role == .user else {

@@ -38,7 +38,7 @@ public struct LoadGenerator: Sendable {
 
   private func run(_ client: HTTPClient, _ progress: @escaping @Sendable (Int) -> Void) async throws -> LoadReport {
     let model = try await model(client)
-    for number in 0..<plan.warmUp { _ = await ask(client, plan.requests + number, model) }
+    for number in 0..<plan.warmup { _ = await ask(client, plan.requests + number, model) }
     let start = ContinuousClock.now
     let samples: [LoadSample] =
       switch plan.arrival {

@@ -29,7 +29,7 @@ public struct LoadPlan: Sendable {
   /// Requests that are counted.
   public var requests = 64
   /// Requests before them.
-  public var warmUp = 2
+  public var warmup = 2
   /// Visual tokens of the requests, one after the other; nil says nothing about them.
   public var budgets: [String?] = [nil]
   /// What the server is to do where its target would be missed: queue, degrade or reject; nil says nothing.

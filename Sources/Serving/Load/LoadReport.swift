@@ -30,7 +30,7 @@ public struct LoadReport: Sendable, Equatable, Encodable {
     /// Samples.
     public let count: Int
     /// Milliseconds.
-    public let mean, p50, p90, p99, maximum: Double
+    public let mean, p50, p90, p99, max: Double
 
     /// The spread of seconds; nil of none.
     init?(_ seconds: [Double]) {
@@ -38,10 +38,10 @@ public struct LoadReport: Sendable, Equatable, Encodable {
       let sorted = seconds.sorted().map { $0 * 1000 }
       // The nearest rank: a value that was measured.
       func rank(_ share: Double) -> Double {
-        sorted[min(sorted.count - 1, max(0, Int((share * Double(sorted.count)).rounded(.up)) - 1))]
+        sorted[Swift.min(sorted.count - 1, Swift.max(0, Int((share * Double(sorted.count)).rounded(.up)) - 1))]
       }
       (count, mean) = (sorted.count, sorted.reduce(0, +) / Double(sorted.count))
-      (p50, p90, p99, maximum) = (rank(0.5), rank(0.9), rank(0.99), rank(1))
+      (p50, p90, p99, max) = (rank(0.5), rank(0.9), rank(0.99), rank(1))
     }
   }
 
@@ -60,7 +60,7 @@ public struct LoadReport: Sendable, Equatable, Encodable {
   /// Seconds that all took.
   public let seconds: Double
   /// Answers, tokens of answers and pictures in a second.
-  public let requestsPerSecond, tokensPerSecond, picturesPerSecond: Double
+  public let requestsPerSecond, tokensPerSecond, imagesPerSecond: Double
   /// Answers in a second that were as quick as was asked for; nil where nothing was.
   public let goodput: Double?
   /// All requests.
@@ -82,7 +82,7 @@ public struct LoadReport: Sendable, Equatable, Encodable {
     self.seconds = seconds
     requestsPerSecond = Double(complete.count) / seconds
     tokensPerSecond = Double(complete.reduce(0) { $0 + $1.newTokens }) / seconds
-    picturesPerSecond = plan.pictures.isEmpty ? 0 : requestsPerSecond
+    imagesPerSecond = plan.pictures.isEmpty ? 0 : requestsPerSecond
     let isAsked = plan.goodFirst != nil || plan.goodEach != nil
     let good = complete.filter { sample in
       (sample.first ?? 0) * 1000 <= plan.goodFirst ?? .infinity && (sample.each ?? 0) * 1000 <= plan.goodEach ?? .infinity

@@ -62,7 +62,7 @@ public struct StreamRun: Sendable {
     /// Seconds between when a frame was due and when it had been read, on average and at most; 0 where nobody sets the pace.
     public var meanLag = 0.0
     /// The most.
-    public var maximumLag = 0.0
+    public var maxLag = 0.0
 
     /// Nothing yet.
     public init() {}
@@ -109,7 +109,7 @@ public struct StreamRun: Sendable {
       try session.push(frame.image, at: frame.time)
       if case .clock = pace {
         let lag = max(0, lateness(frame.time))
-        (lags, counts.maximumLag) = (lags + lag, max(counts.maximumLag, lag))
+        (lags, counts.maxLag) = (lags + lag, max(counts.maxLag, lag))
       }
       shown += 1
       try receive(.frame(seconds: frame.time, session.report))

@@ -90,7 +90,7 @@ public struct StreamReport: Sendable, Equatable, Codable {
   /// Tokens of text and video that the cache holds.
   public internal(set) var cachedTokens = 0
   /// Bytes of keys and values that the cache holds.
-  public internal(set) var cacheBytes = 0
+  public internal(set) var kvCacheBytes = 0
 
   /// Nothing yet.
   public init() {}

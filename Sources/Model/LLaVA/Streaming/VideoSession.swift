@@ -205,7 +205,7 @@ extension VideoSession {
 
   private mutating func note() {
     report.cachedTokens = cache?.count(layer: 0) ?? 0
-    report.cacheBytes = cache?.usedByteCount ?? 0
+    report.kvCacheBytes = cache?.usedByteCount ?? 0
   }
 }
 

@@ -98,6 +98,6 @@ public struct AutoCurriculum: Curriculum {
 
   static let definition = CurriculumDefinition(
     "auto", "several budgets in one step, drawn by what they still have to learn",
-    uses: [.layers, .layer, .rounding, .stages, .tokens, .smallest], presets: [.nested: CurriculumOptions()]
+    uses: [.layers, .layer, .rounding, .stages, .visualTokens, .smallest], presets: [.nested: CurriculumOptions()]
   ) { try AutoCurriculum($0) }
 }

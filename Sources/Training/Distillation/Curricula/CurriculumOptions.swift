@@ -70,7 +70,7 @@ public struct CurriculumOptions: Sendable, Equatable {
     /// `hold`
     case hold
     /// `nested.tokens`
-    case tokens
+    case visualTokens = "visual-tokens"
     /// `nested.smallest`
     case smallest
     /// `nested.between`

@@ -118,7 +118,7 @@ public struct NestedCurriculum: Curriculum {
   static let definition = CurriculumDefinition(
     "nested", "several budgets of the same samples in one step, all tokens among them",
     uses: [
-      .layers, .layer, .rounding, .stages, .hold, .tokens, .smallest, .between, .ladder, .fullEvery, .mixes, .teacher,
+      .layers, .layer, .rounding, .stages, .hold, .visualTokens, .smallest, .between, .ladder, .fullEvery, .mixes, .teacher,
       .progression,
       .cutLayers, .shares, .divergenceWeights,
     ],

@@ -55,7 +55,7 @@ public struct NestedOptions: Sendable, Equatable {
   /// Names every value that makes no sense.
   func problems(layers: Int, _ problem: (CurriculumOptions.Name, _ value: Any, _ expected: String) -> Void) {
     let most = 1 << 16
-    if !(1...most).contains(tokens) { problem(.tokens, tokens, "1...\(most), the visual tokens of a picture") }
+    if !(1...most).contains(tokens) { problem(.visualTokens, tokens, "1...\(most), the visual tokens of a picture") }
     let all = max(1, tokens)
     if let smallest, !(1...all).contains(smallest) { problem(.smallest, smallest, "1...\(all), tokens that stay of a picture") }
     if !(0...16).contains(between) { problem(.between, between, "0...16") }

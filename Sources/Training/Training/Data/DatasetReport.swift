@@ -60,7 +60,7 @@ public struct LengthSummary: Codable, Sendable, Equatable {
   /// Samples whose length is known.
   public var count: Int
   /// The shortest, the longest, and the one in the middle, the lower of two; 0 where there are none.
-  public var minimum, median, maximum: Int
+  public var min, median, max: Int
   /// The average; 0 where there are none.
   public var mean: Double
   /// Bins of equal width (1, 2 or 5 times a power of ten), from that of the shortest on.
@@ -74,19 +74,19 @@ public struct LengthSummary: Codable, Sendable, Equatable {
     self.unit = unit
     let sorted = lengths.sorted()
     count = sorted.count
-    minimum = sorted.first ?? 0
-    maximum = sorted.last ?? 0
+    min = sorted.first ?? 0
+    max = sorted.last ?? 0
     median = sorted.isEmpty ? 0 : sorted[(sorted.count - 1) / 2]
     mean = sorted.isEmpty ? 0 : Double(sorted.reduce(0, +)) / Double(sorted.count)
     bins = []
     if sorted.isEmpty { return }
     let most = sorted[(sorted.count * 99 + 99) / 100 - 1]
     var widths = [1, 2, 5]
-    while (most - minimum) / widths[0] >= 16 { widths = [widths[1], widths[2], widths[0] * 10] }
+    while (most - min) / widths[0] >= 16 { widths = [widths[1], widths[2], widths[0] * 10] }
     let width = widths[0]
-    let first = minimum / width
+    let first = min / width
     bins = (first...most / width).map { Bin(from: $0 * width, through: ($0 + 1) * width - 1, count: 0) }
-    for length in sorted { bins[min(length / width - first, bins.count - 1)].count += 1 }
-    bins[bins.count - 1].through = max(bins[bins.count - 1].through, maximum)
+    for length in sorted { bins[Swift.min(length / width - first, bins.count - 1)].count += 1 }
+    bins[bins.count - 1].through = Swift.max(bins[bins.count - 1].through, max)
   }
 }
