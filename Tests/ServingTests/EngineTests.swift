@@ -191,7 +191,7 @@ import Torch
     var options = GenerationOptions()
     (options.maximumNewTokens, options.stopsAtEnd) = (200, false)
     let slow = engine.submit(Job(ids: [1, 20, 21], options: options))
-    try await Task.sleep(for: .milliseconds(300))
+    try await Patience.wait(for: "the engine to give up") { engine.state.newTokens > 0 && engine.state.running == 0 }
     var caught: (any Error)?
     do { while try await slow.next() != nil {} } catch { caught = error }
     #expect(caught as? EngineError == .slowReader)

@@ -82,19 +82,4 @@ public struct KeyValueCache: Sendable {
     nextPosition = position
     return true
   }
-
-  /// A moment to which a cache can be brought back.
-  struct Mark: Sendable {
-    fileprivate let counts: [Int]
-    fileprivate let nextPosition, droppedEnd: Int
-  }
-
-  /// What the cache holds now.
-  var mark: Mark { Mark(counts: layers.map(\.count), nextPosition: nextPosition, droppedEnd: droppedEnd) }
-
-  /// Forgets what came after a mark of this cache.
-  mutating func rewind(to mark: Mark) {
-    for (index, count) in mark.counts.enumerated() { layers[index].truncate(to: count) }
-    (nextPosition, droppedEnd) = (mark.nextPosition, mark.droppedEnd)
-  }
 }

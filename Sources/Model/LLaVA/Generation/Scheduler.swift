@@ -45,9 +45,6 @@ public struct Scheduler: Sendable {
   /// True while no step would do anything.
   public var isIdle: Bool { sequences.allSatisfy(\.isFinished) }
 
-  /// Sequences that are not finished.
-  public var activeCount: Int { sequences.count { !$0.isFinished } }
-
   /// Adds a sequence, which joins in the next step.
   ///
   /// - Parameters:

@@ -34,12 +34,6 @@ public struct StepShape: Sendable {
   public var samples: [Sample]
   /// Students of the step.
   public var students: Int
-
-  /// Mean number of visual tokens of a picture that a student keeps; nil without pictures.
-  public func meanTokens(of student: Int) -> Double? {
-    let kept = samples.flatMap { $0.ways.filter { $0.view == student }.flatMap(\.kept) }
-    return kept.isEmpty ? nil : Double(kept.reduce(0, +)) / Double(kept.count)
-  }
 }
 
 extension StepBranches {
