@@ -54,7 +54,7 @@ struct RunBenchmarks {
     settings.sampling.maximumFrames = run.configuration.data.maximumFrames
     let found = try benchmarks.flatMap { whole, asked in
       let work = try BenchmarkRun(asked, of: whole, run.pipeline, plans: plans, in: folder, settings)
-      _ = try work.run()
+      _ = try run.asking { try work.run() }
       try world.barrier()
       try work.journal.readOthers()
       let scores = try work.scores()
@@ -65,7 +65,7 @@ struct RunBenchmarks {
         }
       }
     }
-    if world.isFirst { try pictures.write(run, into: folder) }
+    try run.asking { if world.isFirst { try pictures.write(run, into: folder) } }
     return found
   }
 }

@@ -102,10 +102,10 @@ import Torch
   @Test func dividedWeightsFitOtherProcesses() async throws {
     let place = try TrainingPlace()
     let keys = ["checkpoints.every=2", "distributed.shard=full"]
-    try await place.alone("alone", accumulation: 6, keys)
-    for (processes, forgotten) in [(2, [4, 6]), (3, [6]), (1, [])] {
+    try await place.alone("alone", accumulation: 12, keys)
+    for (processes, forgotten) in [(4, [4, 6]), (2, [6]), (3, [6]), (1, [])] {
       let arguments =
-        place.arguments("together", accumulation: 6 / processes, keys) + (processes == 2 ? [] : ["--resume"])
+        place.arguments("together", accumulation: 12 / processes, keys) + (processes == 4 ? [] : ["--resume"])
       let outcomes =
         processes == 1
         ? [try await EpicCommand.run(arguments)]
@@ -117,6 +117,40 @@ import Torch
     }
     let same = try place.result("alone") == place.result("together")
     #expect(same)
+  }
+
+  /// Benchmarks are asked of divided weights too: scores and pictures are those of one process, and training is not disturbed.
+  @Test func dividedWeightsAnswerBenchmarks() async throws {
+    struct Line: Decodable {
+      struct Score: Decodable, Equatable {
+        let benchmark, reduce: String
+        let score: Double
+      }
+      let benchmarks: [Score]?
+    }
+    let place = try TrainingPlace()
+    let data = try DataFolder()
+    for name in ["pope", "gqa"] { try data.make(name) }
+    let keys = [
+      "validation.benchmarks=[pope, gqa]", "validation.benchmark-data=\(data.url.path)", "validation.every=3",
+      "validation.questions=9",
+      "validation.reduce=['dart:4@1', 'cdpruner:5@features', 'fastv:6@2']", "data.max-length=400",
+    ]
+    func scores(_ output: String) throws -> [[Line.Score]] {
+      try Data(contentsOf: place.scratch.url.appending(path: "\(output)/metrics.jsonl")).split(separator: UInt8(ascii: "\n"))
+        .compactMap { try JSONDecoder().decode(Line.self, from: $0).benchmarks }
+    }
+    try await place.alone("alone", accumulation: 3, keys)
+    let arguments = place.arguments("together", accumulation: 1, keys + ["distributed.shard=full"])
+    for outcome in try await place.together([arguments, arguments, arguments]) { #expect(outcome.code == 0, "\(outcome.err)") }
+    let (one, many) = (try scores("alone"), try scores("together"))
+    #expect(many.count == 2 && many.allSatisfy { $0.count == 8 } && one == many)
+    let same = try place.result("alone") == place.result("together")
+    #expect(same)
+    let galleries = try ["alone", "together"].map {
+      try PictureGallery(from: place.scratch.url.appending(path: "\($0)/benchmarks/step-6"))
+    }
+    #expect(galleries[0].items.count == 4 && galleries[0] == galleries[1])
   }
 
   /// Processes share the questions; answers and scores are those of one, and what was answered is not asked again by others.

@@ -108,7 +108,6 @@ import Testing
       (["validation.benchmark-data=null", "validation.benchmarks=[pope]"], "validation.benchmark-data is missing"),
       (["validation.questions=5"], "validation.benchmarks is missing"),
       (["validation.benchmarks=[vqav2]", "stage=pretrain"], "pretrained"),
-      (["validation.benchmarks=[vqav2]", "distributed.shard=full"], "distributed.shard full"),
     ] {
       let outcome = try await train(place, data.url, changes)
       #expect(outcome.code != 0 && outcome.err.contains(fragment), "\(changes): \(outcome.err)")

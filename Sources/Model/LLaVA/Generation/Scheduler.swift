@@ -191,6 +191,7 @@ extension Scheduler {
   private func nextRows(_ members: [Int]) throws -> PackedBatch? {
     if members.isEmpty { return nil }
     let tokens = members.compactMap { sequences[$0].nextToken }
+    try model.gathered?.need(.embeddings)
     let positions = members.map { sequences[$0].cache?.nextPosition ?? 0 }
     return PackedBatch(
       hidden: try model.decoder.embedding.embedding(Tensor(tokens, on: model.device)),
@@ -204,6 +205,7 @@ extension Scheduler {
     let members = sequences.indices.filter { !sequences[$0].isFinished && sequences[$0].lastRow != nil }
     if members.isEmpty { return [] }
     let rows = members.compactMap { sequences[$0].lastRow.take() }
+    try model.gathered?.need(.head)
     let logits = try model.decoder.logits(rows.count == 1 ? rows[0] : concatenate(rows))
     let isFinite = try logits.to(.float32).sum(-1).array(Float.self).map(\.isFinite)
     let likeliest = sequences.isPlainArgmax(members) ? try logits.argmax(-1).array(Int.self) : nil

@@ -85,6 +85,7 @@ public struct LLaVAModel: Sendable {
   ) throws -> PackedBatch {
     let plan = try SplicePlan(
       prompts, segments, vocabularySize: configuration.text.vocabularySize, labels, promptLengths, past)
+    try gathered?.need(.embeddings)
     let embedded = try decoder.embedding.embedding(Tensor(plan.textIDs, on: device))
     // Split, as the gradients of pieces are put together in one pass.
     var text = try embedded.split(plan.pieces.compactMap { if case .text(let count) = $0 { count } else { nil } })[...]
@@ -112,6 +113,8 @@ public struct LLaVAModel: Sendable {
 
   /// Scores of every vocabulary entry for every row of a batch: [T, vocabularySize].
   public func logits(_ batch: PackedBatch) throws -> Tensor {
-    try decoder.logits(decoder.run(layers: 0..<configuration.text.layers, batch).hidden)
+    let hidden = try decoder.run(layers: 0..<configuration.text.layers, batch).hidden
+    try gathered?.need(.head)
+    return try decoder.logits(hidden)
   }
 }

@@ -84,6 +84,7 @@ extension LLaVAModel {
           context.text += Array(repeating: try decoder.embedding.embedding(ids).detached(), count: count)
         }
       }
+      try gathered?.need(.encoder)
       var segments = try encoder(pictures, reductions, context)[...]
       for (member, count) in zip(members, counts) {
         found[member] = Array(segments.prefix(count))

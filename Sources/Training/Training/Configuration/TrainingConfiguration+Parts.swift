@@ -87,9 +87,6 @@ extension TrainingConfiguration {
     if !asksNothing, validation.benchmarkData == nil {
       problems.append("validation.benchmark-data is missing: name the folder that holds the benchmarks")
     }
-    if !asksNothing, distributed.shard == .full {
-      problems.append("validation.benchmarks is given, but with distributed.shard full no process has a whole model to ask")
-    }
     if !asksNothing, stage == .pretrain {
       problems.append("validation.benchmarks is given, but a model that is pretrained on captions answers no questions yet")
     }

@@ -61,6 +61,13 @@ extension TrainingRun {
     return best.measurementsSince ?? 0 >= patience
   }
 
+  /// Does work that the model is asked in, such as writing answers.
+  ///
+  /// Where weights are divided among processes, all of them call this at the same time, each with as much work as it has; none of the work
+  /// may wait for another process.
+  /// - Throws: what the work throws; `CommunicatorError.lost`.
+  public func asking<Result>(_ work: () throws -> Result) throws -> Result { try shards?.inRounds(work) ?? work() }
+
   /// Measures the loss at all budgets, from one trunk and without gradients; nothing of the run changes.
   ///
   /// Processes share the samples out, and all have the same numbers.

@@ -25,6 +25,8 @@ final class WeightShards: Sendable {
     var sequence: [WeightSequence.Move] = []
     var cursor = 0
     var hasBegun = false
+    /// True while answers are written, which use weights in no order that is known before.
+    var isRound = false
     var held: Set<Int> = []
     /// Units on their way.
     var gathering: [Int: [Communicator.Transfer]] = [:]
@@ -148,7 +150,9 @@ final class WeightShards: Sendable {
   private func need(_ wanted: [Int], _ part: WeightPart) throws {
     try state.withLock { state in
       while wanted.contains(where: { !state.held.contains($0) }) {
-        guard state.cursor < state.sequence.count else { throw ShardingError.outOfTurn(part: "\(part)") }
+        if state.cursor >= state.sequence.count {
+          guard state.isRound, try beginRound(&state, wants: true) else { throw ShardingError.outOfTurn(part: "\(part)") }
+        }
         try makeMove(&state)
       }
     }
@@ -164,6 +168,33 @@ final class WeightShards: Sendable {
       try settle(&state)
       (state.sequence, state.cursor, state.hasBegun) = ([], 0, false)
     }
+  }
+
+  // MARK: - Answers
+
+  /// Does work that uses weights in any order, such as writing answers; all processes call this, each with as much work as it has.
+  ///
+  /// All weights are brought together round after round, in the order of a pass, for as long as any process wants something: one whose work is
+  /// done takes part until all others' is.
+  /// - Throws: what the work throws; `CommunicatorError.lost`.
+  func inRounds<Result>(_ work: () throws -> Result) throws -> Result {
+    state.withLock { $0.isRound = true }
+    defer { state.withLock { $0.isRound = false } }
+    let result = Swift.Result { try work() }
+    try state.withLock { state in
+      repeat { while state.cursor < state.sequence.count { try makeMove(&state) } } while try beginRound(&state, wants: false)
+      (state.sequence, state.cursor, state.hasBegun) = ([], 0, false)
+    }
+    return try result.get()
+  }
+
+  /// Agrees with all other processes on one more round; false where none wants one.
+  private func beginRound(_ state: inout State, wants: Bool) throws -> Bool {
+    let isWanted = try world.maximum([wants ? 1 : 0])[0] > 0
+    let pass = WeightPass(departures: [], asksFrozen: false, readsText: true, recordsGradients: false)
+    let moves = isWanted ? WeightSequence(own, frozen: nil, pass) { self.units[$0].isTrained }.moves : []
+    (state.sequence, state.cursor) = (moves, 0)
+    return isWanted
   }
 
   private func makeMove(_ state: inout State) throws {
