@@ -141,7 +141,12 @@ public struct CheckpointReader: ParameterSource {
   ///
   /// - Throws: as `parameter`, and `TorchError` for packed parts that do not fit one another.
   public func matrix(_ name: String, shape: [Int]) throws -> Matrix {
-    guard places[name] == nil, isPacked(name) else { return .dense(try parameter(name, shape: shape)) }
+    try packedMatrix(name, shape: shape) ?? .dense(try parameter(name, shape: shape))
+  }
+
+  /// A matrix that the files hold quantized; nil where they do not.
+  func packedMatrix(_ name: String, shape: [Int]) throws -> Matrix? {
+    guard places[name] == nil, isPacked(name) else { return nil }
     let found = try packedShape(name)
     guard found == shape else {
       throw CheckpointError.shape(tensor: name, file: folder.path, found: found, expected: shape)
@@ -156,6 +161,16 @@ public struct CheckpointReader: ParameterSource {
     } catch let error as TorchError {
       throw CheckpointError.packed(tensor: name, folder: folder.path, reason: error.description)
     }
+  }
+
+  /// The element type that a weight will have in memory, once its shape is checked.
+  ///
+  /// - Throws: as `parameter`, but for what reading shows.
+  func elementType(of name: String, shape: [Int]) throws -> DType {
+    guard let place = places[name] else {
+      throw CheckpointError.missing(parameter: KeyNames.file(name, layout, configuration.family.weights), folder: folder.path)
+    }
+    return try place.entry.elementType(shape, in: place.folder.path(of: place.entry.name) ?? folder.path, as: dtype)
   }
 
   /// Reads a weight and checks it.

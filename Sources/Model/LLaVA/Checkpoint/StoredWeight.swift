@@ -13,13 +13,18 @@ extension TensorEntry {
   ///   - read: reads the tensor in an element type.
   /// - Throws: `CheckpointError.shape`, `.notFinite`, `TensorFileError.unsupportedDType`, and what `read` throws.
   func weight(_ shape: [Int], in file: String, as wanted: DType?, _ read: (DType) throws -> Tensor) throws -> Tensor {
+    let tensor = try read(elementType(shape, in: file, as: wanted))
+    try tensor.requireFinite(name, in: file)
+    return tensor
+  }
+
+  /// The element type that the weight will have in memory; parameters and errors as of `weight`.
+  func elementType(_ shape: [Int], in file: String, as wanted: DType?) throws -> DType {
     guard self.shape == shape else {
       throw CheckpointError.shape(tensor: name, file: file, found: self.shape, expected: shape)
     }
     guard let own = weightDType else { throw TensorFileError.unsupportedDType(tensor: name, dtype: storedType, file: file) }
-    let tensor = try read(wanted ?? own)
-    try tensor.requireFinite(name, in: file)
-    return tensor
+    return wanted ?? own
   }
 }
 

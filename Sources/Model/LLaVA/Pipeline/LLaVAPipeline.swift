@@ -43,10 +43,12 @@ public struct LLaVAPipeline: Sendable {
   /// - Parameters:
   ///   - quantization: in how many bits the decoder's matrices are held; as they are stored unless given.
   ///   - cache: how exactly keys and values are remembered.
+  ///   - source: where the model takes its weights from, such as `DeferredWeights`; the checkpoint unless given.
   /// - Throws: an error naming file and field.
   public static func load(
     from folder: URL, dtype: DType? = nil, device: Device = .cpu, template: String? = nil,
-    quantization: QuantizationOptions? = nil, cache: CachePrecision = .asModel
+    quantization: QuantizationOptions? = nil, cache: CachePrecision = .asModel,
+    source: (CheckpointReader) -> any ParameterSource = { $0 }
   ) throws -> LLaVAPipeline {
     let reader = try CheckpointReader(folder, dtype: dtype, device: device)
     var configuration = reader.configuration
@@ -55,7 +57,7 @@ public struct LLaVAPipeline: Sendable {
     let preprocessor = try preprocessor(reader)
     // What the template ends answers with ends them here, whatever the other files say.
     if let chat = template.chat, let end = tokenizer.tokenID(of: chat.answerEnd) { configuration.eosTokenIDs.insert(end) }
-    var model = try LLaVAModel(configuration, from: quantization.quantizing(reader))
+    var model = try LLaVAModel(configuration, from: quantization.quantizing(source(reader)))
     model.cachePrecision = cache
     return LLaVAPipeline(
       model: model, tokenizer: tokenizer,

@@ -33,12 +33,16 @@ public struct ModelFingerprint: Sendable, Equatable, Codable {
 
   /// The fingerprint of a model as it stands.
   ///
-  /// - Parameter folder: where the tokenizer's files lie.
+  /// - Parameters:
+  ///   - folder: where the tokenizer's files lie.
+  ///   - weight: the elements of a weight; its tensor unless given.
   /// - Throws: `TorchError`, `FileError` for a tokenizer's file that cannot be read, `EncodingError` for numbers that are not finite.
-  public init(_ pipeline: LLaVAPipeline, tokenizer folder: URL, _ coverage: Coverage) throws {
+  public init(
+    _ pipeline: LLaVAPipeline, tokenizer folder: URL, _ coverage: Coverage, weight: (Parameter) throws -> Tensor = { $0.tensor }
+  ) throws {
     var hash = StableHash()
     for parameter in pipeline.model.parameters.parameters {
-      let tensor = try parameter.tensor.detached()
+      let tensor = try weight(parameter).detached()
       try hash.addBlock(json: Heading(name: parameter.name, dtype: tensor.dtype.rawValue, shape: tensor.shape))
       for part in try coverage == .everything ? [tensor] : Self.samples(tensor) { try part.withBytes { hash.addBlock($0) } }
     }

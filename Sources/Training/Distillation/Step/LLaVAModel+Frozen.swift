@@ -7,10 +7,14 @@ extension LLaVAModel {
   /// Weights of other parts are the same tensors, so a frozen copy beside adapters takes no memory for the decoder. A model with adapters
   /// is frozen with their changes merged.
   ///
-  /// - Parameter trained: the parts that change.
-  /// - Throws: `TorchError`.
-  public func frozen(training trained: Set<ParameterGroup>) throws -> LLaVAModel {
-    try LLaVAModel(configuration, from: FrozenParameters(model: mergingLoRA(), copied: trained))
+  /// - Parameters:
+  ///   - trained: the parts that change.
+  ///   - copy: what the frozen model has in place of a weight that changes; a copy unless given.
+  /// - Throws: `TorchError`; what `copy` throws.
+  public func frozen(training trained: Set<ParameterGroup>, copy: ((Tensor) throws -> Tensor)? = nil) throws -> LLaVAModel {
+    try withoutActuallyEscaping(copy ?? { tensor in try withoutGradient { try tensor.detached().copy() } }) { copy in
+      try LLaVAModel(configuration, from: FrozenParameters(model: mergingLoRA(), copied: trained, copy: copy))
+    }
   }
 
   /// True where pictures become the same rows in both, because tower, projector and ends of rows are the same tensors.
@@ -40,12 +44,13 @@ extension LLaVAModel {
 private struct FrozenParameters: ParameterSource {
   let model: LLaVAModel
   let copied: Set<ParameterGroup>
+  let copy: (Tensor) throws -> Tensor
 
   func contains(_ name: String) -> Bool { model.parameters[name] != nil || model.parameters.quantized[name] != nil }
 
   func parameter(_ name: String, shape: [Int]) throws -> Tensor {
     guard let own = model.parameters[name] else { throw CheckpointError.missing(parameter: name, folder: "the model itself") }
-    return copied.contains(own.group) ? try withoutGradient { try own.tensor.detached().copy() } : own.tensor
+    return copied.contains(own.group) ? try copy(own.tensor) : own.tensor
   }
 
   // Nothing trains a quantized matrix.

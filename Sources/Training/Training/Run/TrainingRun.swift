@@ -132,17 +132,26 @@ public final class TrainingRun {
     try world.requireEqual(String(decoding: yaml, as: UTF8.self), "configuration")
     try world.requireEqual(newest?.step ?? -1, "newest checkpoint")
 
+    // Weights that are going to be divided are read one at a time, when they are.
+    let isDivided = world.count > 1 && configuration.distributed.shard == .full
+    var deferred: DeferredWeights?
     let pipeline = try LLaVAPipeline.load(
       from: start, dtype: configuration.dtype, device: device, template: configuration.data.template,
-      quantization: configuration.quantization)
+      quantization: configuration.quantization
+    ) { reader in
+      if isDivided { deferred = DeferredWeights(reader) }
+      return deferred ?? reader
+    }
+    func value(_ tensor: Tensor) throws -> Tensor { try deferred?.value(of: tensor) ?? tensor }
     notes = [pipeline.template.trainingNote, configuration.augmentationNote].compactMap(\.self)
-    origin = try ModelFingerprint(pipeline, tokenizer: start, .samples)
+    origin = try ModelFingerprint(pipeline, tokenizer: start, .samples) { try value($0.tensor) }
     try state?.requireSame(origin, in: configuration.model)
     curriculum = try configuration.makeCurriculum(for: pipeline.model.configuration)
     curriculum?.state = state?.curriculum
     let groups = Set(configuration.optimizerOptions.learningRates.keys)
     // Before a checkpoint's weights take the place of those that it is to keep.
-    let teacher = configuration.curriculum.teacher == .frozen ? try pipeline.model.frozen(training: groups) : nil
+    let teacher =
+      configuration.curriculum.teacher == .frozen ? try pipeline.model.frozen(training: groups, copy: deferred?.twin) : nil
     let adapters = configuration.loraOptions
     let whole = try adapters.map { try pipeline.model.addingLoRA($0, seed: UInt64(configuration.seed)) } ?? pipeline.model
     let trained = try whole.parameters.trained(configuration.optimizerOptions)
@@ -151,8 +160,8 @@ public final class TrainingRun {
     if configuration.distributed.shard == .full, !whole.parameters.quantized.isEmpty {
       throw ConfigurationProblem.keys(["distributed.shard is full, which weights in few bits cannot be; give optimizer or none"])
     }
-    if world.count > 1, configuration.distributed.shard == .full {
-      let divided = try WeightShards.divide(whole, frozen: teacher, trained, world)
+    if isDivided {
+      let divided = try WeightShards.divide(whole, frozen: teacher, trained, world, value: value)
       (shards, model, frozen) = (divided.shards, divided.model, divided.frozen)
       optimizer = try AdamW(divided.shards.parts, configuration.optimizerOptions)
     } else {

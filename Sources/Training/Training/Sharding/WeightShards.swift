@@ -46,9 +46,11 @@ final class WeightShards: Sendable {
 
   /// Divides a model, and a frozen one beside it, which may share weights with it.
   ///
+  /// - Parameter value: the elements of a weight, which are needed for a moment only.
   /// - Returns: the shards, and both models with memory only for what is being used.
   static func divide(
-    _ model: LLaVAModel, frozen: LLaVAModel?, _ trained: [TrainedParameter], _ world: Communicator
+    _ model: LLaVAModel, frozen: LLaVAModel?, _ trained: [TrainedParameter], _ world: Communicator,
+    value: (Tensor) throws -> Tensor
   ) throws -> (shards: WeightShards, model: LLaVAModel, frozen: LLaVAModel?) {
     let numbers = Dictionary(uniqueKeysWithValues: trained.enumerated().map { (ObjectIdentifier($1.tensor), $0) })
     var (keys, members): ([String], [String: [Parameter]]) = ([], [:])
@@ -70,7 +72,7 @@ final class WeightShards: Sendable {
         }
         if let kind = kinds.firstIndex(where: { isKin($0[0]) }) { kinds[kind].append(tensor) } else { kinds.append([tensor]) }
       }
-      let rows = try kinds.map { try WeightUnit.Row($0, numbers: $0.compactMap { numbers[ObjectIdentifier($0)] }, world) }
+      let rows = try kinds.map { try WeightUnit.Row($0, numbers: $0.compactMap { numbers[ObjectIdentifier($0)] }, world, value) }
       for (kind, row) in zip(kinds, rows) {
         for (old, new) in zip(kind, row.weights) {
           (views[ObjectIdentifier(old)], places[ObjectIdentifier(old)]) = (new, units.count)

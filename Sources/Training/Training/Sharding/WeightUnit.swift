@@ -17,7 +17,9 @@ struct WeightUnit: Sendable {
     let part: Tensor
 
     /// Moves weights into a row.
-    init(_ given: [Tensor], numbers: [Int], _ world: Communicator) throws {
+    ///
+    /// - Parameter value: the elements of a weight.
+    init(_ given: [Tensor], numbers: [Int], _ world: Communicator, _ value: (Tensor) throws -> Tensor) throws {
       self.numbers = numbers
       layout = FlatLayout(given.map(\.count), processes: world.count)
       let (dtype, device) = (given[0].dtype, given[0].device)
@@ -25,7 +27,7 @@ struct WeightUnit: Sendable {
         let whole = try Tensor.zeros([layout.length * world.count], dtype, on: device)
         let views = try zip(given, layout.starts).map { weight, start in
           let view = try whole.narrow(0, from: start, length: weight.count)
-          try view.copyInPlace(from: weight.detached().reshaped([-1]))
+          try view.copyInPlace(from: value(weight).detached().reshaped([-1]))
           return try view.reshaped(weight.shape).detached()
         }
         let part = try whole.narrow(0, from: layout.length * world.rank, length: layout.length).copy()
