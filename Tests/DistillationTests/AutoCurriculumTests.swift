@@ -32,6 +32,17 @@ import Testing
     #expect(plan.branches.map { $0.pulls.map(\.target) } == [[], [.student(0)], [.student(0)]])
   }
 
+  @Test func theModelAsItWasCanBeTheTeacher() throws {
+    let plan = try auto { $0.nested.teacher = .frozen }.branches(step: 25, of: 100)
+    #expect(plan.teacher == .frozen && plan.branches.map(\.role) == [.full, .between, .smallest])
+    #expect(plan.branches.allSatisfy { $0.pulls.map(\.target) == [.teacher] && $0.divergenceWeight == nil })
+    let usual = try auto().branches(step: 25, of: 100)
+    #expect(usual.teacher == nil && usual.branches.map(\.divergenceWeight) == [0, nil, nil])
+    #expect(plan.branches.map(\.amount) == usual.branches.map(\.amount))
+    let error = #expect(throws: CurriculumError.self) { try auto { $0.nested.teacher = .chain } }
+    #expect(error?.description.contains("teacher is chain, expected full or frozen") == true, "\(error.map { "\($0)" } ?? "")")
+  }
+
   @Test func whatIsFarFromAllTokensIsDrawnMoreOften() throws {
     var curriculum = try auto { $0.stages = 1 }
     for (step, tokens) in [102, 72, 51, 36, 25, 18, 13, 9].enumerated() {

@@ -65,7 +65,10 @@ struct CurriculumCommand: AsyncParsableCommand {
   @Option(help: "Steps of nested from one with all tokens to the next; 0 for none.")
   var fullEvery: Int?
 
-  @Option(help: "What pulls the budgets of nested: \(NestedTeacher.allCases.map(\.rawValue).joined(separator: ", ")).")
+  @Option(
+    help:
+      "What pulls the budgets of nested: \(NestedTeacher.allCases.map(\.rawValue).joined(separator: ", ")); of auto: full, frozen."
+  )
   var teacher: NestedTeacher?
 
   @Option(help: "What goes from easy to hard in nested: \(NestedProgression.allCases.map(\.rawValue).joined(separator: ", ")).")

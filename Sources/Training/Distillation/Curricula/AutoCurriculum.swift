@@ -8,6 +8,9 @@ import Foundation
 /// admitted ones in proportion to its divergence, which counts for more the longer the cell was not seen. The next smaller number, or the
 /// next layer, is admitted when those admitted are within a tolerance: half of what they began with, or next to nothing. All are
 /// admitted after a quarter of training, so that the wanted budget is trained for most of it.
+///
+/// In place of the step's own branch of all tokens the model that training began with can be the teacher, of that branch too; the divergence is
+/// then that from it.
 public struct AutoCurriculum: Curriculum {
   /// By then all cells are admitted.
   private static let admission = 0.25
@@ -19,11 +22,15 @@ public struct AutoCurriculum: Curriculum {
   private let options: CurriculumOptions
   private var memory: CurriculumState
 
-  /// Takes the smallest budget, the shallowest layer and how many layers there are on the way to it.
+  /// Takes the smallest budget, the shallowest layer, how many layers there are on the way to it, and the teacher: `full` or `frozen`.
   ///
   /// - Throws: `CurriculumError.invalidOptions`.
   public init(_ options: CurriculumOptions) throws {
     try options.validate()
+    let teacher = options.nested.teacher
+    if teacher != .full, teacher != .frozen {
+      throw CurriculumError.invalidOptions([.init(.teacher, "is \(teacher.rawValue), expected full or frozen")])
+    }
     self.options = options
     let (all, last) = (Double(options.nested.tokens), Double(options.nested.smallestTokens))
     let count = max(1, Int((2 * log2(all / last)).rounded(.up)))
@@ -57,14 +64,16 @@ public struct AutoCurriculum: Curriculum {
         return BudgetChoice(layer: memory.layers[cut], tokens: memory.budgets[budget], weight: weight)
       }
     }
+    let isFrozen = options.nested.teacher == .frozen
     func branch(_ role: BranchRole, _ amount: PlannedAmount) -> PlannedStep.Branch {
-      PlannedStep.Branch(
+      let learns = isFrozen || role != .full
+      return PlannedStep.Branch(
         role, layers: [role == .full ? layers : hardest.layer], amount: amount, share: 1.0 / 3,
-        divergenceWeight: role == .full ? 0 : nil, pulls: role == .full ? [] : [Pull(towards: .student(0), weight: 1)])
+        divergenceWeight: learns ? nil : 0, pulls: learns ? [Pull(towards: isFrozen ? .teacher : .student(0), weight: 1)] : [])
     }
     return PlannedStep(
       [branch(.full, .all), branch(.between, .choices(choices)), branch(.smallest, .choices([hardest]))],
-      tokens: options.nested.tokens)
+      teacher: isFrozen ? .frozen : nil, tokens: options.nested.tokens)
   }
 
   /// Adds to the running means, and admits what comes next.
@@ -98,6 +107,6 @@ public struct AutoCurriculum: Curriculum {
 
   static let definition = CurriculumDefinition(
     "auto", "several budgets in one step, drawn by what they still have to learn",
-    uses: [.layers, .layer, .rounding, .stages, .visualTokens, .smallest], presets: [.nested: CurriculumOptions()]
+    uses: [.layers, .layer, .rounding, .stages, .visualTokens, .smallest, .teacher], presets: [.nested: CurriculumOptions()]
   ) { try AutoCurriculum($0) }
 }

@@ -19,7 +19,9 @@ extension ConfigurationKey {
     key("curriculum.ladder", \.curriculum.ladder, "fixed budgets in place of drawn ones, as in [64, 36]"),
     count("curriculum.full-every", \.curriculum.fullEvery, "steps from one with all tokens to the next; 0 for none", from: 0),
     key("curriculum.mix", \.curriculum.mixes, "one budget for each sample in place of several for all"),
-    key("curriculum.teacher", \.curriculum.teacher, "of `nested`: none, full, chain, frozen, mutual or mean"),
+    key(
+      "curriculum.teacher", \.curriculum.teacher,
+      "of `nested`: none, full, chain, frozen, mutual or mean; of `auto`: full or frozen"),
     key("curriculum.progression", \.curriculum.progression, "what goes from easy to hard in `nested`: none, tokens or layers"),
     key("curriculum.cut-layers", \.curriculum.cutLayers, "layers of `nested`, one drawn for each sample and budget"),
     key("curriculum.shares", \.curriculum.shares, "parts of the loss: [all tokens, each between, smallest]"),
