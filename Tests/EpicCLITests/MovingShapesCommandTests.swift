@@ -28,7 +28,7 @@ import Testing
     }
 
     let demo = try await epic([
-      "demo", "--videos", "--output", path("demo"), "--finished", path("base/finished"), "--test", "2", "--keep", "25",
+      "demo", "--video", "--output", path("demo"), "--finished", path("base/finished"), "--test", "2", "--keep", "25",
       "--threads", "1",
     ])
     for command in ["data make moving-shapes", "generate", "eval", "report"] {

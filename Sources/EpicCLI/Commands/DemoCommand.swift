@@ -14,15 +14,15 @@ struct DemoCommand: AsyncParsableCommand {
     discussion: """
       Every step is a command that is printed as you could type it, on files that stay in the output folder. The same command goes on \
       where it was interrupted. Nothing is fetched from the network.
-      With --videos a model that knows shapes that move is asked about videos, with fewer and fewer visual tokens of each second.
+      With --video a model that knows shapes that move is asked about videos, with fewer and fewer visual tokens of each second.
 
       Example: epic demo --output demo
       """)
 
-  @Option(help: ArgumentHelp("Folder for everything; demo, or demo-video with --videos, unless given.", valueName: "dir"))
+  @Option(help: ArgumentHelp("Folder for everything; demo, or demo-video with --video, unless given.", valueName: "dir"))
   var output: String?
 
-  @Flag(name: .customLong("videos"), help: "Ask about videos; of the options --test, --seed and --threads count.")
+  @Flag(name: .customLong("video"), help: "Ask about videos; of the options --test, --seed and --threads count.")
   var isAboutVideos = false
 
   @Option(help: "Pictures to train on; as many as the steps need unless given.")
@@ -76,7 +76,7 @@ struct DemoCommand: AsyncParsableCommand {
     _ = try checkOption("--curriculum") { try CurriculumDefinition.named(curriculum) }
     if isAboutVideos {
       if isFromScratch || start != nil || baseOptions != nil || train != nil {
-        throw ValidationError("--videos trains nothing: leave out --from-scratch, --start, --base-options and --train")
+        throw ValidationError("--video trains nothing: leave out --from-scratch, --start, --base-options and --train")
       }
       if let bad = keep?.values.first(where: { !(1...99).contains($0) }) {
         throw ValidationError("--keep is \(bad), expected 1...99 percent")

@@ -19,16 +19,16 @@ public struct VideoDemoOptions: Sendable {
   /// Percent of the visual tokens that stay.
   public var keep = [50, 25, 15, 10]
 
-  /// What `epic demo --videos` does unless it is told otherwise.
+  /// What `epic demo --video` does unless it is told otherwise.
   public init() {}
 
   var flags: [String] {
-    ["--videos", "--test", "\(test)", "--seed", "\(seed)", "--keep", keep.map(String.init).joined(separator: ",")]
+    ["--video", "--test", "\(test)", "--seed", "\(seed)", "--keep", keep.map(String.init).joined(separator: ",")]
       + (threads.map { ["--threads", "\($0)"] } ?? []) + (model.map { ["--finished", $0] } ?? [])
   }
 }
 
-/// What `epic demo --videos` does, step by step: a model that knows shapes that move is asked with fewer and fewer tokens of a second.
+/// What `epic demo --video` does, step by step: a model that knows shapes that move is asked with fewer and fewer tokens of a second.
 public struct VideoDemonstration {
   /// Strategies, and where they choose: before the decoder where they can, as then no layer of it sees what was dropped.
   static let strategies = [(name: "dtd", site: "features"), (name: "evs", site: "features"), (name: "uniform", site: "1")]
