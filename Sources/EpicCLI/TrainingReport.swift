@@ -77,11 +77,11 @@ final class TrainingReport {
       return budgets.map { budget in
         let tokens = budget.tokens.map { String(format: "%.0f tokens ", $0) } ?? ""
         return tokens + String(format: "ce %.4f", budget.crossEntropy)
-          + (budget.divergence.map { String(format: " kl %.4f", $0) } ?? "")
+          + (budget.divergence.map { String(format: " div %.4f", $0) } ?? "")
       }.joined(separator: "  ")
     }
     let teacher = record.teacherRatio.map { String(format: "/%.3f", $0) } ?? ""
-    let divergence = record.teacherRatio == nil ? "" : String(format: "  kl %.5f", record.divergence)
+    let divergence = record.teacherRatio == nil ? "" : String(format: "  div %.5f", record.divergence)
     return String(format: "ce %.4f", record.crossEntropy) + divergence + String(format: "  ratio %.3f", record.studentRatio)
       + teacher
   }

@@ -148,7 +148,7 @@ import Testing
       let names = charts.flatMap { $0.series.map(\.label) }
       #expect(charts.count == (hasTeacher ? 5 : 4))
       #expect(names.contains { $0.hasSuffix("teacher") } == hasTeacher)
-      #expect(charts.contains { $0.title.hasPrefix("KL") } == hasTeacher)
+      #expect(charts.contains { $0.title.hasPrefix("Divergence") } == hasTeacher)
       #expect(names.contains { $0.hasSuffix("in all") } == hasTeacher)
     }
   }

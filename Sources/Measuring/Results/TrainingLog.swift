@@ -125,7 +125,7 @@ extension TrainingLog {
     var losses: [(name: String, of: (Step) -> Double)] = [(isTaught ? "in all" : "cross-entropy", \.loss)]
     if isTaught { losses.append(("cross-entropy", \.crossEntropy)) }
     var charts = [chart("Loss, nats per token", losses)]
-    if isTaught { charts.append(chart("KL divergence of student and teacher, nats per token", [("", \.divergence)])) }
+    if isTaught { charts.append(chart("Divergence of student and teacher (KL by default), per token", [("", \.divergence)])) }
     var ratios: [(name: String, of: (Step) -> Double)] = [("student", \.studentRatio)]
     if logs.contains(where: { $0.steps.contains { $0.teacherRatio != nil } }), isTaught {
       ratios.append(("teacher", { $0.teacherRatio ?? 0 }))

@@ -34,7 +34,7 @@ public struct MemoryEstimate: Sendable, Equatable, Codable {
 
   /// When in a step.
   public enum Moment: String, Sendable, CaseIterable, Codable, CodingKeyRepresentable {
-    /// Weights have been read whole, are divided, and the optimizer is prepared.
+    /// Weights are read and divided, a unit at a time, and the optimizer is prepared.
     case loading
     /// Pictures pass the tower.
     case encoding

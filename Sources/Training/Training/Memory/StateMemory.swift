@@ -22,7 +22,7 @@ struct StateMemory {
   let updateGradients: Double, updateCopies: Double
   /// Units that are gathered.
   let gathered: Gathered
-  /// Weights that are read whole before they are divided, and stay until the run is prepared.
+  /// The largest unit of weights, which is whole before it is divided, and the weight that is being read into it.
   let loadedWeights: Double
 
   /// What parts of divided units are multiples of, in elements.
@@ -88,13 +88,14 @@ struct StateMemory {
       .moments: 8 * changed,
       .program: Double(setting.machine.program),
     ]
-    loadedWeights = e * Double(setting.weights.count()) + teacher
     fullGradients = e * changed
     (waitingGradients, ownGradients, updateGradients) = (fullGradients, 0, 2 * fullGradients)
     (sums, exchange) = (0, 0)
     updateCopies = isHalf || clips ? 4 * min(changed, max(atOnce, largest / Double(n))) : 0
     let layers = (0..<setting.model.text.layers).map { ModelWeights.Unit.layer($0) }
     let layer = layers.map(whole).max() ?? 0
+    let units = Set(changing.keys).union(resting.keys)
+    loadedWeights = (units.map(whole).max() ?? 0) + e * Double(setting.weights.all.map(\.count).max() ?? 0)
     // The next unit travels ahead unless it is larger than a layer.
     let table = setting.model.text.tiesEmbeddings ? ModelWeights.Unit.embeddings : .head
     gathered = Gathered(

@@ -5,7 +5,7 @@ extension StepRecord {
     ("epoch", "times through the data so far"),
     ("loss", "what is minimised"),
     ("crossEntropy", "its first term, a mean over supervised tokens and branches, unweighted, in nats"),
-    ("divergence", "its second term, a mean over the same, unweighted and without τ², in nats"),
+    ("divergence", "its second term, a mean over the same, unweighted and without τ²; in nats, or of `hidden` 1 − cosine"),
     ("gradientNorm", "2-norm of all gradients before clipping"),
     ("crossEntropyGradientNorm", "norm of its gradient at the last hidden states; with `distillation.gradient-norms`"),
     ("divergenceGradientNorm", "the same of the second term"),
