@@ -111,11 +111,13 @@ import Training
     #expect(reducers.cells.count == 9 && reducers.runs().count == 8 * 6 + 2)
     let divprune = try LabGrid(contentsOf: root.appending(path: "Lab/divprune.yaml"))
     #expect(divprune.beds == ["plenty", "few"])
+    let auto = try LabGrid(contentsOf: root.appending(path: "Lab/auto.yaml"))
+    #expect(auto.beds == nested.beds)
     // As many visual tokens as the embedded model.
     var model = try LLaVAConfiguration.preset("tiny")
     model.vision.imageSize = 12 * model.vision.patchSize
     model.text.layers = 6
-    for (grid, run) in [grid, nested, reducers, divprune].flatMap({ grid in grid.runs().map { (grid, $0) } }) {
+    for (grid, run) in [grid, nested, reducers, divprune, auto].flatMap({ grid in grid.runs().map { (grid, $0) } }) {
       var configuration = TrainingConfiguration()
       (configuration.model, configuration.output, configuration.data.file) = ("m", "o", "d")
       for setting in grid.settings(of: run) ?? [] { try configuration.set("\(setting.key)=\(setting.value)") }
