@@ -1,4 +1,4 @@
-"""Measures `epic eval` against one generation with transformers for each question, strategy and budget.
+"""Measures `epic eval` against one generation with transformers for each question, compressor and budget.
 
 Run it through Benchmarks/evaluation, which finds both programs.
 """
@@ -139,7 +139,7 @@ def main() -> int:
         for dtype in options.dtype or ["f32"]:
             other = LineProcess()
             command = [Path(__file__).parent / "evaluation_side.py", work.model, scratch / "questions.json", "--dtype", DTYPES[dtype]]
-            command += ["--keep", work.keep, "--strategies", len(COMPRESSORS), "--threads", work.threads]
+            command += ["--keep", work.keep, "--compressors", len(COMPRESSORS), "--threads", work.threads]
             versions = other.launch([*command, "--new-tokens", work.new_tokens], tcmalloc, limit=300)["ready"]
             ours, theirs, same, compared = [], [], 0, 0
             try:

@@ -30,7 +30,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, help="a checkpoint in place of a preset's random weights")
     parser.add_argument("--dtype", choices=["bf16", "f32"], default="bf16", help="numbers of both servers (bf16)")
     parser.add_argument("--budgets", default="all,192,64,36", help="budgets of visual tokens (all,192,64,36)")
-    parser.add_argument("--compressor", default="dart", help="strategy of epic serve (dart)")
+    parser.add_argument("--compressor", default="dart", help="compressor of epic serve (dart)")
     parser.add_argument("--concurrency", default="1,4,16", help="requests under way at any time (1,4,16)")
     parser.add_argument("--requests", type=int, default=32, help="requests of a measurement at 16 at a time; fewer with fewer (32)")
     parser.add_argument("--words", type=int, default=12, help="words of a question; the presets' tokenizer has about 5 tokens for each (12)")

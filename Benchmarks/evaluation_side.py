@@ -1,7 +1,7 @@
-"""transformers' side of an evaluation: one generation for each question, strategy and budget.
+"""transformers' side of an evaluation: one generation for each question, compressor and budget.
 
 Speaks JSON lines: prints {"ready": ...} after loading, then for each {"first", "count"} the seconds for as many questions under all budgets
-and strategies, and the answers with the whole picture.
+and compressors, and the answers with the whole picture.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("questions", type=Path, help="JSON: a list of [question, picture]")
     parser.add_argument("--dtype", choices=["bfloat16", "float32"], required=True)
     parser.add_argument("--keep", required=True, help="budgets, with commas")
-    parser.add_argument("--strategies", type=int, required=True)
+    parser.add_argument("--compressors", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--new-tokens", type=int, required=True)
     options = parser.parse_args()
@@ -84,7 +84,7 @@ def main() -> None:
         answers = []
         for question, picture in questions[wanted["first"] : wanted["first"] + wanted["count"]]:
             answers.append(asker.answer(question, picture, keep=None))
-            for _ in range(options.strategies):
+            for _ in range(options.compressors):
                 for keep in budgets:
                     asker.answer(question, picture, keep=keep)
         print(json.dumps({"seconds": time.perf_counter() - start, "answers": answers}), flush=True)

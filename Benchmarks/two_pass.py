@@ -15,7 +15,7 @@ IGNORED = -100
 
 
 def uniform_tokens(side: int, count: int) -> list[int]:
-    """The middles of `count` nearly equal rectangles of a side × side grid of patches, as epic's strategy `uniform` chooses them."""
+    """The middles of `count` nearly equal rectangles of a side × side grid of patches, as epic's compressor `uniform` chooses them."""
     count = min(count, side * side)
     if count == 0:
         return []

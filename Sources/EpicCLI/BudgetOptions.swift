@@ -12,7 +12,7 @@ struct BudgetOptions: ParsableArguments {
       "How --keep auto:64 decides what a picture is worth; needs `epic fit` once.", valueName: "rule"))
   var budgetRule = BudgetRule.byVariety
 
-  /// What a strategy is to be told to leave an average of a usual picture's tokens.
+  /// What a compressor is to be told to leave an average of a usual picture's tokens.
   ///
   /// - Parameter folder: of the checkpoint, which holds the fits.
   func options(average: Int, layer: Int, in folder: URL, _ configuration: LLaVAConfiguration) throws -> [String: String] {

@@ -7,7 +7,7 @@ import LLaVA
 struct CompressionOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Strategy that chooses: \(ReducerRegistry.standard.names.joined(separator: ", ")). dart unless given.", valueName: "name"
+      "Compressor that chooses: \(ReducerRegistry.standard.names.joined(separator: ", ")). dart unless given.", valueName: "name"
     ))
   var compressor: String?
 
@@ -73,7 +73,7 @@ struct CompressionOptions: ParsableArguments {
     return plan
   }
 
-  /// A strategy's own formula may leave more or less than a ratio says: DART never drops its pivots.
+  /// A compressor's own formula may leave more or less than a ratio says: DART never drops its pivots.
   private func noteWhatRatioLeaves(_ plan: CompressionPlan, _ configuration: LLaVAConfiguration) throws {
     let total = configuration.pictureLayout.count
     for stage in plan.stages {
@@ -81,7 +81,7 @@ struct CompressionOptions: ParsableArguments {
       let (left, asked) = (try stage.count(of: total), Int((1 - ratio) * Double(total)))
       if left == asked { continue }
       printError(
-        "note: ratio \(ratio) leaves \(left) of \(total) visual tokens by \(stage.name ?? "the strategy")'s formula, not \(asked); --keep sets the number itself"
+        "note: ratio \(ratio) leaves \(left) of \(total) visual tokens by \(stage.name ?? "the compressor")'s formula, not \(asked); --keep sets the number itself"
       )
     }
   }
@@ -155,7 +155,7 @@ struct CutOptions: ParsableArguments {
     } catch let error as CompressionError {
       let option =
         switch error {
-        case .unknownStrategy: "compressor: "
+        case .unknownCompressor: "compressor: "
         case .siteOrder, .secondCutBeforeDecoder, .ruleBesideCuts: "then-layer: "
         case .badOption: "compressor: "
         case .keepGrows: "then-keep: "
@@ -172,10 +172,10 @@ extension ArgumentHelp {
   /// What `--reduce` says in all commands.
   static var reduce: ArgumentHelp {
     ArgumentHelp(
-      "A plan in full: stages strategy:tokens@site with commas between them, such as dart:64@2,dart:16@15.",
+      "A plan in full: stages compressor:tokens@site with commas between them, such as dart:64@2,dart:16@15.",
       discussion: """
         Tokens are a number, a share (11%) or ratio=0.889. A site is a number of decoder layers, features, tower, tower.12 or picture. \
-        A strategy's options follow the tokens, dart:64:image-pivots=8@2. Options are, with their usual values: \
+        A compressor's options follow the tokens, dart:64:image-pivots=8@2. Options are, with their usual values: \
         \(ReducerRegistry.standard.optionLines.joined(separator: ". ")). In the decoder each of them can be told a rule \
         (\(BudgetRule.allCases.map(\.rawValue).joined(separator: ", "))) and its threshold, dart:64:rule=by-variety:threshold=0.3@2, \
         and leaves more of some pictures than of others.

@@ -90,7 +90,8 @@ struct BenchmarkChoice: ParsableArguments {
 struct PlanChoice: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Strategies, a list: \(ReducerRegistry.standard.names.joined(separator: ", ")); dart unless given.", valueName: "name,name")
+      "Compressors, a list: \(ReducerRegistry.standard.names.joined(separator: ", ")); dart unless given.", valueName: "name,name"
+    )
   )
   var compressor: CommaList<String>?
 
@@ -126,17 +127,17 @@ struct PlanChoice: ParsableArguments {
   /// - Parameter folder: of the checkpoint.
   func plans(for configuration: LLaVAConfiguration, in folder: URL) throws -> [AnswerPlan] {
     let budgets = keep.map { $0.values.compactMap(\.number) } ?? Profile.budgets(configuration.pictureLayout.count)
-    // Plans in full stand for themselves unless strategies or budgets are named beside them.
-    let strategies = compressor?.values ?? (reduce.isEmpty || keep != nil ? ["dart"] : [])
+    // Plans in full stand for themselves unless compressors or budgets are named beside them.
+    let compressors = compressor?.values ?? (reduce.isEmpty || keep != nil ? ["dart"] : [])
     var found: [AnswerPlan]
     do {
-      found = try AnswerPlan.all(strategies, keep: budgets, layer: layer, for: configuration, includesFull: !leavesOutFull)
+      found = try AnswerPlan.all(compressors, keep: budgets, layer: layer, for: configuration, includesFull: !leavesOutFull)
     } catch let error as CompressionError {
       throw ValidationError("--\(error)")
     }
     for share in keep?.values.compactMap(\.share) ?? [] {
-      for name in strategies {
-        // A strategy that works before the decoder has no place there.
+      for name in compressors {
+        // A compressor that works before the decoder has no place there.
         let isEarly = try checkOption("--compressor") { try ReducerRegistry.standard.reducer(name) }.sites.first != .decoder
         let text = "\(name):\(String(format: "%g", share))%" + (isEarly ? "" : "@\(layer)")
         let plan = try checkOption("--keep") { try AnswerPlan(CompressionPlan(text), for: configuration) }
@@ -146,7 +147,7 @@ struct PlanChoice: ParsableArguments {
     for average in keep?.values.compactMap(\.average) ?? [] {
       let options = try budget.options(average: average, layer: layer, in: folder, configuration)
       let told = options.sorted { $0.key < $1.key }.map { ":\($0.key)=\($0.value)" }.joined()
-      for name in strategies {
+      for name in compressors {
         found.append(
           try checkOption("--compressor") {
             try AnswerPlan(CompressionPlan("\(name):\(average)\(told)@\(layer)"), for: configuration)

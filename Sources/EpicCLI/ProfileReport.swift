@@ -111,10 +111,10 @@ struct ProfileReport: Encodable {
     let place = rows.allSatisfy { $0.compressor.contains(where: ":@".contains) } ? "" : ", dropped after layer \(layer)\(again)"
     var lines = [
       "\(model): \(layers) decoder layers, one picture of \(visualTokens) visual tokens\(place)",
-      "true: tower, projector, decoder, head; \(String(format: "%g", text.true)) text tokens. paper: as EPIC counts, \(String(format: "%g", text.paper)) text tokens.",
+      "TFLOPs and KV MB of tower, projector, decoder, head, with \(String(format: "%g", text.true)) text tokens; (paper): as EPIC counts, with \(String(format: "%g", text.paper)) text tokens.",
       "",
     ]
-    var header = ["compressor", "keep", "per layer", "true TFLOPs", "of full", "KV MB", "paper TFLOPs", "KV MB"]
+    var header = ["compressor", "keep", "tokens/layer", "TFLOPs", "of full", "KV MB", "TFLOPs (paper)", "KV MB (paper)"]
     if fullPrefillSeconds != nil { header += ["prefill ms", "times as fast", "FLOP ratio", "choosing"] }
     var cells: [[String]] = []
     for row in rows {

@@ -133,8 +133,8 @@ import Video
     #expect(Set(prints).count == 3)
   }
 
-  /// Answers of a strategy as it was before it changed stay in the file and do not count.
-  @Test func anotherVersionOfAStrategyIsAskedAnew() throws {
+  /// Answers of a compressor as it was before it changed stay in the file and do not count.
+  @Test func anotherVersionOfACompressorIsAskedAnew() throws {
     let configuration = try LLaVAConfiguration.preset("tiny")
     let plan = try AnswerPlan(CompressionPlan("dart:4@2"), for: configuration)
     #expect(plan.recordName == plan.id && AnswerPlan(fullOf: configuration).recordName == "full")

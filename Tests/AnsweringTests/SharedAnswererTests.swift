@@ -31,7 +31,7 @@ import Torch
       template: try ConversationTemplate.named(["vicuna_v1", "chatml", "llama_2"].randomElement(using: &random) ?? "vicuna_v1"))
   }
 
-  /// Plans of all strategies, budgets and layers, with and without the uncompressed one.
+  /// Plans of all compressors, budgets and layers, with and without the uncompressed one.
   static func plans(_ configuration: LLaVAConfiguration, _ random: inout SplitMix) throws -> [AnswerPlan] {
     let tokens = configuration.vision.tokens
     var plans: [AnswerPlan] = Bool.random(using: &random) ? [AnswerPlan(fullOf: configuration)] : []

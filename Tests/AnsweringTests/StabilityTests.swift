@@ -117,7 +117,7 @@ import Torch
     let found = try Difficulty.downsample.completing(plans, for: configuration)
     #expect(found.map(\.id) == plans.map(\.id))
     let pooled = try Difficulty.pool.completing(plans, for: configuration)
-    #expect(pooled.count == plans.count + 2 && pooled.suffix(2).map(\.strategy) == ["pool", "pool"])
+    #expect(pooled.count == plans.count + 2 && pooled.suffix(2).map(\.compressor) == ["pool", "pool"])
     #expect(throws: CompressionError.self) {
       try Difficulty.downsample.completing(
         AnswerPlan.all(["dart"], keep: [13], layer: 1, for: configuration), for: configuration)

@@ -115,7 +115,7 @@ import Torch
       let plain = try inference { try FarthestFirst.distances(model.visualTokens(.zeros([1, 3, 56, 56])).selected(0, 0)) }
       #expect(kept.map(\.count) == [rank + 1, max(1, plain.count { $0 > threshold })])
       #expect(try cuts(model, plan, ids + [20, 21, 22], pixels) == kept)
-      // The strategy still chooses which: a number that it is given.
+      // The compressor still chooses which: a number that it is given.
       #expect(try cuts(model, "uniform:\(rank + 1)@2", [1, imagePlaceholderID, 7], varied)[0] == kept[0])
     }
   }

@@ -99,8 +99,8 @@ import Torch
     var options = GenerationOptions()
     options.maximumNewTokens = 10
     options.seed = seed
-    let strategy = try ReducerRegistry.standard.reducer(name)
-    options.compression = try CompressionPlan(strategy, cuts: [.init(layer: 1 + Int(seed % 4), .keep(5))])
+    let compressor = try ReducerRegistry.standard.reducer(name)
+    options.compression = try CompressionPlan(compressor, cuts: [.init(layer: 1 + Int(seed % 4), .keep(5))])
     var session = try ChatSession(pipeline, images: images, options)
     var first: Int?
     /// The same conversation anew, tokens chosen by the first question.

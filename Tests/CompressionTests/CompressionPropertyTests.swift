@@ -7,7 +7,7 @@ import Torch
 @testable import Compression
 @testable import LLaVA
 
-/// What holds for every strategy, layer, count and batch.
+/// What holds for every compressor, layer, count and batch.
 @Suite struct CompressionPropertyTests {
   @Test(arguments: 0..<400) func whatIsPromisedIsKept(_ seed: Int) throws {
     let c = try RandomCase(seed)

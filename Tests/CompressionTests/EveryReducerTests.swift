@@ -8,9 +8,9 @@ import Torch
 @testable import Compression
 @testable import LLaVA
 
-/// What holds for every strategy that has a name, wherever it works, under both semantics.
+/// What holds for every compressor that has a name, wherever it works, under both semantics.
 @Suite struct EveryReducerTests {
-  /// A strategy at one of its sites.
+  /// A compressor at one of its sites.
   struct Place: Sendable, CustomStringConvertible {
     let name: String
     let site: Site
@@ -126,7 +126,7 @@ import Torch
           }
         }
         if place.site.kind == .decoder { return }
-        // The decoder's input: text as it was, at its old positions unless the strategy numbers them anew.
+        // The decoder's input: text as it was, at its old positions unless the compressor numbers them anew.
         let embedded = try samples.model.decoder.embedding.embedding(
           Tensor(samples.ids.joined().filter { $0 != imagePlaceholderID }))
         var (positions, next, textRows) = ([Int](), [Int](), [Int]())

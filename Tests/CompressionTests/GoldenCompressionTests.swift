@@ -9,7 +9,7 @@ import Torch
 
 @testable import Compression
 
-/// Every strategy against records of the released code on the same weights.
+/// Every compressor against records of the released code on the same weights.
 @Suite struct GoldenCompressionTests {
   private let golden: GoldenCompression
 

@@ -46,9 +46,9 @@ struct GoldenDecoder {
       images: [[ImageRows(span: span, layout: TokenLayout(TokenGrid(rows: 1, columns: visual)))]])
   }
 
-  /// Runs up to the place behind a layer; what a strategy is shown there.
+  /// Runs up to the place behind a layer; what a compressor is shown there.
   ///
-  /// - Parameter tower: traces of the tower that the strategy may look at.
+  /// - Parameter tower: traces of the tower that the compressor may look at.
   mutating func tokens(behind stage: GoldenReducers.Stage, tower: [Int: TowerTrace] = [:]) throws -> VisualTokens {
     var none: [KeyValueCache]?
     let last = try #require(stage.layer)
@@ -77,7 +77,7 @@ struct GoldenDecoder {
   ///
   /// - Parameters:
   ///   - scores: of the tokens.
-  ///   - reducer: the strategy as it is called in production, by the number that is left alone.
+  ///   - reducer: the compressor as it is called in production, by the number that is left alone.
   /// - Returns: the tokens that stand where mixes do.
   mutating func recycle(
     _ tokens: VisualTokens, _ scores: Tensor, by reducer: any TokenReducer, at stage: GoldenReducers.Stage

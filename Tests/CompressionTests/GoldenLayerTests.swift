@@ -7,7 +7,7 @@ import Torch
 @testable import Compression
 @testable import LLaVA
 
-/// Strategies between layers against records of their authors' code.
+/// Compressors between layers against records of their authors' code.
 @Suite struct GoldenLayerTests {
   private typealias Golden = GoldenReducers
 

@@ -6,7 +6,7 @@ import Torch
 
 @testable import Compression
 
-/// Strategies before the decoder against records of their authors' code: indices exactly, merged rows to 1e-5.
+/// Compressors before the decoder against records of their authors' code: indices exactly, merged rows to 1e-5.
 @Suite struct GoldenReducerTests {
   private typealias Golden = GoldenReducers
 
@@ -107,7 +107,7 @@ import Torch
     if data.own.inputs["layer_in"] != nil { try visionZipInATower(data, dominant, contextual) }
   }
 
-  /// The whole way: queries and keys of a tower layer, the trace, the strategy as it is called.
+  /// The whole way: queries and keys of a tower layer, the trace, the compressor as it is called.
   private func visionZipInATower(_ data: GoldenReducers, _ dominant: Int, _ contextual: Int) throws {
     let input = try data.input("layer_in")
     let normed = try input.layerNorm(data.input("ln1_w"), data.input("ln1_b"), epsilon: 1e-5)

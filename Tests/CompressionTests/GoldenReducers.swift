@@ -148,7 +148,7 @@ struct GoldenReducers {
       queries: queries, keys: try keys.unsqueezed(0).expanded([heads, columns, columns]), hasClassToken: true, firstToken: 1)
   }
 
-  /// What a strategy, as it is called in production, makes of images that are to keep `count` tokens each.
+  /// What a compressor, as it is called in production, makes of images that are to keep `count` tokens each.
   static func reduce(_ reducer: any TokenReducer, _ count: Int, _ images: [VisualTokens]) throws -> [Reduction] {
     var checks: [ChoiceCheck] = []
     let choices = try images.map { TokenChoice(count, of: $0, generator: try Generator(seed: 0)) }

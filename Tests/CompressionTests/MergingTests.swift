@@ -10,7 +10,7 @@ import Torch
 @testable import Compression
 @testable import LLaVA
 
-/// A strategy that merges, in the tower, behind the projector and in the decoder: what it trains, answers and evaluates to.
+/// A compressor that merges, in the tower, behind the projector and in the decoder: what it trains, answers and evaluates to.
 @Suite struct MergingTests {
   private static let sites = [
     Site.tower(layer: 0), .tower(layer: 1), .tower(layer: nil), .features, .decoder(layer: 1), .decoder(layer: 3),
@@ -20,7 +20,7 @@ import Torch
     try CompressionPlan(stages: [.init(PairAverage(), at: site, .keep(keep), name: "pairs")])
   }
 
-  /// What a strategy makes of the 16 tokens of the picture.
+  /// What a compressor makes of the 16 tokens of the picture.
   private struct Mix {
     let weights: [[Float]]
     let kept: [Int]
@@ -97,9 +97,9 @@ import Torch
     try compareLossAndGradients(PairAverage(), site, keep)
   }
 
-  /// The strategies of this package that merge, each where it works and with whatever it chose.
+  /// The compressors of this package that merge, each where it works and with whatever it chose.
   @Test(arguments: ["pool", "visionzip", "prumerge", "prumerge+", "tome"])
-  func gradientsOfStrategiesThatMergeAreThoseOfANaiveImplementation(_ name: String) throws {
+  func gradientsOfCompressorsThatMergeAreThoseOfANaiveImplementation(_ name: String) throws {
     let reducer = try ReducerRegistry.standard.reducer(name)
     for kind in reducer.sites {
       let site: Site = kind == .tower ? .tower(layer: nil) : kind == .features ? .features : .decoder(layer: 2)
@@ -151,7 +151,7 @@ import Torch
     }
   }
 
-  /// Distillation through a merging strategy by a curriculum's ratios, at each place where it works.
+  /// Distillation through a merging compressor by a curriculum's ratios, at each place where it works.
   @Test func curriculaTrainIt() throws {
     let model = try TestModel.tiny(seed: 2)
     for parameter in model.parameters.parameters { try parameter.tensor.requiringGradient() }

@@ -1,7 +1,7 @@
 import Compression
 import Torch
 
-/// Averages neighbouring pairs of tokens until as few are left as asked for: the smallest strategy that merges.
+/// Averages neighbouring pairs of tokens until as few are left as asked for: the smallest compressor that merges.
 struct PairAverage: TokenReducer {
   var sites: [Site.Kind] { [.decoder, .features, .tower] }
   var readsPrompt: Bool { false }
@@ -27,7 +27,7 @@ struct PairAverage: TokenReducer {
   }
 }
 
-/// Asks another strategy, and remembers its answers.
+/// Asks another compressor, and remembers its answers.
 final class RecordingReducer: TokenReducer, @unchecked Sendable {
   private let base: any TokenReducer
   private(set) var reductions: [Reduction] = []

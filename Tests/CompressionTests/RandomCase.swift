@@ -9,7 +9,7 @@ import Torch
 /// A random small model, a packed batch of unequal samples with no image, one or several, and a random plan.
 struct RandomCase {
   /// Those that work in the decoder and merge nothing.
-  static let strategies = ["dart", "fastv", "random", "uniform", "pyramiddrop"]
+  static let compressors = ["dart", "fastv", "random", "uniform", "pyramiddrop"]
 
   let model: LLaVAModel
   let prompts: [[Int]]
@@ -45,7 +45,7 @@ struct RandomCase {
     features = try prompts.map { ids in
       try ids.filter { $0 == imagePlaceholderID }.map { _ in try Tensor.randn(shape, generator: generator) }
     }
-    name = Self.strategies[seed % Self.strategies.count]
+    name = Self.compressors[seed % Self.compressors.count]
     let pivots = [
       "image-pivots": "\(Int.random(in: 1...4, using: &random))", "text-pivots": "\(Int.random(in: 0...4, using: &random))",
     ]

@@ -24,9 +24,9 @@ import Testing
 
   @Test func whatCannotBeReadIsRefusedWithAReason() {
     for (text, fragment) in [
-      ("", "expected strategy:amount"), ("dart", "expected strategy:amount"), ("drat:64", "there is no strategy drat"),
+      ("", "expected compressor:amount"), ("dart", "expected compressor:amount"), ("drat:64", "there is no compressor drat"),
       ("dart:many", "the amount is \"many\""), ("dart:64@", "the site is \"\""), ("dart:64@x", "the site is \"x\""),
-      ("dart:64@tower.-1", "the site is"), ("dart:64@2@3", "expected strategy:amount"),
+      ("dart:64@tower.-1", "the site is"), ("dart:64@2@3", "expected compressor:amount"),
       ("dart:64@features", "does not work at features"),
       ("downsample:64@2", "does not work at decoder"), ("dart:64@2,dart:32@2", "after the first cut's 2"),
       ("dart:16@2,dart:64@9", "keeps 64"), ("fastv:64@8,pool:32@features", "comes after"), ("dart:-1", "keep is -1"),
@@ -35,7 +35,7 @@ import Testing
       ("fastv:64:semantics=wrong", "corrected or reference"), ("dart:64:image-pivots=a", "a whole number"),
       ("dart:64:image-pivots=0", "image-pivots is 0"), ("random:64:seed=1", "has no options"),
       ("dart:64:x", "expected name=value"), ("dart:64/@2", "the amount is"), ("dart:64/-1@2", "keep is -1"),
-      ("dart:64:text-pivots=1:text-pivots=2", "twice"), ("dart:64,", "expected strategy:amount"),
+      ("dart:64:text-pivots=1:text-pivots=2", "twice"), ("dart:64,", "expected compressor:amount"),
     ] {
       let error = #expect(throws: CompressionError.self, "\(text)") { try CompressionPlan(text) }
       #expect(error?.description.contains(fragment) == true, "\(text): \(error?.description ?? "")")

@@ -5,7 +5,7 @@ import Torch
 
 @testable import Compression
 
-/// Strategies that look at time, against a plain statement of their rules over lists of numbers.
+/// Compressors that look at time, against a plain statement of their rules over lists of numbers.
 @Suite struct VideoReducerTests {
   /// A video of random rows, some of whose tokens stay as they were from one frame to the next.
   private struct Film {

@@ -45,16 +45,16 @@ import Torch
     #expect(abs(full.kvCacheBytes / 1e6 - 335.0) < 0.1 && abs(cut.kvCacheBytes / 1e6 - 83.4) < 0.05)
   }
 
-  /// The cache that a generation really holds is what is counted, for every strategy, one cut and two, grouped heads included.
+  /// The cache that a generation really holds is what is counted, for every compressor, one cut and two, grouped heads included.
   @Test(arguments: ["dart", "fastv", "random", "uniform", "pool"]) func theCacheIsAsLongAsCounted(_ name: String) throws {
     let model = try TestModel.tiny(seed: 2)
     var costs = CostModel(model.configuration)
     costs.elementBytes = 4
-    let strategy = try ReducerRegistry.standard.reducer(name)
+    let compressor = try ReducerRegistry.standard.reducer(name)
     let single = [[CompressionPlan.Cut(layer: 1, .keep(5))], [.init(layer: 3, .keep(0))], [.init(layer: 4, .ratio(0.5))]]
     let cuts = name == "pool" ? single : single + [[.init(layer: 1, .keep(9)), .init(layer: 2, .keep(4))]]
     for cuts in cuts {
-      let plan = try CompressionPlan(strategy, cuts: cuts)
+      let plan = try CompressionPlan(compressor, cuts: cuts)
       let request = try GenerationRequest(
         ids: [1, -200, 7, 8, 9], pictures: PicturePixels.each(Tensor.zeros([1, 3, 56, 56])))
       var options = GenerationOptions()

@@ -24,7 +24,7 @@ extension BadInput {
     usage(["--keep", "auto:4", "--compressor", "visionzip"], "--compressor", "decoder"),
     usage(["--keep", "auto:4", "--then-layer", "3", "--then-keep", "2"], "--then-layer", "alone"),
     usage(["--reduce", "dart:4@9"], "--reduce", "layer is 9"),
-    usage(["--reduce", "dart"], "--reduce", "strategy:amount"), usage(["--reduce", "sieve:4"], "sieve", "fastv"),
+    usage(["--reduce", "dart"], "--reduce", "compressor:amount"), usage(["--reduce", "sieve:4"], "sieve", "fastv"),
     usage(["--reduce", "dart:4:pivots=2@1"], "pivots", "image-pivots"),
     usage(["--overlay", "out.png"], "--overlay", "--image"),
     BadInput(
@@ -44,7 +44,7 @@ extension BadInput {
       arguments: { _ in ["profile", "--keep", "64,600"] }),
     BadInput(name: "profile keeps no number", code: 2, says: ["64,,2"], arguments: { _ in ["profile", "--keep", "64,,2"] }),
     BadInput(
-      name: "profile of an unknown strategy", code: 2, says: ["sieve", "fastv"],
+      name: "profile of an unknown compressor", code: 2, says: ["sieve", "fastv"],
       arguments: { _ in ["profile", "--compressor", "dart,sieve"] }),
     BadInput(
       name: "profile beyond the layers", code: 2, says: ["--layer is 33", "1...32"],

@@ -63,7 +63,7 @@ import Testing
     (["--student-ratio", "1.2"], "--student-ratio is 1.2"), (["--layer", "9"], "--layer is 9, expected 1...4"),
     (["--supervised", "8"], "--supervised is 8, expected 1...7"), (["--batch", "0"], "--batch is 0"),
     (["--budgets", "9,x"], "--budgets is 9,x"), (["--separate"], "--separate has no meaning without --budgets"),
-    (["--compressor", "drat"], "there is no strategy drat"), (["--learning-rate", "nan"], "--learning-rate is nan"),
+    (["--compressor", "drat"], "there is no compressor drat"), (["--learning-rate", "nan"], "--learning-rate is nan"),
   ]) func wrongUsageIsOneLine(_ more: [String], _ says: String) async throws {
     let outcome = try await EpicCommand.run(["bench", "train", "--preset", "tiny", "--text-tokens", "9"] + more)
     #expect(outcome.code == 2 && outcome.err.contains(says) && outcome.out.isEmpty, "\(outcome.err)")

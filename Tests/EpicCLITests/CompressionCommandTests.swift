@@ -181,6 +181,6 @@ import Torch
     let budgets = try await profile(model).map(\.keep)
     #expect(budgets == [16, 7, 5, 4, 2, 1])
     let table = try await EpicCommand.run(["profile", "--keep", "64", "--then-layer", "16", "--then-keep", "0"])
-    #expect(table.out.contains("true TFLOPs") && table.out.contains("to 0 after layer 16"))
+    #expect(table.out.contains("KV MB (paper)") && table.out.contains("to 0 after layer 16"))
   }
 }

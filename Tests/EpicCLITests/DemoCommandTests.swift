@@ -37,7 +37,7 @@ import Testing
   /// The table that is printed last.
   private static func table(_ out: String) -> [Substring] {
     let lines = out.split(separator: "\n")
-    return Array(lines[(lines.lastIndex { $0.hasPrefix("strategy  keep  start") } ?? lines.endIndex)...].prefix(6))
+    return Array(lines[(lines.lastIndex { $0.hasPrefix("compressor  keep  start") } ?? lines.endIndex)...].prefix(6))
   }
 
   @Test func killedAndResumedItEndsTheSame() async throws {

@@ -153,7 +153,7 @@ import Testing
       "pope", ["--keep", "auto:6,auto:3,6", "--compressor", "divprune", "--timed", "0", "--json"])
     #expect(outcome.code == 0, "\(outcome.err)")
     let rows = try EvaluationResults(from: place.output).models[0].rows
-    #expect(rows.map(\.strategy) == ["full", "divprune", "divprune:rule=by-variety", "divprune:rule=by-variety"])
+    #expect(rows.map(\.compressor) == ["full", "divprune", "divprune:rule=by-variety", "divprune:rule=by-variety"])
     var isSpread = false
     for row in rows.dropFirst(2) {
       let counts = try place.journal("pope").filter { $0.plan == row.plan }.compactMap(\.visualTokens)

@@ -72,7 +72,7 @@ import Testing
       #expect(log.contains("--interpolate") && log.contains("--weight 0.5"))
       #expect(!FileManager.default.fileExists(atPath: whole.appending(path: "\(name)/run").path))
     }
-    #expect(results.values.allSatisfy { $0.map(\.strategy) == ["full", "random"] && $0.allSatisfy { $0.scores.count == 2 } })
+    #expect(results.values.allSatisfy { $0.map(\.compressor) == ["full", "random"] && $0.allSatisfy { $0.scores.count == 2 } })
 
     // Killed while it works, and gone on: the same numbers; finished runs are not run again.
     let parts = scratch.url.appending(path: "parts")

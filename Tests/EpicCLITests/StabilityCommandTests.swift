@@ -36,7 +36,7 @@ import Testing
     _ = try await run(eval + ["--difficulty", "downsample"])
     let results = try EvaluationResults(from: place.scratch.url.appending(path: "groups"))
     let rows = try #require(results.models.first?.rows)
-    #expect(rows.map(\.strategy) == ["full", "dart", "downsample"])
+    #expect(rows.map(\.compressor) == ["full", "dart", "downsample"])
     #expect(rows[1].scores["gqa"]?.groups != nil && rows[0].scores["gqa"]?.groups == nil)
     let refused = try await run(eval + ["--difficulty", "downsample", "--no-full"], code: 2)
     #expect(refused.err.contains("--difficulty"))

@@ -76,7 +76,7 @@ import Testing
     }
   }
 
-  /// A curriculum over what a strategy that looks at time keeps of videos.
+  /// A curriculum over what a compressor that looks at time keeps of videos.
   @Test func trainingLooksAtVideos() async throws {
     let place = try Place("tiny-qwen2.5-vl")
     let records = (0..<2).map { index in

@@ -6,7 +6,7 @@ import Torch
 @testable import Compression
 @testable import LLaVA
 
-/// Strategies of CLIP's class token on a tower of windows, whose cells become tokens behind it.
+/// Compressors of CLIP's class token on a tower of windows, whose cells become tokens behind it.
 ///
 /// `reducers/lightcompress` was recorded by running LightCompress' own functions for Qwen2.5-VL (commit 9701d03) on random queries, keys and
 /// rows, with transformers' order of windows. It belongs to this project, so these tests read it wherever other golden data lie.

@@ -9,8 +9,8 @@ import Testing
     LabResult(
       LabRun(cell: cell, base: base, seed: seed), split: "tune", fingerprint: "f", trainingSeconds: seed.map { _ in 10 },
       rows: [
-        .init(strategy: "full", keep: 144, scores: ["pope": full + 1, "gqa": full - 1]),
-        .init(strategy: "dart", keep: 16, scores: ["pope": dart, "gqa": dart]),
+        .init(compressor: "full", keep: 144, scores: ["pope": full + 1, "gqa": full - 1]),
+        .init(compressor: "dart", keep: 16, scores: ["pope": dart, "gqa": dart]),
       ])
   }
 
@@ -70,9 +70,9 @@ import Testing
     #expect(error?.description.contains("bases.a.train.data.file is given by the laboratory itself") == true)
   }
 
-  @Test func aBudgetIsTheMeanOfItsStrategies() throws {
-    let rows = [("full", 144, 80.0), ("dart", 16, 60), ("random", 16, 40), ("dart", 9, 20)].map { strategy, keep, score in
-      LabResult.Row(strategy: strategy, keep: keep, scores: ["pope": score])
+  @Test func aBudgetIsTheMeanOfItsCompressors() throws {
+    let rows = [("full", 144, 80.0), ("dart", 16, 60), ("random", 16, 40), ("dart", 9, 20)].map { compressor, keep, score in
+      LabResult.Row(compressor: compressor, keep: keep, scores: ["pope": score])
     }
     let result = LabResult(
       LabRun(cell: "tcd", base: "a", seed: 0), split: "tune", fingerprint: "f", trainingSeconds: 1, rows: rows)

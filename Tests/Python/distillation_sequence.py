@@ -2,7 +2,7 @@
 
 Usage: distillation_sequence.py MODEL OUTPUT, the checkpoint to start from and the safetensors file to write.
 
-Each step is the plain two-pass step of Benchmarks/two_pass.py under torch's AdamW with a linear schedule; tokens are chosen as the strategy
+Each step is the plain two-pass step of Benchmarks/two_pass.py under torch's AdamW with a linear schedule; tokens are chosen as the compressor
 `uniform` does, layers and ratios move as in the integrated curriculum.
 """
 

@@ -155,7 +155,7 @@ import Testing
 
   @Test func withoutSingleAnswersVariancesAddUp() throws {
     let comparison = try #require(Comparison(try ResultsTests.results()))
-    #expect(comparison.rows.map(\.strategy) == ["full", "dart", "dart", "pool", "pool"] && !comparison.isPaired)
+    #expect(comparison.rows.map(\.compressor) == ["full", "dart", "dart", "pool", "pool"] && !comparison.isPaired)
     #expect(comparison.rows[0].values == [66, 67])
     // Half-widths 3 on both sides of two benchmarks: √(9 + 9) each, and √(18 + 18) / 2 for their mean.
     let difference = try #require(comparison.rows[0].differences[0])

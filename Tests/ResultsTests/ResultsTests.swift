@@ -15,13 +15,14 @@ import Testing
     EvaluationResults(
       models: try models.enumerated().map { index, name in
         let rows = try [("full", 16, nil), ("dart", 8, 2), ("dart", 4, 2), ("pool", 8, nil), ("pool", 4, nil)].map {
-          (strategy: String, keep: Int, layer: Int?) in
+          (compressor: String, keep: Int, layer: Int?) in
           let value = 50 + Double(keep) + Double(index)
           let score = ResultScore(
             estimate: try estimate(value, value - 2.5, value + 3.5), percentage: value,
-            difference: strategy == "full" ? nil : try estimate(value - 66, value - 67, value - 65), figures: [])
+            difference: compressor == "full" ? nil : try estimate(value - 66, value - 67, value - 65), figures: [])
           return ResultRow(
-            plan: "\(strategy)-\(keep)", strategy: strategy, keep: keep, layer: layer, averageVisualTokens: Double(keep) + 0.25,
+            plan: "\(compressor)-\(keep)", compressor: compressor, keep: keep, layer: layer,
+            averageVisualTokens: Double(keep) + 0.25,
             scores: Dictionary(uniqueKeysWithValues: names.map { ($0, score) }), average: names.count == 10 ? 61.445 : nil,
             cost: ResultCost(prefillTFLOPs: 1.25, kvCacheMB: 80, paperPrefillTFLOPs: 1.5, paperKVCacheMB: 41),
             timing: timed ? ResultTiming(samples: 5, vision: 0.01, prefill: Double(keep) / 1000, decode: 0.03) : nil)
@@ -75,7 +76,7 @@ import Testing
     let header = table.columns.map(\.title)
     #expect(
       header == [
-        "model", "strategy", "keep", "tokens/layer", "GQA", "Δ", "POPE", "Δ", "TFLOPs", "KV MB", "TFLOPs (paper)",
+        "model", "compressor", "keep", "tokens/layer", "GQA", "Δ", "POPE", "Δ", "TFLOPs", "KV MB", "TFLOPs (paper)",
         "KV MB (paper)",
         "vision ms", "prefill ms", "decode ms",
       ])
@@ -100,12 +101,12 @@ import Testing
     for part in parts {
       let lines = part.split(separator: "\n")
       #expect(lines.count == 11)
-      #expect(lines.allSatisfy { $0.contains("strategy") || $0.contains("full") || $0.contains("dart") || $0.contains("pool") })
+      #expect(lines.allSatisfy { $0.contains("compressor") || $0.contains("full") || $0.contains("dart") || $0.contains("pool") })
       if let width, width >= 60 { #expect(lines.allSatisfy { $0.count <= width }) }
     }
     // Every column stands in one part.
     let headings = parts.flatMap { $0.split(separator: "\n")[0].components(separatedBy: "  ") }
-      .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty && !["model", "strategy", "keep"].contains($0) }
+      .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty && !["model", "compressor", "keep"].contains($0) }
     #expect(headings == Array(table.columns.map(\.title).dropFirst(3)))
   }
 

@@ -47,8 +47,8 @@ import Torch
     #expect(read == whole.records)
   }
 
-  /// Each step is one of the strategy whose turn it is; all have turns, and other seeds have others.
-  @Test func strategiesTakeTurns() throws {
+  /// Each step is one of the compressor whose turn it is; all have turns, and other seeds have others.
+  @Test func compressorsTakeTurns() throws {
     let place = try RunPlace()
     let names = ["random", "fastv", "uniform"]
     var turns = Set<[String?]>()

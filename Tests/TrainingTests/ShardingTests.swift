@@ -172,7 +172,7 @@ import Torch
           ids: [5, imagePlaceholderID, 6, 7, 8], labels: [ignoredLabel, ignoredLabel, ignoredLabel, 7, 8], pictures: [picture],
           seed: UInt64(index))
     }
-    // Strategies that look at the layer behind the cut, and others.
+    // Compressors that look at the layer behind the cut, and others.
     let names = ["dart", "fastv", "random", "uniform"]
     func plan() throws -> CompressionPlan? {
       if Int.random(in: 0..<4, using: &random) == 0 { return nil }

@@ -47,7 +47,7 @@ import Torch
   }
 
   @Test(arguments: ["token", "layer", "integrated", "fixed"], ["dart", "fastv", "random"])
-  func everyCurriculumTrainsWithEveryStrategy(_ curriculum: String, _ compressor: String) throws {
+  func everyCurriculumTrainsWithEveryCompressor(_ curriculum: String, _ compressor: String) throws {
     let place = try RunPlace()
     let found = try place.run(
       place.configuration(

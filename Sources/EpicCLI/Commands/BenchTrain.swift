@@ -36,7 +36,7 @@ struct BenchTrain: AsyncParsableCommand {
   @Option(help: "Supervised tokens at the end of a sample; half of its text unless given.")
   var supervised: Int?
 
-  @Option(help: ArgumentHelp("Strategy that chooses tokens: dart, fastv, random, uniform.", valueName: "name"))
+  @Option(help: ArgumentHelp("Compressor that chooses tokens: dart, fastv, random, uniform.", valueName: "name"))
   var compressor = "dart"
 
   @Option(help: ArgumentHelp("Decoder layers before the cut.", valueName: "k"))

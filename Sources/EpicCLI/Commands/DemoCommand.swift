@@ -119,7 +119,7 @@ struct DemoCommand: AsyncParsableCommand {
       """
 
       A video has \(VideoDemonstration.frames) frames, two of them a second. This is one small model and drawn videos: it shows what \
-      the strategies did here, not what they do elsewhere.
+      the compressors did here, not what they do elsewhere.
 
       report      \(folder.appending(path: ResultsPage.fileName).relativePath)
       """)

@@ -15,7 +15,7 @@ struct Eval: AsyncParsableCommand {
     abstract: "Score models on benchmarks with many numbers of visual tokens.",
     discussion: """
       Answers are kept in the output folder as they come: the same command goes on after it was stopped or killed, and asks only what \
-      is new where budgets, strategies or benchmarks are added. Another model, precision, prompt or seed has a folder of its own. Started \
+      is new where budgets, compressors or benchmarks are added. Another model, precision, prompt or seed has a folder of its own. Started \
       several times by torchrun --no-python or srun, the processes share the questions. \
       Beside the answers lie answer files in LLaVA's format and files for servers; table.md, table.csv, results.json and report.html hold \
       what is printed.

@@ -15,7 +15,7 @@ struct FitCommand: AsyncParsableCommand {
       Reads questions of benchmarks, best those that choices are made on and not those that are reported, and writes what the budget \
       rules found into budgets.json in the model's folder. Any average follows from it.
 
-      Example: epic fit --model llava-hf/llava-1.5-7b-hf --benchmark gqa --data benchmarks --output fitted
+      Example: epic fit --model llava-1.5-7b-hf --benchmark gqa --data tune
       """)
 
   @Option(help: .model("The checkpoint"))
@@ -27,7 +27,9 @@ struct FitCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Decoder layers before the cut that the fit is for.", valueName: "k"))
   var layer = 2
 
-  @Option(help: ArgumentHelp("Where budgets.json goes; the model's folder unless given.", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp(
+      "Where budgets.json goes; the model's folder unless given, where --keep auto:64 looks for it.", valueName: "dir"))
   var output: String?
 
   @Option(help: "Where random numbers start.")

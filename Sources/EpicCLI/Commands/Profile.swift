@@ -29,7 +29,7 @@ struct Profile: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Strategies, a list; they differ in what is measured, and pool in what is counted.", valueName: "name,name"))
+      "Compressors, a list; they differ in what is measured, and pool in what is counted.", valueName: "name,name"))
   var compressor: CommaList<String>?
 
   @OptionGroup var place: CutOptions
@@ -67,9 +67,9 @@ struct Profile: AsyncParsableCommand {
     let folder = try await model?.folder()
     let configuration = try LLaVAConfiguration.of(preset: preset, checkpoint: folder)
     let budgets = keep?.values ?? Self.budgets(configuration.pictureLayout.count)
-    // Plans in full stand for themselves unless strategies or budgets are named beside them.
-    let strategies = compressor?.values ?? (reduce.isEmpty || keep != nil ? ["dart"] : [])
-    var plans = try strategies.flatMap { name in
+    // Plans in full stand for themselves unless compressors or budgets are named beside them.
+    let compressors = compressor?.values ?? (reduce.isEmpty || keep != nil ? ["dart"] : [])
+    var plans = try compressors.flatMap { name in
       try budgets.map { keep in
         let plan = try place.plan(name, .keep(keep))
         try place.check(plan, configuration)

@@ -81,7 +81,7 @@ struct ServedModelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Strategy that chooses visual tokens: \(ReducerRegistry.standard.names.joined(separator: ", ")). Options follow the name, \
+      Compressor that chooses visual tokens: \(ReducerRegistry.standard.names.joined(separator: ", ")). Options follow the name, \
       dart:text-pivots=0, with which further questions about a picture share what was chosen for the first.
       """, valueName: "name"))
   var compressor = "dart"

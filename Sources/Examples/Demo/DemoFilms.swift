@@ -33,22 +33,22 @@ struct DemoFilms {
       var item = PictureGallery.Item(
         question: question.prompt.split(separator: "\n").first.map(String.init) ?? "", reference: answers[question.id] ?? "",
         note: family, views: [])
-      for strategy in [nil] + VideoDemonstration.strategies {
+      for compressor in [nil] + VideoDemonstration.compressors {
         var options = GenerationOptions()
         options.maximumNewTokens = 8
-        options.compression = try strategy.map { try CompressionPlan(VideoDemonstration.plan($0, percent)) }
+        options.compression = try compressor.map { try CompressionPlan(VideoDemonstration.plan($0, percent)) }
         let turns = [Turn(.user, LLaVAPipeline.withImageTags(question.prompt, images: 1)), Turn(.assistant, "")]
         let answer = try pipeline.answer(pipeline.request(turns, pictures: [pixels]), options)
         let layout = pipeline.model.layouts(of: [pixels])[0]
         let kept = answer.result.cuts.last?.keptIndices[0]
         let text = answer.text.trimmingCharacters(in: .whitespacesAndNewlines)
         let isRight = try benchmark.score([question.id: text], missing: .leaveOut).samples.first.map { $0.value > 0 } ?? false
-        let name = "\(items.count + 1)-\(strategy?.name ?? "full").png"
+        let name = "\(items.count + 1)-\(compressor?.name ?? "full").png"
         files[name] = try Self.strip(frames, layout, kept).pngData()
         let count = kept.map { kept in layout.countedPlaces.joined().count { kept.contains($0) } } ?? layout.counted
         item.views.append(
           PictureGallery.View(
-            title: strategy.map { "\($0.name), \(count) of \(layout.counted)" } ?? "all \(layout.counted)", image: name,
+            title: compressor.map { "\($0.name), \(count) of \(layout.counted)" } ?? "all \(layout.counted)", image: name,
             answers: [PictureGallery.Answer(model: model.lastPathComponent, text: text, isRight: isRight)]))
       }
       items.append(item)

@@ -28,7 +28,7 @@ struct DemoPictures {
 
   let before, after: Side
   let data: URL
-  let strategies: [String]
+  let compressors: [String]
   let keep: Int
   let layer: Int
 
@@ -47,9 +47,9 @@ struct DemoPictures {
       // Twice as large as the model sees it, so that lines around patches are thin.
       let preprocessor = pipelines[1].preprocessor
       let shown = try preprocessor.magnified(by: max(1, 192 / preprocessor.imageSize)).resizedPixels(picture)
-      for strategy in [nil] + strategies {
-        let name = "\(index + 1)-\(strategy ?? "full").jpg"
-        let (view, data) = try view(choice, strategy, pipelines, picture, shown, name: name)
+      for compressor in [nil] + compressors {
+        let name = "\(index + 1)-\(compressor ?? "full").jpg"
+        let (view, data) = try view(choice, compressor, pipelines, picture, shown, name: name)
         item.views.append(view)
         files[view.image] = data
       }
@@ -62,7 +62,7 @@ struct DemoPictures {
     let repaired = choices.count { $0.reason.contains("repaired") }
     return [
       "Which questions: the first of each kind in the test set, each about another picture, and then the first \(Self.repaired) "
-        + "that \(before.name) answers right with all tokens and wrong with \(keep) (\(strategies[0])) and \(after.name) answers right with \(keep)"
+        + "that \(before.name) answers right with all tokens and wrong with \(keep) (\(compressors[0])) and \(after.name) answers right with \(keep)"
         + (repaired < Self.repaired ? "; there \(repaired == 1 ? "is only one" : "are none")" : "")
         + ". Those last are chosen by their outcome, so they say nothing about how often it happens; the table does.",
       "Dark patches are what the decoder of \(after.name) did without behind layer \(layer). Patches of random are drawn anew here, so an "
@@ -93,7 +93,7 @@ struct DemoPictures {
       let first = fitting.first { item in !choices.contains { Self.number($0.question) == Self.number(item.question) } }
       if let first = first ?? fitting.first { add(first.benchmark, first.question, "the first of its kind") }
     }
-    let plan = "\(strategies[0])-\(keep)-after-\(layer)"
+    let plan = "\(compressors[0])-\(keep)-after-\(layer)"
     func isRight(_ side: Int, _ benchmark: Benchmark, _ plan: String) -> [String: Bool] {
       let (results, answers) = evaluations[side]
       let score = results.models.first.flatMap { answers.score(of: $0, on: benchmark.definition.name, under: plan) }
@@ -120,11 +120,11 @@ struct DemoPictures {
   // MARK: - What they say
 
   private func view(
-    _ choice: Choice, _ strategy: String?, _ pipelines: [LLaVAPipeline], _ picture: RGBImage, _ shown: RGBImage, name: String
+    _ choice: Choice, _ compressor: String?, _ pipelines: [LLaVAPipeline], _ picture: RGBImage, _ shown: RGBImage, name: String
   ) throws -> (PictureGallery.View, Data) {
     var options = GenerationOptions()
     options.maximumNewTokens = 16
-    options.compression = try strategy.map {
+    options.compression = try compressor.map {
       try CompressionPlan(ReducerRegistry.standard.reducer($0), cuts: [CompressionPlan.Cut(layer: layer, .keep(keep))])
     }
     let answers = try pipelines.map { pipeline in
@@ -139,7 +139,7 @@ struct DemoPictures {
     let grid = try pipelines[1].model.pictureLayout.grid()
     let overlay = TokenOverlay(grid, keptIndices: answers[1].result.cuts.map { $0.keptIndices[0] })
     let drawn = try overlay.drawn(on: shown)
-    let title = strategy.map { "\($0), \(keep) of \(grid.count)" } ?? "all \(grid.count)"
+    let title = compressor.map { "\($0), \(keep) of \(grid.count)" } ?? "all \(grid.count)"
     return (PictureGallery.View(title: title, image: name, answers: said), try drawn.jpegData(quality: 90))
   }
 }

@@ -61,7 +61,7 @@ public struct Demonstration {
   /// Samples of an optimizer step.
   static let batch = 16
   private static let benchmarks = "pope,gqa,vqav2,textvqa"
-  private static let strategies = ["dart", "fastv", "random"]
+  private static let compressors = ["dart", "fastv", "random"]
   private static let layer = 1
 
   private let options: DemoOptions
@@ -172,7 +172,7 @@ public struct Demonstration {
         "generate", "--model", path("finished"), "--image", picture.relativePath, "--prompt", question.prompt, "--max-tokens",
         "8",
       ]
-      for more in [[], ["--keep", "\(few)", "--compressor", Self.strategies[0], "--layer", "\(Self.layer)"]] {
+      for more in [[], ["--keep", "\(few)", "--compressor", Self.compressors[0], "--layer", "\(Self.layer)"]] {
         if try await !folder.epic(ask + more + computing) { return false }
       }
       try folder.console.line("right       \(references[name, question]?.answer ?? "")\n")
@@ -184,12 +184,12 @@ public struct Demonstration {
     if try await !evaluate("start", into: "evaluation-before") { return false }
     // What a model that is trained to its end loses, in the two ways that tell most.
     return try await evaluate(
-      "finished", into: "evaluation-finished", ["--compressor", Self.strategies[0], "--keep", "\(few)", "--timed", "0"])
+      "finished", into: "evaluation-finished", ["--compressor", Self.compressors[0], "--keep", "\(few)", "--timed", "0"])
   }
 
   private func evaluate(_ model: String, into output: String, _ plans: [String]? = nil) async throws -> Bool {
     let all = [
-      "--compressor", Self.strategies.joined(separator: ","), "--keep",
+      "--compressor", Self.compressors.joined(separator: ","), "--keep",
       options.keep.map(String.init).joined(separator: ","),
     ]
     return try await folder.epic(
@@ -255,7 +255,7 @@ public struct Demonstration {
     }
     let pictures = DemoPictures(
       before: side("start", "evaluation-before"), after: side("trained", "evaluation-after"),
-      data: folder.url.appending(path: "data/test"), strategies: Self.strategies, keep: few, layer: Self.layer)
+      data: folder.url.appending(path: "data/test"), compressors: Self.compressors, keep: few, layer: Self.layer)
     // The one step that computes in this process.
     if let threads = options.threads { Runtime.threads = threads }
     try pictures.write(to: folder.url.appending(path: "pictures")) { done in

@@ -30,10 +30,10 @@ public struct VideoDemoOptions: Sendable {
 
 /// What `epic demo --video` does, step by step: a model that knows shapes that move is asked with fewer and fewer tokens of a second.
 public struct VideoDemonstration {
-  /// Strategies, and where they choose: before the decoder where they can, as then no layer of it sees what was dropped.
-  static let strategies = [(name: "dtd", site: "features"), (name: "evs", site: "features"), (name: "uniform", site: "1")]
+  /// Compressors, and where they choose: before the decoder where they can, as then no layer of it sees what was dropped.
+  static let compressors = [(name: "dtd", site: "features"), (name: "evs", site: "features"), (name: "uniform", site: "1")]
 
-  /// Frames of a video: as many as there can be, as the first of them is read whole by the strategies that look at change.
+  /// Frames of a video: as many as there can be, as the first of them is read whole by the compressors that look at change.
   public static let frames = MovingWorld.longestClip
 
   private let options: VideoDemoOptions
@@ -63,10 +63,10 @@ public struct VideoDemonstration {
   private func path(_ name: String) -> String { folder.path(name) }
   private var computing: [String] { ["--dtype", "f32"] + (options.threads.map { ["--threads", "\($0)"] } ?? []) }
 
-  /// A strategy that leaves a share of a video's tokens, as `--reduce` spells it: as a number, as tables say it of each row.
-  static func plan(_ strategy: (name: String, site: String), _ percent: Int) -> String {
+  /// A compressor that leaves a share of a video's tokens, as `--reduce` spells it: as a number, as tables say it of each row.
+  static func plan(_ compressor: (name: String, site: String), _ percent: Int) -> String {
     let tokens = frames * MovingFrame.cells * MovingFrame.cells
-    return "\(strategy.name):\(max(1, (tokens * percent + 50) / 100))@\(strategy.site)"
+    return "\(compressor.name):\(max(1, (tokens * percent + 50) / 100))@\(compressor.site)"
   }
 
   private var few: Int { options.keep.min() ?? 10 }
@@ -85,7 +85,7 @@ public struct VideoDemonstration {
       },
       .init(name: "show", title: "what it sees", estimate: 3) { try await show() },
       .init(name: "evaluate", title: "how good it is with fewer tokens of a second", estimate: 3 + Double(options.test) * 0.5) {
-        let plans = Self.strategies.flatMap { strategy in options.keep.map { Self.plan(strategy, $0) } }
+        let plans = Self.compressors.flatMap { compressor in options.keep.map { Self.plan(compressor, $0) } }
         return try await folder.epic(
           ["eval", "--model", path("model"), "--benchmark", "clevrer", "--data", path("data/test")]
             + plans.flatMap { ["--reduce", $0] } + ["--max-tokens", "8", "--batch", "8", "--output", path("evaluation")]
@@ -114,7 +114,7 @@ public struct VideoDemonstration {
     let ask = [
       "generate", "--model", path("model"), "--video", video.relativePath, "--prompt", question.prompt, "--max-tokens", "8",
     ]
-    for more in [[], ["--reduce", Self.plan(Self.strategies[0], few)]] {
+    for more in [[], ["--reduce", Self.plan(Self.compressors[0], few)]] {
       if try await !folder.epic(ask + more + computing) { return false }
     }
     try folder.console.line("right       \(try DemoFilms.answers(data)[question.id] ?? "")\n")

@@ -46,7 +46,7 @@ public struct LabGrid: Sendable, Equatable {
 
   /// How every model is asked.
   public struct Evaluation: Sendable, Equatable {
-    /// Names of benchmarks, strategies; numbers of visual tokens.
+    /// Names of benchmarks, compressors; numbers of visual tokens.
     public var benchmarks: [String] = [], compressors: [String] = [], keep: [Int] = []
     /// Decoder layers before the cut.
     public var layer = 2

@@ -5,27 +5,26 @@ import Foundation
 public struct LabResult: Sendable, Equatable, Codable {
   /// A way of asking, and how good the answers were.
   public struct Row: Sendable, Equatable, Codable {
-    /// `full`, or the strategy's name.
-    public var strategy: String
+    /// `full`, or the compressor's name.
+    public var compressor: String
     /// Visual tokens that stay.
     public var keep: Int
     /// Percent of each benchmark.
     public var scores: [String: Double]
 
     /// A row.
-    public init(strategy: String, keep: Int, scores: [String: Double]) {
-      (self.strategy, self.keep, self.scores) = (strategy, keep, scores)
+    public init(compressor: String, keep: Int, scores: [String: Double]) {
+      (self.compressor, self.keep, self.scores) = (compressor, keep, scores)
     }
 
     private enum CodingKeys: String, CodingKey {
-      case strategy = "compressor"
-      case keep, scores
+      case compressor, keep, scores
     }
 
-    /// Reads a row; one of an earlier version has its strategy under `strategy`.
+    /// Reads a row; one of an earlier version has its compressor under `strategy`.
     public init(from decoder: any Decoder) throws {
       let fields = try decoder.container(keyedBy: CodingKeys.self)
-      strategy = try decoder.value(CodingKeys.strategy, formerly: "strategy")
+      compressor = try decoder.value(CodingKeys.compressor, formerly: "strategy")
       keep = try fields.decode(Int.self, forKey: .keep)
       scores = try fields.decode([String: Double].self, forKey: .scores)
     }

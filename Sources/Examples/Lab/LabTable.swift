@@ -5,9 +5,9 @@ import Foundation
 public struct LabTable: Sendable {
   /// A way of asking.
   struct Column: Hashable {
-    let strategy: String
+    let compressor: String
     let keep: Int
-    var title: String { strategy == "full" ? "full" : "\(strategy) \(keep)" }
+    var title: String { compressor == "full" ? "full" : "\(compressor) \(keep)" }
   }
 
   let grid: LabGrid
@@ -29,14 +29,14 @@ public struct LabTable: Sendable {
   var columns: [Column] {
     var found: [Column] = []
     for row in results.flatMap(\.rows) {
-      let column = Column(strategy: row.strategy, keep: row.keep)
+      let column = Column(compressor: row.compressor, keep: row.keep)
       if !found.contains(column) { found.append(column) }
     }
     return found
   }
 
   private func value(_ result: LabResult, _ column: Column) -> Double? {
-    result.rows.first { $0.strategy == column.strategy && $0.keep == column.keep }?.average
+    result.rows.first { $0.compressor == column.compressor && $0.keep == column.keep }?.average
   }
 
   func results(of cell: String) -> [LabResult] { results.filter { $0.cell == cell } }
@@ -44,11 +44,11 @@ public struct LabTable: Sendable {
   private static func mean(_ values: [Double]) -> Double? { values.isEmpty ? nil : values.reduce(0, +) / Double(values.count) }
 
   /// The mean over all compressed ways of asking.
-  func compressedMean(_ result: LabResult) -> Double? { Self.mean(result.rows.filter { $0.strategy != "full" }.map(\.average)) }
+  func compressedMean(_ result: LabResult) -> Double? { Self.mean(result.rows.filter { $0.compressor != "full" }.map(\.average)) }
 
-  /// The mean over all budgets, that of all tokens among them, by which a winner is chosen; a budget is the mean of its strategies.
+  /// The mean over all budgets, that of all tokens among them, by which a winner is chosen; a budget is the mean of its compressors.
   func budgetMean(_ result: LabResult) -> Double? {
-    let budgets = Dictionary(grouping: result.rows) { $0.strategy == "full" ? nil : $0.keep }
+    let budgets = Dictionary(grouping: result.rows) { $0.compressor == "full" ? nil : $0.keep }
     return Self.mean(budgets.values.compactMap { Self.mean($0.map(\.average)) })
   }
 
@@ -114,11 +114,11 @@ public struct LabTable: Sendable {
     return TextTable(headings: headings, rows: rows)
   }
 
-  /// The mean accuracy of each benchmark at the columns of one strategy and budget, for all cells.
-  public func benchmarks(strategy: String, keep: Int) -> TextTable {
+  /// The mean accuracy of each benchmark at the columns of one compressor and budget, for all cells.
+  public func benchmarks(compressor: String, keep: Int) -> TextTable {
     let names = grid.evaluation.benchmarks
     let rows = grid.cells.compactMap { cell -> [String]? in
-      let own = results(of: cell.name).compactMap { $0.rows.first { $0.strategy == strategy && $0.keep == keep } }
+      let own = results(of: cell.name).compactMap { $0.rows.first { $0.compressor == compressor && $0.keep == keep } }
       if own.isEmpty { return nil }
       return [cell.name] + names.map { name in Self.meanText(own.compactMap { $0.scores[name] }) }
     }
@@ -146,11 +146,11 @@ public struct LabTable: Sendable {
       "Split `\(split)`, mean over \(grid.evaluation.benchmarks.joined(separator: ", ")) in percent, ± standard deviation (n − 1)."
     ]
     for table in [means, comparisons] where !table.rows.isEmpty { parts.append(table.markdown) }
-    if let strategy = grid.evaluation.compressors.first,
+    if let compressor = grid.evaluation.compressors.first,
       let keep = grid.evaluation.keep.dropFirst().last ?? grid.evaluation.keep.first
     {
-      let table = benchmarks(strategy: strategy, keep: keep)
-      if !table.rows.isEmpty { parts += ["Each benchmark, \(strategy) \(keep):", table.markdown] }
+      let table = benchmarks(compressor: compressor, keep: keep)
+      if !table.rows.isEmpty { parts += ["Each benchmark, \(compressor) \(keep):", table.markdown] }
     }
     parts += [winner.map { "Best over all budgets: \($0)." }, frontierText].compactMap(\.self)
     return parts.joined(separator: "\n\n") + "\n"

@@ -163,7 +163,7 @@ public struct LabWork {
   private func read(_ run: LabRun) throws -> LabResult {
     let results = try EvaluationResults(from: place(run).appending(path: split))
     let rows = (results.models.first?.rows ?? []).map { row in
-      LabResult.Row(strategy: row.strategy, keep: row.keep, scores: row.scores.mapValues(\.percentage))
+      LabResult.Row(compressor: row.compressor, keep: row.keep, scores: row.scores.mapValues(\.percentage))
     }
     let log = trainingPlace(run).appending(path: "run")
     let steps = isThere(log.appending(path: TrainingLog.fileName)) ? try TrainingLog(from: log).steps : nil

@@ -7,9 +7,9 @@ public struct AnswerPlan: Sendable {
   /// The name that stands for no compression.
   public static let fullName = "full"
 
-  /// The name in tables: the strategy's for a plan of one stage, the spelling for others, a long schedule's as it was asked for;
+  /// The name in tables: the compressor's for a plan of one stage, the spelling for others, a long schedule's as it was asked for;
   /// ``fullName`` where all tokens stay.
-  public let strategy: String
+  public let compressor: String
   /// Visual tokens that are left of a picture behind all stages.
   public let keep: Int
   /// The share of a picture's tokens that is left, where the plan says that in place of a number.
@@ -25,7 +25,7 @@ public struct AnswerPlan: Sendable {
 
   /// All tokens stay.
   public init(fullOf configuration: LLaVAConfiguration) {
-    strategy = Self.fullName
+    compressor = Self.fullName
     keep = configuration.pictureLayout.count
     layer = nil
     compression = nil
@@ -38,9 +38,9 @@ public struct AnswerPlan: Sendable {
   public init(_ plan: CompressionPlan, for configuration: LLaVAConfiguration) throws {
     let tokens = try configuration.tokens(of: plan)
     let spelling = plan.stages.count > 3 ? plan.schedule ?? plan.description : plan.description
-    // All averages of one rule are one strategy.
+    // All averages of one rule are one compressor.
     let name = plan.stages.first?.name.map { plan.rule == nil ? $0 : $0.replacing(/:threshold=[^:]*/, with: "") }
-    strategy = plan.stages.count == 1 ? name ?? "\(type(of: plan.stages[0].reducer))" : spelling
+    compressor = plan.stages.count == 1 ? name ?? "\(type(of: plan.stages[0].reducer))" : spelling
     keep = tokens.last
     layer = plan.stages.compactMap(\.site.decoderLayer).first
     compression = plan
@@ -53,22 +53,22 @@ public struct AnswerPlan: Sendable {
     return id.utf8.count <= 160 ? id : "\(id.prefix(120))-\(StableHash(id.utf8).text)"
   }
 
-  /// Every strategy with every budget, each with one cut.
+  /// Every compressor with every budget, each with one cut.
   ///
-  /// A budget of all tokens is no compression, whatever the strategy, so all of these are one plan.
+  /// A budget of all tokens is no compression, whatever the compressor, so all of these are one plan.
   ///
   /// - Parameters:
-  ///   - layer: decoder layers before tokens are dropped; strategies that work before the decoder ignore it.
+  ///   - layer: decoder layers before tokens are dropped; compressors that work before the decoder ignore it.
   ///   - includesFull: begin with the plan that keeps everything, whether or not a budget says so.
-  /// - Throws: `CompressionError` for an unknown strategy, more tokens than a picture has, or a layer that the decoder has not.
+  /// - Throws: `CompressionError` for an unknown compressor, more tokens than a picture has, or a layer that the decoder has not.
   public static func all(
-    _ strategies: [String], keep budgets: [Int], layer: Int, for configuration: LLaVAConfiguration, includesFull: Bool = true,
+    _ compressors: [String], keep budgets: [Int], layer: Int, for configuration: LLaVAConfiguration, includesFull: Bool = true,
     registry: ReducerRegistry = .standard
   ) throws -> [AnswerPlan] {
     var plans: [AnswerPlan] = []
     let full = AnswerPlan(fullOf: configuration)
     if includesFull || budgets.contains(full.keep) { plans.append(full) }
-    for name in strategies {
+    for name in compressors {
       let reducer = try registry.reducer(name)
       for keep in budgets {
         let cut = CompressionPlan.Cut(layer: layer, .keep(keep))

@@ -12,8 +12,8 @@ public struct Comparison: Sendable, Equatable {
 
   /// A way of asking.
   public struct Row: Sendable, Equatable {
-    /// The strategy, or "full".
-    public var strategy: String
+    /// The compressor, or "full".
+    public var compressor: String
     /// Visual tokens that are left of a picture.
     public var keep: Int
     /// For each model its accuracy in percent; nil where it was not asked.
@@ -94,7 +94,7 @@ public struct Comparison: Sendable, Equatable {
         differences.append(Difference(value: mine - other, half: half))
       }
       return Row(
-        strategy: reference.strategy, keep: reference.keep, values: values, differences: differences, parts: parts)
+        compressor: reference.compressor, keep: reference.keep, values: values, differences: differences, parts: parts)
     }
     if rows.isEmpty { return nil }
     models = results.models.map(\.name)
@@ -113,7 +113,7 @@ public struct Comparison: Sendable, Equatable {
 extension Comparison {
   /// A row for each way of asking: the models' accuracies, then the differences, over all and for each benchmark.
   public var table: ResultTable {
-    var columns: [(String, Bool)] = [("strategy", true), ("keep", false)] + models.map { ($0, false) }
+    var columns: [(String, Bool)] = [("compressor", true), ("keep", false)] + models.map { ($0, false) }
     let others = models.dropFirst()
     func heading(_ name: String, _ model: String) -> String { others.count > 1 ? "\(name): \(model)" : name }
     columns += others.map { (heading("difference", $0), false) }
@@ -122,7 +122,7 @@ extension Comparison {
     let cells = rows.map { row -> [String] in
       let values = row.values.map { $0.map { ResultTable.fixed($0, 1) } ?? "" }
       let differences = row.differences + parts.flatMap { row.parts[$0] ?? [] }
-      return [row.strategy, String(row.keep)] + values + differences.map { $0.map(Self.text) ?? "" }
+      return [row.compressor, String(row.keep)] + values + differences.map { $0.map(Self.text) ?? "" }
     }
     let way =
       isPaired
@@ -146,14 +146,14 @@ extension Comparison {
     return "\(sign)\(number) ± \(ResultTable.fixed(difference.half, 1))"
   }
 
-  /// All tokens, and of the first strategy the budget nearest to a ninth of them, which drops 89 %.
+  /// All tokens, and of the first compressor the budget nearest to a ninth of them, which drops 89 %.
   private var headline: (full: Row, few: Row)? {
-    guard models.count == 2, let full = rows.first(where: { $0.strategy == "full" }),
-      let strategy = rows.first(where: { $0.strategy != "full" })?.strategy
+    guard models.count == 2, let full = rows.first(where: { $0.compressor == "full" }),
+      let compressor = rows.first(where: { $0.compressor != "full" })?.compressor
     else { return nil }
     let wanted = Double(visualTokens) / 9
     func distance(_ row: Row) -> Double { abs(Double(row.keep) - wanted) }
-    return rows.filter { $0.strategy == strategy }.min { distance($0) < distance($1) }.map { (full, $0) }
+    return rows.filter { $0.compressor == compressor }.min { distance($0) < distance($1) }.map { (full, $0) }
   }
 
   private var share: Int { headline.map { Int((100 * (1 - Double($0.few.keep) / Double(max(1, visualTokens)))).rounded()) } ?? 0 }
@@ -162,10 +162,13 @@ extension Comparison {
   var numbers: [(value: String, label: String)] {
     guard let headline else { return [] }
     return [0, 1].flatMap { model in
-      [(headline.full, "all \(visualTokens) tokens"), (headline.few, "\(headline.few.keep) tokens by \(headline.few.strategy)")]
-        .compactMap { row, label in
-          row.values[model].map { ("\(ResultTable.fixed($0, 1)) %", "\(models[model]), \(label)") }
-        }
+      [
+        (headline.full, "all \(visualTokens) tokens"),
+        (headline.few, "\(headline.few.keep) tokens by \(headline.few.compressor)"),
+      ]
+      .compactMap { row, label in
+        row.values[model].map { ("\(ResultTable.fixed($0, 1)) %", "\(models[model]), \(label)") }
+      }
     }
   }
 
@@ -174,7 +177,7 @@ extension Comparison {
     guard let headline, let change = headline.few.differences[0], let whole = headline.full.differences[0] else { return nil }
     let values = (headline.full.values + headline.few.values).compactMap { $0.map { ResultTable.fixed($0, 1) } }
     guard values.count == 4 else { return nil }
-    let few = "\(headline.few.keep) of \(visualTokens) (\(share) % dropped, chosen by \(headline.few.strategy))"
+    let few = "\(headline.few.keep) of \(visualTokens) (\(share) % dropped, chosen by \(headline.few.compressor))"
     return "\(models[0]): \(values[0]) % with all visual tokens, \(values[2]) % with \(few). \(models[1]): \(values[1]) % and "
       + "\(values[3]) %. The difference is \(Self.text(whole)) points with all tokens and \(Self.text(change)) with "
       + "\(headline.few.keep)."

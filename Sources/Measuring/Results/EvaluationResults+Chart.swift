@@ -15,7 +15,7 @@ extension EvaluationResults {
     let bars = rows.map { model, row in
       let mean = row.scores.values.reduce(0) { $0 + $1.percentage } / Double(row.scores.count)
       let keep = row.share.map { "\(ResultTable.significant(100 * $0)) %" } ?? "\(row.keep)"
-      let parts = [models.count > 1 ? model.name : nil, row.strategy, keep, row.layer.map { "after \($0)" }]
+      let parts = [models.count > 1 ? model.name : nil, row.compressor, keep, row.layer.map { "after \($0)" }]
       return BarChart.Bar(parts.compactMap(\.self).joined(separator: " "), mean, text: ResultTable.fixed(mean, 1))
     }
     let what = (names.count == 1 ? "" : "mean over ") + names.joined(separator: ", ")

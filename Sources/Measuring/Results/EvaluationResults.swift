@@ -157,8 +157,8 @@ public struct BenchmarkSummary: Sendable, Equatable, Codable {
 public struct ResultRow: Sendable, Equatable, Codable {
   /// The plan's name in files.
   public var plan: String
-  /// The strategy, or "full".
-  public var strategy: String
+  /// The compressor, or "full".
+  public var compressor: String
   /// Visual tokens that are left of a picture.
   public var keep: Int
   /// Decoder layers before the cut; nil where there is none.
@@ -178,11 +178,11 @@ public struct ResultRow: Sendable, Equatable, Codable {
 
   /// A row.
   public init(
-    plan: String, strategy: String, keep: Int, layer: Int?, averageVisualTokens: Double, scores: [String: ResultScore],
+    plan: String, compressor: String, keep: Int, layer: Int?, averageVisualTokens: Double, scores: [String: ResultScore],
     average: Double?, cost: ResultCost, timing: ResultTiming?
   ) {
     self.plan = plan
-    self.strategy = strategy
+    self.compressor = compressor
     self.keep = keep
     self.layer = layer
     self.averageVisualTokens = averageVisualTokens
@@ -193,17 +193,16 @@ public struct ResultRow: Sendable, Equatable, Codable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case plan
-    case strategy = "compressor"
-    case keep, layer, averageVisualTokens, scores, average, cost, timing, share
+    case plan, compressor, keep, layer, averageVisualTokens, scores, average, cost, timing, share
   }
 
-  /// Reads a row; one of an earlier version has its strategy under `strategy`.
+  /// Reads a row; one of an earlier version has its compressor under `strategy`.
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     self.init(
       plan: try fields.decode(String.self, forKey: .plan),
-      strategy: try decoder.value(CodingKeys.strategy, formerly: "strategy"), keep: try fields.decode(Int.self, forKey: .keep),
+      compressor: try decoder.value(CodingKeys.compressor, formerly: "strategy"),
+      keep: try fields.decode(Int.self, forKey: .keep),
       layer: try fields.decodeIfPresent(Int.self, forKey: .layer),
       averageVisualTokens: try fields.decode(Double.self, forKey: .averageVisualTokens),
       scores: try fields.decode([String: ResultScore].self, forKey: .scores),

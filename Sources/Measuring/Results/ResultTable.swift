@@ -39,7 +39,7 @@ public struct ResultTable: Sendable, Equatable {
       if cells.contains(where: { !$0.isEmpty }) { columns.append((Column(title: title, isText: isText), cells)) }
     }
     if results.models.count > 1 { add("model", isText: true) { model, _ in model.name } }
-    add("strategy", isText: true) { _, row in row.strategy }
+    add("compressor", isText: true) { _, row in row.compressor }
     add("keep") { _, row in row.share.map { "\(Self.significant(100 * $0)) %" } ?? String(row.keep) }
     if Set(rows.compactMap(\.1.layer)).count > 1 { add("after layer") { _, row in row.layer.map(String.init) } }
     nameColumns = columns.count
@@ -172,7 +172,7 @@ extension EvaluationResults {
     let rows = models.flatMap { model in
       model.rows.map { row -> [String] in
         var cells = [
-          model.name, model.fingerprint, row.strategy, String(row.keep), row.layer.map(String.init) ?? "",
+          model.name, model.fingerprint, row.compressor, String(row.keep), row.layer.map(String.init) ?? "",
           number(row.averageVisualTokens),
         ]
         for name in benchmarks {

@@ -112,22 +112,24 @@ extension ResultsPage {
     }
   }
 
-  /// A line for each model and strategy, which ends at the model without compression.
+  /// A line for each model and compressor, which ends at the model without compression.
   private func chart(_ measure: Measure, _ axis: Chart.Axis, x: (ResultRow) -> Double?) -> Chart {
     var series: [Chart.Series] = []
     for (index, model) in results.models.enumerated() {
-      let full = model.rows.filter { $0.strategy == "full" }
-      var strategies: [String] = []
-      for row in model.rows where row.strategy != "full" && !strategies.contains(row.strategy) { strategies.append(row.strategy) }
-      for name in strategies.isEmpty ? ["full"] : strategies {
-        let rows = full + model.rows.filter { $0.strategy == name && name != "full" }
+      let full = model.rows.filter { $0.compressor == "full" }
+      var compressors: [String] = []
+      for row in model.rows where row.compressor != "full" && !compressors.contains(row.compressor) {
+        compressors.append(row.compressor)
+      }
+      for name in compressors.isEmpty ? ["full"] : compressors {
+        let rows = full + model.rows.filter { $0.compressor == name && name != "full" }
         let points = rows.compactMap { row -> Chart.Interval? in
           guard let x = x(row), let found = measure.value(row) else { return nil }
           return Chart.Interval(Chart.Point(x, found.value), low: found.low, high: found.high)
         }
         if points.isEmpty { continue }
         let label = results.models.count > 1 ? "\(model.name): \(name)" : name
-        // A strategy has one colour in all models, and the last model whole lines.
+        // A compressor has one colour in all models, and the last model whole lines.
         series.append(
           Chart.Series(
             label, .intervals(points.sorted { $0.point.x < $1.point.x }), color: color(name),
@@ -143,10 +145,10 @@ extension ResultsPage {
     return Chart(title: measure.title, x: axis, y: .init(range: range(of: series)), series: series)
   }
 
-  private func color(_ strategy: String) -> Int {
+  private func color(_ compressor: String) -> Int {
     var names: [String] = []
-    for row in results.models.flatMap(\.rows) where !names.contains(row.strategy) { names.append(row.strategy) }
-    return (names.filter { $0 != "full" }.firstIndex(of: strategy) ?? 0)
+    for row in results.models.flatMap(\.rows) where !names.contains(row.compressor) { names.append(row.compressor) }
+    return (names.filter { $0 != "full" }.firstIndex(of: compressor) ?? 0)
   }
 
   /// What is drawn and a little more, so that differences show; accuracy need not begin at 0.
@@ -157,24 +159,24 @@ extension ResultsPage {
     return max(0, low - room)...high + room
   }
 
-  /// Models beside each other for each strategy, one plot for each budget that all of them have.
+  /// Models beside each other for each compressor, one plot for each budget that all of them have.
   private var bars: Figure? {
     guard results.models.count > 1 else { return nil }
     let measure = Measure.overall(results)
     var budgets: [Int] = []
-    for keep in results.models[0].rows.filter({ $0.strategy != "full" }).map(\.keep)
+    for keep in results.models[0].rows.filter({ $0.compressor != "full" }).map(\.keep)
     where !budgets.contains(keep) && results.models.allSatisfy({ model in model.rows.contains { $0.keep == keep } }) {
       budgets.append(keep)
     }
     let charts = budgets.compactMap { keep -> Chart? in
       var names: [String] = []
-      for row in results.models.flatMap(\.rows) where row.keep == keep && !names.contains(row.strategy) {
-        names.append(row.strategy)
+      for row in results.models.flatMap(\.rows) where row.keep == keep && !names.contains(row.compressor) {
+        names.append(row.compressor)
       }
       let width = 0.8 / Double(results.models.count)
       let series = results.models.enumerated().map { index, model in
         let bars = names.enumerated().compactMap { place, name -> Chart.Interval? in
-          guard let row = model.rows.first(where: { $0.keep == keep && $0.strategy == name }), let found = measure.value(row)
+          guard let row = model.rows.first(where: { $0.keep == keep && $0.compressor == name }), let found = measure.value(row)
           else {
             return nil
           }
@@ -188,7 +190,7 @@ extension ResultsPage {
     }
     if charts.isEmpty { return nil }
     return Figure(
-      title: "Models side by side", subtitle: "Each strategy at the same number of tokens; whiskers are 95 % intervals.",
+      title: "Models side by side", subtitle: "Each compressor at the same number of tokens; whiskers are 95 % intervals.",
       charts: charts)
   }
 }

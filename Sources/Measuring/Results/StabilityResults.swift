@@ -8,8 +8,8 @@ public struct StabilityRow: Sendable, Equatable, Codable {
   public var condition: String
   /// The benchmark's name.
   public var benchmark: String
-  /// The strategy, or "full".
-  public var strategy: String
+  /// The compressor, or "full".
+  public var compressor: String
   /// Visual tokens that are left of a picture.
   public var keep: Int
   /// The plan's name in files.
@@ -27,18 +27,12 @@ public struct StabilityRow: Sendable, Equatable, Codable {
 
   /// A row of its parts.
   public init(
-    condition: String, benchmark: String, strategy: String, keep: Int, plan: String, questions: Int, estimate: Estimate,
+    condition: String, benchmark: String, compressor: String, keep: Int, plan: String, questions: Int, estimate: Estimate,
     percentage: Double, cleanPercentage: Double?, difference: Estimate?
   ) {
-    (self.condition, self.benchmark, self.strategy, self.keep, self.plan) = (condition, benchmark, strategy, keep, plan)
+    (self.condition, self.benchmark, self.compressor, self.keep, self.plan) = (condition, benchmark, compressor, keep, plan)
     (self.questions, self.estimate, self.percentage) = (questions, estimate, percentage)
     (self.cleanPercentage, self.difference) = (cleanPercentage, difference)
-  }
-
-  private enum CodingKeys: String, CodingKey {
-    case condition, benchmark
-    case strategy = "compressor"
-    case keep, plan, questions, estimate, percentage, cleanPercentage, difference
   }
 
   /// How much of the clean score is left, in percent; nil without one.
@@ -60,7 +54,7 @@ public struct StabilityResults: Sendable, Equatable, Codable {
     typealias Column = ResultTable.Column
     let benchmarks = unique(rows.map(\.benchmark))
     var columns = [
-      Column(title: "condition", isText: true), Column(title: "strategy", isText: true), Column(title: "keep", isText: false),
+      Column(title: "condition", isText: true), Column(title: "compressor", isText: true), Column(title: "keep", isText: false),
     ]
     for name in benchmarks {
       columns += [Column(title: Measure.title(name), isText: false), Column(title: "Δ", isText: false)]
@@ -70,7 +64,7 @@ public struct StabilityResults: Sendable, Equatable, Codable {
       let own = rows.filter { $0.condition == condition }
       return unique(own.map(\.plan)).map { plan in
         let found = own.filter { $0.plan == plan }
-        var line = [condition, found[0].strategy, "\(found[0].keep)"]
+        var line = [condition, found[0].compressor, "\(found[0].keep)"]
         for name in benchmarks {
           let row = found.first { $0.benchmark == name }
           line += [row.map { ResultTable.score($0.estimate) } ?? "", row?.difference.map(ResultTable.difference) ?? ""]

@@ -2,7 +2,7 @@ import Torch
 
 /// What was found wrong with choices on a GPU, where asking at once would make everything wait.
 public struct ChoiceCheck: Sendable {
-  private let strategy: String
+  private let compressor: String
   /// Number of wrong indices, a scalar on the device.
   private let faults: Tensor
 
@@ -11,26 +11,26 @@ public struct ChoiceCheck: Sendable {
   /// - Throws: `CompressionError.badSelection` where indices repeated or lay outside of their image.
   public func validate() throws {
     if try faults.item() > 0 {
-      throw CompressionError.badSelection(strategy: strategy, reason: "gave indices that repeat or lie outside of the image")
+      throw CompressionError.badSelection(compressor: compressor, reason: "gave indices that repeat or lie outside of the image")
     }
   }
 
-  init(_ strategy: String, _ faults: Tensor) {
-    self.strategy = strategy
+  init(_ compressor: String, _ faults: Tensor) {
+    self.compressor = compressor
     self.faults = faults
   }
 }
 
 extension TokenReducer {
   private var name: String { "\(type(of: self))" }
-  private func refusal(_ reason: String) -> CompressionError { .badSelection(strategy: name, reason: reason) }
+  private func refusal(_ reason: String) -> CompressionError { .badSelection(compressor: name, reason: reason) }
 
-  /// What is left of each image, indices ascending unless the strategy says that it does not keep the order; nil where all of it stays.
+  /// What is left of each image, indices ascending unless the compressor says that it does not keep the order; nil where all of it stays.
   ///
   /// Nothing is recorded for gradients.
   ///
   /// - Parameter checks: receives what could not be checked at once because it lies on a GPU; indices are brought into range there.
-  /// - Throws: `CompressionError.badSelection` where the strategy breaks its promise, `.notFinite`; `TorchError`.
+  /// - Throws: `CompressionError.badSelection` where the compressor breaks its promise, `.notFinite`; `TorchError`.
   package func checked(_ choices: [TokenChoice], _ checks: inout [ChoiceCheck]) throws -> [Reduction?] {
     let ends = try choices.map { try RowEndChoice($0) }
     let asked = try zip(choices, ends).map { try $1?.withoutEnds() ?? $0 }
@@ -39,7 +39,7 @@ extension TokenReducer {
     }
   }
 
-  /// What the strategy says about an image's numbers, none of them below 0.
+  /// What the compressor says about an image's numbers, none of them below 0.
   package func checkedBudget(_ choice: TokenChoice, later: [PlannedCount]) throws -> [Int: Int] {
     let asked = try RowEndChoice(choice)?.withoutEnds() ?? choice
     if asked.tokens.count == 0 { return [:] }

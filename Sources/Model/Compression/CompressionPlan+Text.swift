@@ -1,11 +1,11 @@
 import Foundation
 
 extension CompressionPlan {
-  /// A plan from its spelling: stages with commas between them, each `strategy:amount[:option=value…][@site]`.
+  /// A plan from its spelling: stages with commas between them, each `compressor:amount[:option=value…][@site]`.
   ///
-  /// The amount is a number of tokens (`64`), a share of them (`11%`), or the share that the strategy's own formula is to drop
+  /// The amount is a number of tokens (`64`), a share of them (`11%`), or the share that the compressor's own formula is to drop
   /// (`ratio=0.889`). The site is a number of decoder layers, `features`, `tower`, `tower.12` (after that many of its layers) or
-  /// `picture`; without one the strategy works where it works first, in the decoder after 2 layers, or is its authors' whole schedule:
+  /// `picture`; without one the compressor works where it works first, in the decoder after 2 layers, or is its authors' whole schedule:
   ///
   ///     dart:64@2
   ///     dart:64@2,dart:16@15
@@ -21,7 +21,7 @@ extension CompressionPlan {
 }
 
 extension CompressionPlan: CustomStringConvertible {
-  /// The plan's spelling; strategies without a name by their type.
+  /// The plan's spelling; compressors without a name by their type.
   public var description: String { stages.map(\.description).joined(separator: ",") }
 }
 
@@ -38,7 +38,7 @@ extension CompressionPlan.Stage: CustomStringConvertible {
     let ends = text.split(separator: "@", omittingEmptySubsequences: false)
     let parts = ends[0].split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     guard ends.count <= 2, parts.count >= 2, !parts[0].isEmpty else {
-      throw bad("expected strategy:amount or strategy:amount@site")
+      throw bad("expected compressor:amount or compressor:amount@site")
     }
     guard let amount = CompressionPlan.Amount(parts[1]) else {
       throw bad("the amount is \"\(parts[1])\", expected a number of tokens, a share such as 11%, or ratio=0.889")
@@ -59,7 +59,7 @@ extension CompressionPlan.Stage: CustomStringConvertible {
 }
 
 extension ReducerRegistry {
-  /// A strategy from its spelling, `dart` or `dart:image-pivots=8:semantics=reference`, and the spelling with its options sorted.
+  /// A compressor from its spelling, `dart` or `dart:image-pivots=8:semantics=reference`, and the spelling with its options sorted.
   ///
   /// - Parameter stage: what an error quotes in place of the spelling.
   /// - Throws: `CompressionError.spelling`; what `reducer` throws.

@@ -50,14 +50,14 @@ extension CompressionPlan {
 extension CompressionPlan.Stage {
   /// The grid in which the tower sees a picture of this layout, of `count` tokens.
   ///
-  /// - Throws: what the strategy throws, `CompressionError.badSelection` where it gives no grid.
+  /// - Throws: what the compressor throws, `CompressionError.badSelection` where it gives no grid.
   package func resized(_ layout: TokenLayout, to count: Int) throws -> TokenGrid {
     // A picture has no rows yet.
     let rows = SiteRows(hidden: try Tensor.empty([layout.count, 0]), lengths: [layout.count])
     let tokens = VisualTokens(site: .picture, rows: rows, span: 0..<layout.count, layout: layout)
     guard case .resize(let grid) = try reducer.reduce(TokenChoice(count, of: tokens, generator: Generator(seed: 0))),
       grid.count == count
-    else { throw CompressionError.badSelection(strategy: "\(type(of: reducer))", reason: "gave no grid of \(count) tokens") }
+    else { throw CompressionError.badSelection(compressor: "\(type(of: reducer))", reason: "gave no grid of \(count) tokens") }
     return grid
   }
 }

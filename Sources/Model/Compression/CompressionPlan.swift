@@ -1,6 +1,6 @@
 import Torch
 
-/// Which strategies leave how many visual tokens, and where: stages in the order in which a picture passes them.
+/// Which compressors leave how many visual tokens, and where: stages in the order in which a picture passes them.
 ///
 /// Plans have a spelling, `dart:64@2,dart:16@15`; see `init(_:registry:)`.
 public struct CompressionPlan: Sendable {
@@ -10,13 +10,13 @@ public struct CompressionPlan: Sendable {
     case keep(Int)
     /// This share of the image's tokens, to the nearest number.
     case share(Double)
-    /// What the strategy's own formula leaves when this share of the image's tokens is dropped.
+    /// What the compressor's own formula leaves when this share of the image's tokens is dropped.
     case ratio(Double)
     /// Exactly this many tokens of each image of a sample, in their order; the last number counts for all further ones.
     case each([Int])
   }
 
-  /// A strategy at a site.
+  /// A compressor at a site.
   public struct Stage: Sendable {
     /// Chooses what is left.
     public let reducer: any TokenReducer
@@ -24,16 +24,16 @@ public struct CompressionPlan: Sendable {
     public let site: Site
     /// What is left of the image as it was before any stage.
     public let amount: Amount
-    /// How the strategy and its options are spelled; nil for one that has no name.
+    /// How the compressor and its options are spelled; nil for one that has no name.
     public let name: String?
-    /// The same for all copies of a stage, so that images that are to lose tokens by one strategy can be shown to it together.
+    /// The same for all copies of a stage, so that images that are to lose tokens by one compressor can be shown to it together.
     package let identity: Identity
 
     package final class Identity: Sendable {}
 
     /// A stage of its parts.
     ///
-    /// - Parameter site: nil for the first that the strategy names, in the decoder after `layer` layers.
+    /// - Parameter site: nil for the first that the compressor names, in the decoder after `layer` layers.
     public init(_ reducer: any TokenReducer, at site: Site? = nil, layer: Int = 2, _ amount: Amount, name: String? = nil) {
       self.reducer = reducer
       self.site = site ?? reducer.sites.first.map { Self.site($0, layer: layer) } ?? .decoder(layer: layer)
@@ -117,7 +117,7 @@ public struct CompressionPlan: Sendable {
 
   /// A plan of stages.
   ///
-  /// - Throws: `CompressionError` for ratios outside 0...1, negative counts, sites at which a strategy does not work, and stages out of
+  /// - Throws: `CompressionError` for ratios outside 0...1, negative counts, sites at which a compressor does not work, and stages out of
   ///   order.
   public init(stages: [Stage]) throws { try self.init(stages: stages, schedule: nil) }
 
@@ -138,7 +138,7 @@ public struct CompressionPlan: Sendable {
     for stage in stages {
       if !stage.reducer.sites.contains(stage.site.kind) {
         throw CompressionError.site(
-          stage.site, strategy: stage.name ?? "\(type(of: stage.reducer))", allowed: stage.reducer.sites)
+          stage.site, compressor: stage.name ?? "\(type(of: stage.reducer))", allowed: stage.reducer.sites)
       }
       switch stage.amount {
       case .ratio(let ratio): if !(0...1).contains(ratio) { throw CompressionError.ratio(ratio) }
@@ -155,7 +155,7 @@ public struct CompressionPlan: Sendable {
     }
   }
 
-  /// A plan in which one strategy works once or several times.
+  /// A plan in which one compressor works once or several times.
   ///
   /// One that does not work in the decoder takes one cut and makes it where it works, whatever the cut's layer.
   ///
@@ -183,7 +183,7 @@ public struct CompressionPlan: Sendable {
       })
   }
 
-  /// All that the strategies need.
+  /// All that the compressors need.
   public var needs: ReducerNeeds { stages.reduce(ReducerNeeds()) { $0.union($1.reducer.needs) } }
 
   /// False where what is left of a picture follows from the picture alone.
@@ -196,7 +196,7 @@ public struct CompressionPlan: Sendable {
   ///   - layers: decoder layers of the model.
   ///   - towerLayers: layers of the tower that are computed; nil where the plan has been checked against them.
   ///   - clamped: an image of fewer tokens than are to be kept keeps all of them, as where pictures have tokens by their size; else that
-  ///     is an error, but for the first stages of a strategy's own schedule, which multiply the number that was asked for.
+  ///     is an error, but for the first stages of a compressor's own schedule, which multiply the number that was asked for.
   /// - Throws: `CompressionError` for a layer that the model has not, more kept tokens than an image has, and a stage that leaves more
   ///   than the one before it.
   public func resolve(imageTokens: [[Int]], layers: Int, towerLayers: Int? = nil, clamped: Bool = false) throws

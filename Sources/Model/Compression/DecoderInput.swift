@@ -1,6 +1,6 @@
 import Torch
 
-/// The rows of a sample as they came to the decoder, for strategies between its layers that look back at them.
+/// The rows of a sample as they came to the decoder, for compressors between its layers that look back at them.
 ///
 /// What is dropped on the way stays here, so that every stage finds the same.
 public struct DecoderInput: Sendable {

@@ -1,23 +1,23 @@
-/// Strategies by the names that flags, configurations and reports use.
+/// Compressors by the names that flags, configurations and reports use.
 ///
-/// A value: a program adds its own to a copy of `standard`. A strategy of this package is one file and one line here.
+/// A value: a program adds its own to a copy of `standard`. A compressor of this package is one file and one line here.
 public struct ReducerRegistry: Sendable {
-  /// Where a strategy with these options drops tokens, and how many are left there; nothing for an amount that it has no answer to.
+  /// Where a compressor with these options drops tokens, and how many are left there; nothing for an amount that it has no answer to.
   public typealias Preset =
     @Sendable (CompressionPlan.Amount, ReducerOptions) throws -> [(site: Site, amount: CompressionPlan.Amount)]
 
-  /// A strategy that can be made by name.
+  /// A compressor that can be made by name.
   public struct Entry: Sendable {
     /// What it can be told.
     public let options: [ReducerOption]
     /// How often it was changed so that it chooses other tokens, plus one: answers under an earlier version are asked for anew.
     public let version: Int
     /// Where the authors' whole schedule drops tokens and how many are left there, for an amount without a site; nil for one stage where
-    /// the strategy works first, or for an amount that it has no answer to.
+    /// the compressor works first, or for an amount that it has no answer to.
     let preset: Preset?
     fileprivate let make: @Sendable (ReducerOptions) throws -> any TokenReducer
 
-    /// A strategy and its options.
+    /// A compressor and its options.
     public init(
       _ options: [ReducerOption] = [], version: Int = 1,
       preset: Preset? = nil,
@@ -32,7 +32,7 @@ public struct ReducerRegistry: Sendable {
 
   private var entries: [String: Entry] = [:]
 
-  /// The strategies of this package.
+  /// The compressors of this package.
   public static let standard: ReducerRegistry = {
     var registry = ReducerRegistry()
     registry["dart"] = Entry([.imagePivots, .textPivots, .semantics]) {
@@ -74,19 +74,19 @@ public struct ReducerRegistry: Sendable {
     return registry
   }()
 
-  /// A registry without strategies.
+  /// A registry without compressors.
   public init() {}
 
   /// All names, sorted.
   public var names: [String] { entries.keys.sorted() }
 
-  /// The strategy of a name.
+  /// The compressor of a name.
   public subscript(name: String) -> Entry? {
     get { entries[name] }
     set { entries[name] = newValue }
   }
 
-  /// The authors' whole schedule for an amount; empty where the strategy has none.
+  /// The authors' whole schedule for an amount; empty where the compressor has none.
   ///
   /// - Throws: as `reducer`.
   func schedule(_ name: String, _ options: [String: String], _ amount: CompressionPlan.Amount) throws
@@ -95,24 +95,24 @@ public struct ReducerRegistry: Sendable {
     try entries[name]?.preset?(amount, ReducerOptions(values: options)) ?? []
   }
 
-  /// A strategy by name.
+  /// A compressor by name.
   ///
   /// - Parameter options: values by the options' names; the others are as the authors of EPIC have them.
-  /// - Throws: `CompressionError.unknownStrategy` and `.unknownOption`, which list the known ones; `.badOption`; what the strategy throws.
+  /// - Throws: `CompressionError.unknownCompressor` and `.unknownOption`, which list the known ones; `.badOption`; what the compressor throws.
   public func reducer(_ name: String, _ options: [String: String] = [:]) throws -> any TokenReducer {
-    guard let entry = entries[name] else { throw CompressionError.unknownStrategy(name, known: names) }
+    guard let entry = entries[name] else { throw CompressionError.unknownCompressor(name, known: names) }
     var own = options
     let (rule, threshold) = (own.removeValue(forKey: "rule"), own.removeValue(forKey: "threshold"))
     let known = entry.options.map(\.name)
     if let unknown = own.keys.sorted().first(where: { !known.contains($0) }) {
-      throw CompressionError.unknownOption(unknown, strategy: name, known: known)
+      throw CompressionError.unknownOption(unknown, compressor: name, known: known)
     }
     let reducer = try entry.make(ReducerOptions(values: own))
     if rule == nil, threshold == nil { return reducer }
     return try AdaptiveReducer(reducer, name, rule: rule, threshold: threshold)
   }
 
-  /// One line for each strategy with options, for help texts: `dart: image-pivots (4), …`.
+  /// One line for each compressor with options, for help texts: `dart: image-pivots (4), …`.
   public var optionLines: [String] {
     names.compactMap { name in
       let options = entries[name]?.options ?? []
@@ -122,7 +122,7 @@ public struct ReducerRegistry: Sendable {
   }
 }
 
-/// Something that a strategy can be told.
+/// Something that a compressor can be told.
 public struct ReducerOption: Sendable, Hashable {
   /// Its name in spellings: `image-pivots`.
   public let name: String
@@ -142,7 +142,7 @@ public struct ReducerOption: Sendable, Hashable {
   public static let imagePivots = ReducerOption("image-pivots", standard: "4", help: "pivots among the image's tokens")
   /// DART's pivots among text tokens.
   public static let textPivots = ReducerOption("text-pivots", standard: "4", help: "pivots among text tokens")
-  /// Whether a strategy does what its authors' code does.
+  /// Whether a compressor does what its authors' code does.
   public static let semantics = ReducerOption(
     "semantics", standard: CompressionSemantics.corrected.rawValue,
     help: "corrected, or reference for what its authors' code does")
@@ -161,7 +161,7 @@ public struct ReducerOption: Sendable, Hashable {
   public static let groups = ReducerOption("groups", standard: "16", help: "groups of neighbours that share the tokens kept")
 }
 
-/// Values of a strategy's options.
+/// Values of a compressor's options.
 public struct ReducerOptions: Sendable {
   fileprivate let values: [String: String]
 

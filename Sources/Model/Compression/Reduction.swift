@@ -1,13 +1,13 @@
 import Torch
 
-/// What a strategy makes of one image's tokens.
+/// What a compressor makes of one image's tokens.
 public enum Reduction: Sendable {
   /// These tokens stay as they are, the others go: [count] int64 indices, in any order, on any device.
   case keep(Tensor)
   /// Each of the tokens that are left is a mix of those that were there.
   ///
   /// - kept: [count] int64, ascending: for each new token the old one that it stands for, whose position it takes over. In any order
-  ///   where the strategy does not keep it.
+  ///   where the compressor does not keep it.
   /// - weights: [count, tokens] float32. New rows are weights · old rows, in float32; gradients go through the old rows. Where there is a
   ///   `VisualTokens.classRow` they may be [count, 1 + tokens], that row first.
   case merge(kept: Tensor, weights: Tensor)

@@ -1,13 +1,13 @@
 import Torch
 
-/// An image with ends of rows, as a strategy is asked about it: without them.
+/// An image with ends of rows, as a compressor is asked about it: without them.
 ///
-/// What the strategy leaves decides which of them stay.
+/// What the compressor leaves decides which of them stay.
 struct RowEndChoice {
   private let choice: TokenChoice
   /// The tokens that are there now, by their places in the layout.
   private let places: [Int]
-  /// Which of them the strategy is asked about.
+  /// Which of them the compressor is asked about.
   private let asked: [Int]
 
   /// Nil for an image without ends of rows.
@@ -30,7 +30,7 @@ struct RowEndChoice {
     return TokenChoice(choice.count, of: choice.tokens.selecting(asked, patches: patches), generator: choice.generator)
   }
 
-  /// What is left of all tokens where the strategy leaves this of the others.
+  /// What is left of all tokens where the compressor leaves this of the others.
   func withEnds(_ found: Reduction) throws -> Reduction {
     guard let kept = try found.kept?.array(Int.self) else { return found }
     let left = kept.map { asked[$0] }

@@ -51,7 +51,7 @@ public final class SiteRows {
 
   /// L1 norms of the rows' keys over all heads, in the layer before the site: [T] float32.
   ///
-  /// - Throws: `CompressionError.unavailable` where the strategy has not said that it needs keys.
+  /// - Throws: `CompressionError.unavailable` where the compressor has not said that it needs keys.
   public func keyNorms() throws -> Tensor {
     if let norms { return norms }
     let trace = try trace(nil, "keys")
@@ -77,13 +77,13 @@ public final class SiteRows {
   /// - Parameters:
   ///   - row: its number in the sample.
   ///   - layer: nil for the layer before the site.
-  /// - Throws: `CompressionError.unavailable` where the strategy has not said that it needs the layer's queries and keys.
+  /// - Throws: `CompressionError.unavailable` where the compressor has not said that it needs the layer's queries and keys.
   public func attention(of row: Int, in sample: Int, layer: Int? = nil) throws -> Tensor {
     let key = [layer ?? -1, sample, row]
     if let found = scores[key] { return found }
     let trace = try trace(layer, "queries and keys")
     guard let queries = trace.queries else {
-      throw CompressionError.unavailable("queries of the decoder", hint: "name them in the strategy's needs")
+      throw CompressionError.unavailable("queries of the decoder", hint: "name them in the compressor's needs")
     }
     let found = try received(queries.narrow(0, from: starts[sample] + row, length: 1), trace.keys[sample], [row], in: sample)
       .mean(0).selected(0, 0)
@@ -100,7 +100,7 @@ public final class SiteRows {
   public func attention(of rows: [Int], to span: Range<Int>, in sample: Int, layer: Int? = nil) throws -> Tensor {
     let trace = try trace(layer, "queries and keys")
     guard let queries = trace.queries else {
-      throw CompressionError.unavailable("queries of the decoder", hint: "name them in the strategy's needs")
+      throw CompressionError.unavailable("queries of the decoder", hint: "name them in the compressor's needs")
     }
     // In parts, so that the scores of a long prompt are never all there at once.
     let parts = try stride(from: 0, to: rows.count, by: 64).map { first in
@@ -171,7 +171,7 @@ public final class SiteRows {
   private func trace(_ layer: Int?, _ what: String) throws -> AttentionTrace {
     guard let trace = (layer ?? lastLayer).flatMap({ traces[$0] }) else {
       throw CompressionError.unavailable(
-        "\(what) of decoder layer \((layer ?? lastLayer).map(String.init) ?? "-")", hint: "name them in the strategy's needs")
+        "\(what) of decoder layer \((layer ?? lastLayer).map(String.init) ?? "-")", hint: "name them in the compressor's needs")
     }
     return trace
   }

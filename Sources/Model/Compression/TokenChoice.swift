@@ -1,6 +1,6 @@
 import Torch
 
-/// An image that loses tokens, as a strategy is asked about it.
+/// An image that loses tokens, as a compressor is asked about it.
 public struct TokenChoice {
   /// How many tokens are to be left.
   public let count: Int
@@ -9,7 +9,7 @@ public struct TokenChoice {
   /// Random numbers of the image's sample, on the CPU whatever the device, so that one seed means one choice everywhere.
   public let generator: Generator
 
-  /// A question to a strategy.
+  /// A question to a compressor.
   public init(_ count: Int, of tokens: VisualTokens, generator: Generator) {
     self.count = count
     self.tokens = tokens

@@ -1,6 +1,6 @@
 /// Makes fewer tokens of an image, at one or more sites on its way into the decoder.
 ///
-/// A strategy is one value of this protocol, at home in one file. Training, evaluation and serving call the same one. It is asked
+/// A compressor is one value of this protocol, at home in one file. Training, evaluation and serving call the same one. It is asked
 /// only where some tokens are to go and some to stay: `0 < choice.count < choice.tokens.count`. Choices are made without recording
 /// gradients; they go through the rows that stay or are merged.
 public protocol TokenReducer: Sendable {
@@ -9,34 +9,34 @@ public protocol TokenReducer: Sendable {
   /// The decoder alone where it needs queries or keys of the decoder, else decoder, features and tower.
   var sites: [Site.Kind] { get }
 
-  /// What it looks at beside the tokens themselves; what is not named here is not computed. Nothing unless a strategy says otherwise.
+  /// What it looks at beside the tokens themselves; what is not named here is not computed. Nothing unless a compressor says otherwise.
   var needs: ReducerNeeds { get }
 
   /// False where the choice follows from picture, count and generator alone, whatever is asked about the picture.
   ///
-  /// Who asks many questions about a picture then chooses once. True unless a strategy says otherwise; one that says false must look
+  /// Who asks many questions about a picture then chooses once. True unless a compressor says otherwise; one that says false must look
   /// at nothing behind the image.
   var readsPrompt: Bool { get }
 
   /// Before the decoder: true where tokens that are left keep the positions that they had, so that there are gaps, false where they are
-  /// numbered anew, as if the picture had been smaller. In the decoder positions are always kept. True unless a strategy says otherwise.
+  /// numbered anew, as if the picture had been smaller. In the decoder positions are always kept. True unless a compressor says otherwise.
   var keepsPositions: Bool { get }
 
-  /// True where what is left stands in the old order, false where a strategy brings it into another; then positions are numbered anew,
+  /// True where what is left stands in the old order, false where a compressor brings it into another; then positions are numbered anew,
   /// but for the decoder, where tokens take theirs along.
   ///
-  /// True unless a strategy says otherwise.
+  /// True unless a compressor says otherwise.
   var keepsOrder: Bool { get }
 
   /// True where in the tower's layers behind it a merged token is to be attended to as if it were as many as it is made of; false unless a
-  /// strategy says otherwise.
+  /// compressor says otherwise.
   var weighsBySize: Bool { get }
 
-  /// True where `choice.generator` has a say, so that the same picture may lose other tokens under another seed; false unless a strategy
+  /// True where `choice.generator` has a say, so that the same picture may lose other tokens under another seed; false unless a compressor
   /// says otherwise, and one that draws must.
   var drawsAtRandom: Bool { get }
 
-  /// True where `budget(_:later:)` has a say; false unless a strategy says otherwise.
+  /// True where `budget(_:later:)` has a say; false unless a compressor says otherwise.
   var decidesBudgets: Bool { get }
 
   /// How many of `total` tokens are left when the share `ratio` of them goes.
@@ -49,16 +49,16 @@ public protocol TokenReducer: Sendable {
   ///
   /// - Parameters:
   ///   - choice: the image, and how many tokens the plan leaves here.
-  ///   - later: the strategy's stages behind this one, ascending.
-  /// - Throws: what the strategy cannot work with.
+  ///   - later: the compressor's stages behind this one, ascending.
+  /// - Throws: what the compressor cannot work with.
   func budget(_ choice: TokenChoice, later: [PlannedCount]) throws -> [Int: Int]
 
   /// What is left of one image.
   ///
-  /// - Throws: what the strategy cannot work with.
+  /// - Throws: what the compressor cannot work with.
   func reduce(_ choice: TokenChoice) throws -> Reduction
 
-  /// The same for many images, in the order of the choices; one after the other unless a strategy can do better.
+  /// The same for many images, in the order of the choices; one after the other unless a compressor can do better.
   func reduce(_ choices: [TokenChoice]) throws -> [Reduction]
 }
 
@@ -110,7 +110,7 @@ public struct PlannedCount: Sendable, Hashable {
   public init(layer: Int, count: Int) { (self.layer, self.count) = (layer, count) }
 }
 
-/// What a strategy looks at beside the rows of the image and of the text.
+/// What a compressor looks at beside the rows of the image and of the text.
 public struct ReducerNeeds: Sendable, Hashable {
   /// Queries of the decoder layer before the cut: `VisualTokens.attention`.
   public var queries: Bool
@@ -153,9 +153,9 @@ public struct ReducerNeeds: Sendable, Hashable {
   }
 }
 
-/// Whether a strategy does what its authors' released code does, mistakes included.
+/// Whether a compressor does what its authors' released code does, mistakes included.
 public enum CompressionSemantics: String, Sendable, CaseIterable {
-  /// What the code is meant to do; each strategy says where that differs.
+  /// What the code is meant to do; each compressor says where that differs.
   ///
   /// Original positions and order, and of the text the prompt alone, rows up to the last one before the answer, so that training and
   /// inference choose alike.

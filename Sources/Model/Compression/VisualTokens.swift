@@ -1,6 +1,6 @@
 import Torch
 
-/// One image at a site: its tokens, and what a strategy can look at to choose among them.
+/// One image at a site: its tokens, and what a compressor can look at to choose among them.
 public struct VisualTokens {
   /// Where the choice is made.
   public let site: Site
@@ -14,7 +14,7 @@ public struct VisualTokens {
   public let patches: Tensor?
   /// The image's tokens before any was dropped.
   public let layout: TokenLayout
-  /// Queries and keys of the tower's layers that the strategy needs, by the numbers under which it named them.
+  /// Queries and keys of the tower's layers that the compressor needs, by the numbers under which it named them.
   public let tower: [Int: TowerTrace]
   /// The tower's class token, [1, width], where it is none of the visual tokens; at the tower's end alone.
   ///
@@ -93,22 +93,22 @@ public struct VisualTokens {
 
   /// L1 norms of the tokens' keys in the decoder layer before the cut, [count] float32.
   ///
-  /// - Throws: `CompressionError.unavailable` where the strategy's needs do not name keys.
+  /// - Throws: `CompressionError.unavailable` where the compressor's needs do not name keys.
   public func keyNorms() throws -> Tensor { try selected(rows.keyNorms().narrow(0, from: firstRow, length: span.count)) }
 
-  /// What the prompt's last row pays to each token in the decoder layer before the cut, or in another one of the strategy's needs:
+  /// What the prompt's last row pays to each token in the decoder layer before the cut, or in another one of the compressor's needs:
   /// [count] float32, softmax over all that it sees, mean over heads.
   ///
-  /// - Throws: `CompressionError.unavailable` where the strategy's needs do not name queries and keys.
+  /// - Throws: `CompressionError.unavailable` where the compressor's needs do not name queries and keys.
   public func attention(_ semantics: CompressionSemantics = .corrected, layer: Int? = nil) throws -> Tensor {
     let row = semantics == .corrected ? promptEnd - 1 : rows.count(of: sample) - 1
     return try selected(rows.attention(of: row, in: sample, layer: layer).narrow(0, from: span.lowerBound, length: span.count))
   }
 
-  /// What rows of the sample pay to each token in the decoder layer before the cut, or in another one of the strategy's needs, head by
+  /// What rows of the sample pay to each token in the decoder layer before the cut, or in another one of the compressor's needs, head by
   /// head: [heads, rows, count] float32, softmax over all that a row sees.
   ///
-  /// - Throws: `CompressionError.unavailable` where the strategy's needs do not name queries and keys.
+  /// - Throws: `CompressionError.unavailable` where the compressor's needs do not name queries and keys.
   public func attention(of asking: [Int], layer: Int? = nil) throws -> Tensor {
     try selected(rows.attention(of: asking, to: span, in: sample, layer: layer), 2)
   }
@@ -138,7 +138,7 @@ public struct VisualTokens {
     return found.isEmpty ? [rows.count(of: sample) - 1] : found
   }
 
-  /// Queries and keys of a tower layer that the strategy's needs name.
+  /// Queries and keys of a tower layer that the compressor's needs name.
   ///
   /// - Throws: `CompressionError.unavailable` where they are not at hand.
   public func trace(ofTowerLayer name: Int) throws -> TowerTrace {
@@ -151,7 +151,7 @@ public struct VisualTokens {
         }
       throw CompressionError.unavailable(
         "queries and keys of the tower's \(which)",
-        hint: "name them in the strategy's needs, and put it behind that layer: @tower, @features or a decoder layer")
+        hint: "name them in the compressor's needs, and put it behind that layer: @tower, @features or a decoder layer")
     }
     return try selection.map { try trace.keeping(Tensor($0, on: device)) } ?? trace
   }
@@ -159,7 +159,7 @@ public struct VisualTokens {
   /// What the tower pays to each token in its last layer that is computed, [count] float32: softmax over all rows, mean over heads; its
   /// class token, or all tokens together where it has none.
   ///
-  /// - Throws: `CompressionError.unavailable` where the strategy's needs do not name tower layer -1.
+  /// - Throws: `CompressionError.unavailable` where the compressor's needs do not name tower layer -1.
   public func towerAttention() throws -> Tensor {
     let trace = try trace(ofTowerLayer: -1)
     return try trace.hasClassToken ? trace.classAttention() : trace.meanAttention()
@@ -180,16 +180,16 @@ public struct VisualTokens {
 
   /// Embeddings of the prompt's text tokens, [tokens, width of the decoder].
   ///
-  /// - Throws: `CompressionError.unavailable` where the strategy's needs do not name text.
+  /// - Throws: `CompressionError.unavailable` where the compressor's needs do not name text.
   public func textEmbeddings() throws -> Tensor {
     if let text { return try text() }
-    guard input != nil else { throw CompressionError.unavailable("text embeddings", hint: "name them in the strategy's needs") }
+    guard input != nil else { throw CompressionError.unavailable("text embeddings", hint: "name them in the compressor's needs") }
     return try inputText(of: textRows(0..<promptEnd))
   }
 
   /// The image's tokens as they came to the decoder, those included that were dropped in it: [tokens, width].
   ///
-  /// - Throws: `CompressionError.unavailable` where the strategy's needs do not name the input, and before the decoder.
+  /// - Throws: `CompressionError.unavailable` where the compressor's needs do not name the input, and before the decoder.
   public func inputTokens() throws -> Tensor {
     guard let index = visual.firstIndex(of: span) else { return try hidden() }
     return try decoderInput().image(index)
@@ -207,7 +207,7 @@ public struct VisualTokens {
 
   private func decoderInput() throws -> DecoderInput {
     guard let input else {
-      throw CompressionError.unavailable("the decoder's input", hint: "name it in the strategy's needs, and cut in the decoder")
+      throw CompressionError.unavailable("the decoder's input", hint: "name it in the compressor's needs, and cut in the decoder")
     }
     return input
   }

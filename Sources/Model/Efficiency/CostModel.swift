@@ -9,7 +9,7 @@ import LLaVA
 /// the image, and a cache as short in the layers before the cut as in those after it.
 ///
 /// Neither counts what is linear in the tokens and free of matrix products (norms, activations, rotary embedding, biases, a
-/// strategy's choice), well below a percent together.
+/// compressor's choice), well below a percent together.
 public struct CostModel: Sendable {
   /// What the model is.
   public let configuration: LLaVAConfiguration

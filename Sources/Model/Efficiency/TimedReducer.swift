@@ -2,9 +2,9 @@ import Compression
 import Synchronization
 import Torch
 
-/// A strategy whose choices are timed, on the way that they take in production: all images of a batch together.
+/// A compressor whose choices are timed, on the way that they take in production: all images of a batch together.
 ///
-/// Whatever a strategy looks at is computed when it asks for it, so the time holds that too. On a GPU the choice is waited for, which
+/// Whatever a compressor looks at is computed when it asks for it, so the time holds that too. On a GPU the choice is waited for, which
 /// costs the model the overlap that it has otherwise.
 public final class TimedReducer: TokenReducer {
   private let base: any TokenReducer

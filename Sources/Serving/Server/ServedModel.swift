@@ -11,7 +11,7 @@ public struct ServedModel: Sendable {
   public let name: String
   /// The model.
   public let pipeline: LLaVAPipeline
-  /// The strategy that chooses visual tokens, such as `dart` or `dart:text-pivots=0`, and the decoder layers before the cut.
+  /// The compressor that chooses visual tokens, such as `dart` or `dart:text-pivots=0`, and the decoder layers before the cut.
   public let compressor: String, layer: Int
   /// The budgets.
   public let ladder: BudgetLadder
@@ -21,7 +21,7 @@ public struct ServedModel: Sendable {
   /// A model under a name.
   ///
   /// - Parameter fit: for a ladder that allows averages.
-  /// - Throws: `CompressionError` for a strategy that is not known, or a budget or layer that does not fit the model.
+  /// - Throws: `CompressionError` for a compressor that is not known, or a budget or layer that does not fit the model.
   public init(
     name: String, _ pipeline: LLaVAPipeline, compressor: String = "dart", layer: Int = 2, ladder: BudgetLadder,
     fit: BudgetFit? = nil
@@ -36,9 +36,9 @@ public struct ServedModel: Sendable {
   /// - Throws: `CompressionError`.
   public func plan(_ counts: [Int]) throws -> CompressionPlan? {
     if counts.allSatisfy({ $0 >= ladder.total }) { return nil }
-    let strategy = try ReducerRegistry.standard.spelled(compressor)
+    let compressor = try ReducerRegistry.standard.spelled(compressor)
     let amount: CompressionPlan.Amount = Set(counts).count == 1 ? .keep(counts[0]) : .each(counts)
-    return try CompressionPlan(stages: [.init(strategy.reducer, layer: layer, amount, name: strategy.name)])
+    return try CompressionPlan(stages: [.init(compressor.reducer, layer: layer, amount, name: compressor.name)])
   }
 
   /// The plan with which pictures keep so many tokens on average, each as many as it needs by the rule.
@@ -104,13 +104,13 @@ extension BudgetLadder {
   /// - Parameters:
   ///   - results: what `epic eval` found.
   ///   - fingerprint: of the model that is served; results of others are left out.
-  ///   - compressor: rows of other strategies are left out, the one without compression excepted.
+  ///   - compressor: rows of other compressors are left out, the one without compression excepted.
   /// - Returns: nil where there are none.
   public static func rungs(
     _ results: EvaluationResults, fingerprint: String, compressor: String, layer: Int
   ) -> [Rung]? {
     guard let model = results.models.first(where: { $0.fingerprint == fingerprint }) else { return nil }
-    let rows = model.rows.filter { $0.strategy == "full" || $0.strategy == compressor && ($0.layer ?? layer) == layer }
+    let rows = model.rows.filter { $0.compressor == "full" || $0.compressor == compressor && ($0.layer ?? layer) == layer }
     if rows.isEmpty { return nil }
     return rows.map { row in
       let scores = row.scores.mapValues(\.percentage)

@@ -9,7 +9,7 @@ import Torch
 
 /// A random small model, a batch of unequal samples with no image, one or several, and a random stage for each.
 struct StepCase {
-  static let strategies = ["dart", "fastv", "random", "uniform"]
+  static let compressors = ["dart", "fastv", "random", "uniform"]
 
   let model: LLaVAModel
   let compressor: any TokenReducer
@@ -32,7 +32,7 @@ struct StepCase {
     for parameter in model.parameters.parameters {
       try parameter.tensor.requiringGradient(parameter.group != .tower || trainsTower)
     }
-    compressor = try ReducerRegistry.standard.reducer(Self.strategies[seed % 4])
+    compressor = try ReducerRegistry.standard.reducer(Self.compressors[seed % 4])
     let generator = try Generator(seed: UInt64(seed))
     samples = try (0..<(count ?? Int.random(in: 1...4, using: &random))).map { index in
       var ids: [Int] = []

@@ -56,7 +56,7 @@ import Torch
   }
 
   /// A teacher that keeps the student's own tokens is the student.
-  @Test func equalRatiosOfADeterministicStrategyNeedNoTeacher() throws {
+  @Test func equalRatiosOfADeterministicCompressorNeedNoTeacher() throws {
     let (c, samples) = try mixed(1)
     let same = Stage(layer: 2, studentRatio: 0.5, teacherRatio: 0.5)
     for (compressor, draws, teachers) in [

@@ -13,7 +13,7 @@ public enum Difficulty: String, Sendable, CaseIterable, Codable {
   ///
   /// - Throws: `CompressionError` where no smaller picture has so many tokens.
   func reference(for plan: AnswerPlan, _ configuration: LLaVAConfiguration) throws -> AnswerPlan? {
-    guard let compression = plan.compression, compression.rule == nil, plan.strategy != rawValue,
+    guard let compression = plan.compression, compression.rule == nil, plan.compressor != rawValue,
       let last = compression.stages.last
     else { return nil }
     let amount: CompressionPlan.Amount = if case .share = last.amount { last.amount } else { .keep(plan.keep) }

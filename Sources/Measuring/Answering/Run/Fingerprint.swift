@@ -52,10 +52,10 @@ enum Fingerprint {
 }
 
 extension AnswerPlan {
-  /// The name under which answers and times are kept: those of an earlier version of the strategy stay in the files and do not count.
+  /// The name under which answers and times are kept: those of an earlier version of the compressor stay in the files and do not count.
   var recordName: String { recordName(version) }
 
-  /// The latest version of the plan's strategies; 1 for those that have no name.
+  /// The latest version of the plan's compressors; 1 for those that have no name.
   private var version: Int {
     let names = compression?.stages.compactMap { $0.name?.split(separator: ":").first.map(String.init) } ?? []
     return names.compactMap { ReducerRegistry.standard[$0]?.version }.max() ?? 1

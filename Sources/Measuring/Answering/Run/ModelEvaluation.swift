@@ -144,7 +144,7 @@ public final class ModelEvaluation {
           groups: try groups(plan, scores)?.score(score))
       }
       var row = ResultRow(
-        plan: plan.id, strategy: plan.strategy, keep: plan.keep, layer: plan.layer,
+        plan: plan.id, compressor: plan.compressor, keep: plan.keep, layer: plan.layer,
         averageVisualTokens: try averageVisualTokens(plan), scores: cells,
         average: try paper.isSubset(of: all.map(\.benchmark)) ? PaperAverage.value(of: all) : nil, cost: cost,
         timing: timings[plan.recordName])

@@ -161,7 +161,7 @@ public final class StabilityEvaluation {
       }
       rows.append(
         StabilityRow(
-          condition: condition, benchmark: title, strategy: plan.strategy, keep: plan.keep, plan: plan.id,
+          condition: condition, benchmark: title, compressor: plan.compressor, keep: plan.keep, plan: plan.id,
           questions: score.samples.count, estimate: score.estimate(), percentage: score.percentage, cleanPercentage: before,
           difference: difference))
     }

@@ -1,6 +1,6 @@
 /// Questions that need many visual tokens, apart from those that a smaller picture answers as well (VTC-Bench, ACL 2026).
 ///
-/// A strategy that is no better than down-sampling shows on the first group, and hides behind the second.
+/// A compressor that is no better than down-sampling shows on the first group, and hides behind the second.
 public struct DifficultyGroups: Sendable, Equatable {
   /// Right with all tokens, wrong when the picture is shown smaller: group A.
   public let hard: Set<String>

@@ -1,6 +1,6 @@
 import Torch
 
-/// Another strategy, with a rule that says for each image how many tokens it leaves.
+/// Another compressor, with a rule that says for each image how many tokens it leaves.
 ///
 /// `dart:64:rule=by-variety:threshold=0.31@2`. The plan's number is what is left on average; nothing depends on it but how much memory is
 /// taken beforehand, and tables. One token is left at least.
@@ -26,7 +26,7 @@ struct AdaptiveReducer: TokenReducer {
     (self.base, self.rule, self.threshold) = (base, rule, number)
   }
 
-  /// The decoder, where the strategy works there.
+  /// The decoder, where the compressor works there.
   var sites: [Site.Kind] { base.sites.filter { $0 == .decoder } }
   var needs: ReducerNeeds { base.needs.union(rule.needs) }
   var readsPrompt: Bool { base.readsPrompt || rule.readsPrompt }

@@ -4,7 +4,7 @@ import Torch
 /// What the rows of a tower pay each other where several of them become one token, and attend within windows.
 ///
 /// A token is paid what its rows are paid together, by all rows of its window, mean over heads; its keys are the mean of its rows' keys. That
-/// is how LightCompress has strategies of CLIP's class token choose among the tokens of Qwen2.5-VL, behind its merger.
+/// is how LightCompress has compressors of CLIP's class token choose among the tokens of Qwen2.5-VL, behind its merger.
 enum CellTrace {
   /// A map of scores has at most about so many entries at once.
   private static let scoresAtOnce = 1 << 24

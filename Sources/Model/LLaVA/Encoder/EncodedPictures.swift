@@ -9,7 +9,7 @@ struct EncodedPictures {
   let context: EncoderContext
   /// True while a row that is no visual token stands first, a class token.
   var hasExtraToken: Bool
-  /// [images, 1, width]: class tokens that were taken away at the tower's end, for strategies there.
+  /// [images, 1, width]: class tokens that were taken away at the tower's end, for compressors there.
   var classRows: Tensor?
   /// True where the tower has a class token.
   private let hasClassToken: Bool
@@ -43,7 +43,7 @@ struct EncodedPictures {
     for (image, trace) in found.enumerated() { traces[image][name] = trace }
   }
 
-  /// Logarithms of the rows' sizes, [images, 1, 1, rows], where a strategy wants them to be attended to by size.
+  /// Logarithms of the rows' sizes, [images, 1, 1, rows], where a compressor wants them to be attended to by size.
   func sizeBias() throws -> Tensor? {
     guard let sizes else { return nil }
     let logs = try stack(sizes).log()
@@ -69,7 +69,7 @@ struct EncodedPictures {
     }
   }
 
-  /// Asks a strategy, and leaves what it leaves.
+  /// Asks a compressor, and leaves what it leaves.
   mutating func reduce(_ stage: EncoderStage) throws {
     let first = hasExtraToken ? 1 : 0
     let tokens = rows.size(1) - first

@@ -67,7 +67,7 @@ struct ViewTrace {
     ViewTrace(values: try concatenate(parts.map(\.values)), heads: parts.first?.heads ?? 1)
   }
 
-  /// As strategies look at it, from values [tokens, …].
+  /// As compressors look at it, from values [tokens, …].
   func trace() throws -> TowerTrace {
     let (tokens, width) = (values.size(0), values.size(1) - 1)
     let keys = try values.narrow(1, from: 1, length: width).reshaped([tokens, heads, width / heads]).transposed(0, 1)

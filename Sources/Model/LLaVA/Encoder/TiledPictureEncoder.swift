@@ -5,7 +5,7 @@ import Torch
 /// LLaVA-NeXT's way from a picture to the decoder: tower and projector for each view alone, then the patches of all tiles as one grid
 /// without its margins, with a learned row at the end of each row.
 ///
-/// A picture is one budget whatever its tiles: behind the projector strategies choose among all tokens of it together. What is chosen at the
+/// A picture is one budget whatever its tiles: behind the projector compressors choose among all tokens of it together. What is chosen at the
 /// tower's end is chosen there too, by what the tower paid to the patches of each view, put together as the views' patches are; every
 /// view's attention has the sum 1.
 struct TiledPictureEncoder: VisualEncoder {

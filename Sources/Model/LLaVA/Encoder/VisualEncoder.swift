@@ -14,9 +14,9 @@ public protocol VisualEncoder: Sendable {
   /// - Parameters:
   ///   - pictures: one at least, their views on the model's device.
   ///   - reductions: stages of a plan before the decoder, in order, with as many counts as there are pictures.
-  ///   - context: what the stages' strategies may look at.
+  ///   - context: what the stages' compressors may look at.
   /// - Returns: a segment for each picture.
-  /// - Throws: `TorchError` for pixels of a wrong shape, `CompressionError` where a strategy breaks its promise.
+  /// - Throws: `TorchError` for pixels of a wrong shape, `CompressionError` where a compressor breaks its promise.
   func callAsFunction(
     _ pictures: [PicturePixels], _ reductions: [EncoderStage], _ context: EncoderContext
   ) throws -> [VisualSegment]
@@ -36,11 +36,11 @@ public struct EncoderStage: Sendable {
   }
 }
 
-/// What strategies before the decoder may look at, for each image.
+/// What compressors before the decoder may look at, for each image.
 public struct EncoderContext: Sendable {
   /// Random numbers of the image's sample.
   public var generators: [Generator]
-  /// Embeddings of the text of the image's prompt, [tokens, hiddenSize of the decoder]; empty where no strategy needs them.
+  /// Embeddings of the text of the image's prompt, [tokens, hiddenSize of the decoder]; empty where no compressor needs them.
   public var text: [Tensor]
   /// Layers of the tower whose queries and keys later stages, in the decoder, need: by index, or from the end.
   public var towerLayers: Set<Int>
@@ -52,7 +52,7 @@ public struct EncoderContext: Sendable {
     self.towerLayers = towerLayers
   }
 
-  /// Layers that are looked at where all choices are made behind the tower: their indices by the names that strategies gave them.
+  /// Layers that are looked at where all choices are made behind the tower: their indices by the names that compressors gave them.
   ///
   /// - Parameter layers: of the tower that are computed; the layer behind them is none of them.
   func tracedLayers(_ stages: ArraySlice<EncoderStage>, of layers: Int) -> [Int: Int] {

@@ -22,7 +22,7 @@ public struct WeightPass: Sendable, Equatable {
   public var departures: Set<Int>
   /// True where a frozen model beside this one is the teacher.
   public var asksFrozen: Bool
-  /// True where strategies look at the embeddings of text while pictures are encoded.
+  /// True where compressors look at the embeddings of text while pictures are encoded.
   public var readsText: Bool
   /// True where a backward pass follows.
   public var recordsGradients: Bool

@@ -13,7 +13,7 @@ extension BranchingDecoder {
     /// The rows that had waited, with the sample's own behind them.
     var waited: WaitingRows?
     var reductions: [Reduction?]
-    /// Numbers of tokens that the strategy has decided for each image, by layer.
+    /// Numbers of tokens that the compressor has decided for each image, by layer.
     var budgets: [[Int: Int]] = []
   }
 
@@ -163,7 +163,7 @@ extension BranchingDecoder {
     return caches.count - 1
   }
 
-  /// Asks strategies what is left of the images, all images of one stage of a plan together.
+  /// Asks compressors what is left of the images, all images of one stage of a plan together.
   private mutating func choose(_ leaving: inout [Leaving], _ joined: PackedBatch, _ walk: Walk) throws {
     let asking = leaving.indices.filter { leaving[$0].reduction != nil }
     let stages = Dictionary(grouping: asking) { leaving[$0].reduction.map { ObjectIdentifier($0.stage.identity) } }
@@ -204,7 +204,7 @@ extension BranchingDecoder {
     }
   }
 
-  /// What strategies may look at: trunks' samples as they are, then those of branches whose rows had waited.
+  /// What compressors may look at: trunks' samples as they are, then those of branches whose rows had waited.
   private func siteRows(
     _ leaving: [Leaving], _ joined: PackedBatch, _ walk: Walk, _ stage: CompressionPlan.Stage
   ) throws -> SiteRows {
@@ -238,7 +238,7 @@ extension BranchingDecoder {
       norm: { [norm = decoder.norm] in try norm($0) }, next: next, turns: decoder.turns(detached))
   }
 
-  /// Queries of the trunks' rows, then of those that had waited; of branches whose own strategy needs none, nothing is known.
+  /// Queries of the trunks' rows, then of those that had waited; of branches whose own compressor needs none, nothing is known.
   private func all(_ queries: Tensor, _ waited: [Leaving], _ layer: Int) throws -> Tensor {
     try concatenate(
       [queries]
@@ -248,7 +248,7 @@ extension BranchingDecoder {
         })
   }
 
-  /// Lets the strategy say how many tokens of each image are to be left, here and behind.
+  /// Lets the compressor say how many tokens of each image are to be left, here and behind.
   private func decide(_ choices: inout [TokenChoice], _ way: inout Leaving, _ stage: CompressionPlan.Stage, _ walk: Walk) throws {
     let later = branches[way.branch].stages.filter { next in
       next.reduction.map { type(of: $0.stage.reducer) == type(of: stage.reducer) } ?? false

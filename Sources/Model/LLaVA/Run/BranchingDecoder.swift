@@ -29,7 +29,7 @@ public struct BranchingDecoder {
     var origins: [Int]
     var branches: [[Int]]
     var slots: [Int]
-    /// What each sample was at the decoder's input, where a strategy looks back at it.
+    /// What each sample was at the decoder's input, where a compressor looks back at it.
     var inputs: [DecoderInput?]
     var layer = 0
     var records: Bool
@@ -46,7 +46,7 @@ public struct BranchingDecoder {
   ///   - recomputes: keeps only each layer's input for the gradient, in batches without caches.
   ///   - isolatesFailures: a choice that fails is written down in its branch's end, and the others go on.
   ///   - asking: the rows that are wanted; the last of each sample unless given.
-  /// - Throws: `CompressionError` for choices that break a strategy's promise, `TorchError`.
+  /// - Throws: `CompressionError` for choices that break a compressor's promise, `TorchError`.
   public static func run(
     _ decoder: LlamaDecoder, _ trunk: PackedBatch, caches: inout [KeyValueCache]?, _ branches: [Branch], recomputes: Bool = false,
     isolatesFailures: Bool = false, asking: Asking = { _, _, length in [max(0, length - 1)..<length] }

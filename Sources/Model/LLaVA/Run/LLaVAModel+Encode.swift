@@ -5,13 +5,13 @@ import Torch
 
 /// Samples whose pictures are to go through the encoder: their ids, their pictures, and the plan that says what is left.
 public struct PictureRequest: Sendable {
-  /// Token ids, images as `imagePlaceholderID`; what strategies may read of the prompt.
+  /// Token ids, images as `imagePlaceholderID`; what compressors may read of the prompt.
   public var ids: [Int]
   /// In the order of their placeholders.
   public var pictures: [PicturePixels]
   /// What is dropped before the decoder; nil for nothing.
   public var plan: CompressionPlan?
-  /// What strategies look at that work on the pictures later, beside those of the plan.
+  /// What compressors look at that work on the pictures later, beside those of the plan.
   public var needs: ReducerNeeds
   /// Random numbers of the sample.
   public var generator: Generator?

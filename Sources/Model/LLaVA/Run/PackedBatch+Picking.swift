@@ -6,14 +6,14 @@ struct Pick {
   let sample: Int
   /// For each image, in order; nil leaves it as it is.
   let reductions: [Reduction?]
-  /// What strategies have decided about each image's numbers; empty leaves that as it is too.
+  /// What compressors have decided about each image's numbers; empty leaves that as it is too.
   var budgets: [[Int: Int]] = []
 }
 
 extension PackedBatch {
   /// A batch of picked samples, each as often as it is picked; text rows, order and positions stay as they are.
   ///
-  /// All rows are moved by one gather. Row numbers are put together on the device from what strategies chose, so nothing waits for it.
+  /// All rows are moved by one gather. Row numbers are put together on the device from what compressors chose, so nothing waits for it.
   /// A merged token takes the position of the one that it stands for.
   func picking(_ picks: [Pick]) throws -> PackedBatch {
     if picks.map(\.sample) == Array(lengths.indices), picks.allSatisfy({ $0.reductions.allSatisfy { $0 == nil } }) { return self }

@@ -60,9 +60,9 @@ public struct ImageRows: Sendable {
   ///
   /// A merged token is known by the one that it stands for.
   public var kept: Tensor?
-  /// What the tower attended with, where a strategy needs it.
+  /// What the tower attended with, where a compressor needs it.
   public var tower: [Int: TowerTrace]
-  /// How many tokens its stages leave, by the decoder layers before them, where a strategy has decided that on the way.
+  /// How many tokens its stages leave, by the decoder layers before them, where a compressor has decided that on the way.
   var budgets: [Int: Int] = [:]
 
   /// An image of its parts.

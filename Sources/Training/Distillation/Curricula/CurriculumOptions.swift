@@ -19,7 +19,7 @@ public struct CurriculumOptions: Sendable, Equatable {
   public var layers: Int
   /// The layer before which tokens are dropped; where layers change, the last and shallowest one (ℓ_min in the paper).
   ///
-  /// From 1 on, as strategies look at what the layer before it computed.
+  /// From 1 on, as compressors look at what the layer before it computed.
   public var layer: Int
   /// Lower end of the student's ratios (Rmin).
   public var studentMinimum: Ramp

@@ -42,7 +42,7 @@ public struct DistillationLoss: Sendable {
   /// What could not be checked while a GPU was at work.
   let checks: [ChoiceCheck]
 
-  /// Whether strategies kept their promises; waits for a GPU, and costs nothing on the CPU.
+  /// Whether compressors kept their promises; waits for a GPU, and costs nothing on the CPU.
   ///
   /// - Throws: `CompressionError.badSelection`.
   public func validate() throws { for check in checks { try check.validate() } }

@@ -7,7 +7,7 @@ public enum DivergencePositions: String, Sendable, CaseIterable {
   case holding
 }
 
-/// What the random choices of student and teacher have to do with each other, for strategies that draw.
+/// What the random choices of student and teacher have to do with each other, for compressors that draw.
 public enum TokenDraws: String, Sendable, CaseIterable {
   /// Nothing, as in the released code.
   case independent
@@ -17,9 +17,9 @@ public enum TokenDraws: String, Sendable, CaseIterable {
 
 /// How many tokens a ratio leaves.
 public enum RatioCounts: String, Sendable, CaseIterable {
-  /// What the strategy's authors' formula gives: with DART 12 of 144 tokens for ratio 0.889, as it counts in groups of its pivots.
+  /// What the compressor's authors' formula gives: with DART 12 of 144 tokens for ratio 0.889, as it counts in groups of its pivots.
   case formula
-  /// (1 − ratio) · tokens to the nearest number, whatever the strategy: 16 of 144 for ratio 0.889.
+  /// (1 − ratio) · tokens to the nearest number, whatever the compressor: 16 of 144 for ratio 0.889.
   case exact
 }
 
@@ -43,7 +43,7 @@ public struct DistillationOptions: Sendable, Equatable {
   public var guidance = DivergenceGuidance.all
   /// How many tokens a curriculum's ratio leaves.
   public var counts = RatioCounts.formula
-  /// How random strategies draw for both sides.
+  /// How random compressors draw for both sides.
   public var draws = TokenDraws.independent
   /// Rows of a student and a teacher whose logits exist at one time; with more students as many logits, of fewer rows.
   public var chunkRows = 256
@@ -57,7 +57,7 @@ public struct DistillationOptions: Sendable, Equatable {
   /// - Parameters:
   ///   - preset: λ = 0.7 without τ² in the paper; 0.5 with τ² in the released scripts (0.4 in the one for random choice). Both τ = 1: the
   ///     paper names none, the scripts pass it. 0.5 without τ² for nested curricula.
-  ///   - corrected: false for the released code's unshifted positions. Which text a strategy looks at is the strategy's own option.
+  ///   - corrected: false for the released code's unshifted positions. Which text a compressor looks at is the compressor's own option.
   public init(_ preset: CurriculumPreset = .paper, corrected: Bool = true) {
     divergenceWeight = preset == .paper ? 0.7 : 0.5
     scalesByTemperature = preset == .code

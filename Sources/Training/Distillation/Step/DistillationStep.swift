@@ -15,10 +15,10 @@ public struct DistillationStep: Sendable {
   public let reducer: any TokenReducer
   /// The loss.
   public let options: DistillationOptions
-  /// The strategy as part of a plan; one for all samples, so that it is asked about all of them together.
+  /// The compressor as part of a plan; one for all samples, so that it is asked about all of them together.
   private let base: CompressionPlan.Stage
 
-  /// A step with a model, a strategy and a loss.
+  /// A step with a model, a compressor and a loss.
   ///
   /// - Throws: `DistillationError.option`.
   public init(_ model: LLaVAModel, _ reducer: any TokenReducer, _ options: DistillationOptions = .init()) throws {
@@ -34,7 +34,7 @@ public struct DistillationStep: Sendable {
   /// - Parameters:
   ///   - samples: any mix of samples with one image, several or none.
   ///   - stages: one for all samples or one for each, with one layer ℓ in 1...L. With ℓ = L nothing is dropped, and teacher and student
-  ///     are the same. A strategy that works before the decoder works there, whatever the layer.
+  ///     are the same. A compressor that works before the decoder works there, whatever the layer.
   ///   - tokens: what the sums of both terms are divided by, for batches that are parts of a larger one: the supervised tokens of all
   ///     parts, so that the gradients of all parts add up to those of the whole. By default the batch's own positions.
   /// - Throws: `DistillationError` for stages that do not fit and batches without a supervised token; `PromptError` for samples that
@@ -85,7 +85,7 @@ public struct DistillationStep: Sendable {
     return try self(samples, students: students, teacher: teacher, tokens: tokens)
   }
 
-  /// The strategy where and as far as a sight says; nil where all tokens stay, whatever a strategy's formula makes of ratio 0.
+  /// The compressor where and as far as a sight says; nil where all tokens stay, whatever a compressor's formula makes of ratio 0.
   private func plan(_ sight: DrawnSight) throws -> CompressionPlan? {
     let all = model.configuration.text.layers
     guard (1...all).contains(sight.layer) else { throw CompressionError.layer(sight.layer, allowed: 1...all) }

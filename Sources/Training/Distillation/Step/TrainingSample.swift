@@ -8,7 +8,7 @@ public struct TrainingSample: Sendable {
   public var labels: [Int]
   /// In the order of their placeholders.
   public var pictures: [PicturePixels]
-  /// What strategies that draw start from; a sample's draws depend on nothing else.
+  /// What compressors that draw start from; a sample's draws depend on nothing else.
   public var seed: UInt64
 
   /// A sample of its parts.

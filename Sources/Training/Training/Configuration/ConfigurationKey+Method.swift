@@ -38,7 +38,7 @@ extension ConfigurationKey {
         + "between them, take turns at random"),
     key(
       "compression.reduce", \.compression.reduce, "a plan for all steps in place of a curriculum, such as dart:64@2,dart:16@15"),
-    key("compression.counts", \.compression.counts, "tokens that a ratio leaves: the strategy's formula, or exact"),
+    key("compression.counts", \.compression.counts, "tokens that a ratio leaves: the compressor's formula, or exact"),
     key("compression.semantics", \.compression.semantics, "corrected: choose by the prompt; reference: by the answer too"),
     count("compression.image-pivots", \.compression.imagePivots, "pivots of dart in the image", from: 0),
     count("compression.text-pivots", \.compression.textPivots, "pivots of dart in the text", from: 0),

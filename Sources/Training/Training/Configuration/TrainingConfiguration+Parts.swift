@@ -98,7 +98,7 @@ extension TrainingConfiguration {
   /// The file of samples that are not trained on.
   var validationSource: DataSource? { validation.file.map { DataSource(file: $0, images: validation.images) } }
 
-  /// The strategies, one of which chooses tokens in each step.
+  /// The compressors, one of which chooses tokens in each step.
   ///
   /// - Throws: `CompressionError`.
   func reducers() throws -> [any TokenReducer] { try compression.compressors.map(reducer) }
@@ -109,7 +109,7 @@ extension TrainingConfiguration {
       .semantics: (compression.semantics ?? semantics).rawValue, .imagePivots: "\(compression.imagePivots)",
       .textPivots: "\(compression.textPivots)",
     ]
-    // The keys are options of some strategies; others have none of them.
+    // The keys are options of some compressors; others have none of them.
     let known = registry[name]?.options ?? []
     let options = Dictionary(uniqueKeysWithValues: known.compactMap { option in given[option].map { (option.name, $0) } })
     return try registry.reducer(name, options)

@@ -120,7 +120,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
 
   /// Who chooses tokens.
   public struct CompressionChoice: Sendable, Equatable {
-    /// A strategy of `ReducerRegistry.standard`, or several with commas between them, one of which is drawn for each step; a name that
+    /// A compressor of `ReducerRegistry.standard`, or several with commas between them, one of which is drawn for each step; a name that
     /// stands twice is drawn twice as often.
     public var compressor = "dart"
     /// Each of them by its name.

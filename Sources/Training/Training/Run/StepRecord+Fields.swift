@@ -14,7 +14,7 @@ extension StepRecord {
     ("studentRatio", "share of the visual tokens that the student drops, a mean"),
     ("teacherRatio", "the same of the teacher; absent without a teacher's pass"),
     ("budgets", "each branch of the step: `role`, `tokens`, `layer`, `crossEntropy`, `divergence`"),
-    ("compressor", "who chose the tokens; absent where one strategy does in all steps"),
+    ("compressor", "who chose the tokens; absent where one compressor does in all steps"),
     ("validation", "held-out losses at each plan: `reduce`, `tokens`, `crossEntropy`, `samples`, `supervisedTokens`"),
     ("benchmarks", "scores at each plan: `benchmark`, `reduce`, `score` in percent, `questions`"),
     ("curriculum", "what the curriculum `auto` has learnt so far"),

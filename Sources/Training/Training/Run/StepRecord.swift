@@ -63,7 +63,7 @@ public struct StepRecord: Sendable, Equatable, Codable {
   public var teacherRatio: Double?
   /// Each branch of the step; nil in logs of versions that had one alone.
   public var budgets: [BudgetRecord]?
-  /// Who chose tokens, where strategies take turns; else nil.
+  /// Who chose tokens, where compressors take turns; else nil.
   public var compressor: String?
   /// The loss after the step on samples that are not trained on, all tokens first; nil where it was not measured.
   public var validation: [ValidationRecord]?

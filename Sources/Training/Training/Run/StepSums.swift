@@ -130,7 +130,7 @@ struct StepSums: Codable {
 }
 
 extension DrawnSight {
-  /// The share of a picture's tokens that goes, before a strategy's formula rounds it.
+  /// The share of a picture's tokens that goes, before a compressor's formula rounds it.
   fileprivate func ratio(of visual: Int) -> Double {
     switch amount {
     case nil: 0

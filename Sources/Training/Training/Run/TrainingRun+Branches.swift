@@ -17,7 +17,7 @@ extension TrainingRun {
     return try distill(samples, students: [student], tokens: tokens)
   }
 
-  /// Which strategy chooses tokens in the step that comes next.
+  /// Which compressor chooses tokens in the step that comes next.
   ///
   /// It follows from seed and step alone, so it is the same in all micro-batches and processes, and in a run that goes on.
   var turn: Int {
@@ -25,7 +25,7 @@ extension TrainingRun {
     return Int(turns.next() % UInt64(distills.count))
   }
 
-  /// The step that comes next, with that strategy.
+  /// The step that comes next, with that compressor.
   var distill: DistillationStep { distills[turn] }
 
   /// The branches of the step that follows `step` completed ones; one that drops nothing where there is no curriculum.

@@ -70,7 +70,7 @@ public final class TrainingRun {
   let isSharded: Bool
   /// This process's part of all weights, where these are divided as well.
   let shards: WeightShards?
-  /// A step with each strategy.
+  /// A step with each compressor.
   let distills: [DistillationStep]
   /// What every step drops where no curriculum says it.
   let fixedPlan: CompressionPlan?

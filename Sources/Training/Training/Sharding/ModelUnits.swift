@@ -6,7 +6,7 @@ struct ModelUnits: Sendable {
   let names: [String]
   /// All decoder layers' units.
   let layers: [[Int]]
-  /// The units of the last norm, which strategies, the loss and its backward pass use at any time: there during a whole pass.
+  /// The units of the last norm, which compressors, the loss and its backward pass use at any time: there during a whole pass.
   let resident: [Int]
   /// By the weight's name.
   private let units: [String: Int]

@@ -6,7 +6,7 @@ import Torch
 /// nearest remaining token stands for the middle. Of a picture of several grids each has its share of the budget, in proportion to what
 /// is there of it.
 public struct Uniform: TokenReducer {
-  /// A strategy that looks at positions alone.
+  /// A compressor that looks at positions alone.
   public init() {}
 
   /// False: no text has a say.

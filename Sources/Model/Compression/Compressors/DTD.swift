@@ -16,7 +16,7 @@ public struct DTD: TokenReducer {
   /// Tokens with a larger cosine go; nil for an equal share of each frame.
   public let threshold: Double?
 
-  /// A strategy with or without a threshold.
+  /// A compressor with or without a threshold.
   ///
   /// - Throws: `CompressionError.badOption` for a threshold outside of -1...1.
   public init(threshold: Double? = nil) throws {

@@ -7,7 +7,7 @@ import Torch
 /// its tokens. Works on the tower's features unless told otherwise. Before the decoder positions are contiguous, as the image is shorter
 /// from the start.
 public struct AveragePool: TokenReducer {
-  /// A strategy that averages.
+  /// A compressor that averages.
   public init() {}
 
   /// The tower's end, or anywhere else behind it.

@@ -21,7 +21,7 @@ public struct ToMe: TokenReducer {
   /// Whether order and positions stay.
   public let semantics: CompressionSemantics
 
-  /// A strategy that keeps order and positions, unless told otherwise.
+  /// A compressor that keeps order and positions, unless told otherwise.
   public init(semantics: CompressionSemantics = .corrected) { self.semantics = semantics }
 
   /// The tower.

@@ -22,7 +22,7 @@ public struct SparseVLMPlus: TokenReducer {
   /// Which words and heads rate.
   public let semantics: CompressionSemantics
 
-  /// A strategy whose raters are the prompt's, unless told otherwise.
+  /// A compressor whose raters are the prompt's, unless told otherwise.
   public init(semantics: CompressionSemantics = .corrected) { self.semantics = semantics }
 
   /// The decoder alone.

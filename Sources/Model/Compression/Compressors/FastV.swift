@@ -8,7 +8,7 @@ public struct FastV: TokenReducer {
   /// Which row is asked: the prompt's last one, or the sample's last one.
   public let semantics: CompressionSemantics
 
-  /// A strategy that asks the prompt's last row, unless told otherwise.
+  /// A compressor that asks the prompt's last row, unless told otherwise.
   public init(semantics: CompressionSemantics = .corrected) { self.semantics = semantics }
 
   /// Queries and keys of the layer before the cut.

@@ -24,7 +24,7 @@ public struct SparseVLM: TokenReducer {
   /// Which words rate, and in which order tokens stand.
   public let semantics: CompressionSemantics
 
-  /// A strategy whose raters are the prompt's, unless told otherwise.
+  /// A compressor whose raters are the prompt's, unless told otherwise.
   public init(semantics: CompressionSemantics = .corrected) { self.semantics = semantics }
 
   /// The decoder alone.

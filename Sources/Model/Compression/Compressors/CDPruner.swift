@@ -16,7 +16,7 @@ import Torch
 ///   code divides by zero and keeps fewer tokens than asked.
 /// * Tokens keep their positions.
 public struct CDPruner: TokenReducer {
-  /// A strategy that asks the prompt.
+  /// A compressor that asks the prompt.
   public init() {}
 
   /// Behind the projector, where rows and embeddings of text lie in one space.

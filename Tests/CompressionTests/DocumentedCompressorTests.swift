@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 import Torch
 
-// Strategy begins
+// Compressor begins
 /// Keeps the tokens that differ most from the mean of their image.
 struct Distinct: TokenReducer {
   func reduce(_ choice: TokenChoice) throws -> Reduction {
@@ -16,11 +16,11 @@ struct Distinct: TokenReducer {
     return .keep(try distances.top(choice.count).indices)
   }
 }
-// Strategy ends
+// Compressor ends
 
-/// The strategy of the documentation, as it stands there, on a tiny model.
-@Suite struct DocumentedStrategyTests {
-  @Test func theDocumentedStrategyRuns() throws {
+/// The compressor of the documentation, as it stands there, on a tiny model.
+@Suite struct DocumentedCompressorTests {
+  @Test func theDocumentedCompressorRuns() throws {
     let model = try TestModel.tiny(seed: 4)
     let pixels = try Tensor.randn([1, 3, 56, 56], generator: Generator(seed: 1))
     let request = try GenerationRequest(ids: [1, imagePlaceholderID, 7, 8, 9], pictures: PicturePixels.each(pixels))
@@ -35,7 +35,7 @@ struct Distinct: TokenReducer {
     print(results[0].cuts[0].keptIndices)  // of each image
     // Use ends
 
-    for part in ["Strategy", "Use"] {
+    for part in ["Compressor", "Use"] {
       #expect(
         try DocumentedExample.missingLines(of: part, in: "Documentation/Epic.docc/AddCompressor.md", source: #filePath) == [])
     }

@@ -4,8 +4,8 @@ import Torch
 
 @testable import Compression
 
-/// Strategies, grids and plans one by one, against closed forms.
-@Suite struct StrategyTests {
+/// Compressors, grids and plans one by one, against closed forms.
+@Suite struct CompressorTests {
   /// An image of `grid` between text rows, with random states of a layer.
   private func tokens(_ grid: TokenGrid, before: Int = 3, after: Int = 6, promptEnd: Int? = nil, seed: UInt64) throws
     -> VisualTokens
@@ -214,7 +214,7 @@ import Torch
   @Test func unknownNamesListTheKnownOnes() throws {
     let error = #expect(throws: CompressionError.self) { try ReducerRegistry.standard.reducer("drat") }
     #expect(
-      error?.description == "there is no strategy drat; known are \(ReducerRegistry.standard.names.joined(separator: ", "))")
+      error?.description == "there is no compressor drat; known are \(ReducerRegistry.standard.names.joined(separator: ", "))")
     #expect(ReducerRegistry.standard.names.contains("visionzip"))
     #expect(throws: CompressionError.self) { try DART(imagePivots: 0) }
     #expect(throws: CompressionError.self) { try DART(textPivots: -1) }

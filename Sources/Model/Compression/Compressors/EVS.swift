@@ -9,7 +9,7 @@ import Torch
 /// vLLM never leaves less than a frame. Where fewer are asked for here they are taken from the first frame, evenly by number; so are those of
 /// a picture, which has no earlier frame.
 public struct EVS: TokenReducer {
-  /// A strategy without settings.
+  /// A compressor without settings.
   public init() {}
 
   /// Behind the projector, or between layers of the decoder.

@@ -16,7 +16,7 @@ public struct DivPrune: TokenReducer {
   /// Whether positions are numbered anew.
   public let semantics: CompressionSemantics
 
-  /// A strategy that keeps positions, unless told otherwise.
+  /// A compressor that keeps positions, unless told otherwise.
   public init(semantics: CompressionSemantics = .corrected) { self.semantics = semantics }
 
   /// Behind the projector, or anywhere else from the tower on.

@@ -2,7 +2,7 @@ import Torch
 
 /// Keeps tokens drawn without replacement; the baseline that looks at nothing (Random of EPIC, arXiv 2510.00515).
 public struct RandomChoice: TokenReducer {
-  /// A strategy that draws.
+  /// A compressor that draws.
   public init() {}
 
   /// False: no text has a say.

@@ -19,7 +19,7 @@ public struct PyramidDrop: TokenReducer {
   /// Which rows ask.
   public let semantics: CompressionSemantics
 
-  /// A strategy that asks the prompt's last row, unless told otherwise.
+  /// A compressor that asks the prompt's last row, unless told otherwise.
   public init(semantics: CompressionSemantics = .corrected) { self.semantics = semantics }
 
   /// The decoder alone.

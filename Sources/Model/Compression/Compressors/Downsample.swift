@@ -1,6 +1,6 @@
 import Torch
 
-/// Shows the tower a smaller picture: plain down-sampling, which VTC-Bench (arXiv 2510.07143) finds to rival many strategies.
+/// Shows the tower a smaller picture: plain down-sampling, which VTC-Bench (arXiv 2510.07143) finds to rival many compressors.
 ///
 /// The picture becomes rows × columns patches with rows · columns = the number of tokens kept: the two factors nearest to each other, the
 /// shorter one first (64 is 8 × 8, 192 is 12 × 16). It is shrunk to that many patches by antialiased bicubic resampling, after padding
@@ -10,7 +10,7 @@ public struct Downsample: TokenReducer {
   /// How many times one side may be the other.
   static let greatestRatio = 2
 
-  /// A strategy that shrinks.
+  /// A compressor that shrinks.
   public init() {}
 
   /// Before the tower alone.
