@@ -121,10 +121,15 @@ struct AdaptCommand: AsyncParsableCommand {
       }
     }
     let all = work.training.count + work.heldOut.count
-    guard let faults = try work.answer(progress: tell("answering with all tokens", of: all)) else { return try stop(line) }
+    guard let left = try work.answer(progress: tell("answering with all tokens", of: all)) else { return try stop(line) }
     line.clear()
-    if !faults.isEmpty {
-      try printLine("left out    \(formatCount(faults.count)) questions without an answer; see \(output)/answers.jsonl")
+    if !left.isEmpty {
+      let reasons = Dictionary(grouping: left, by: \.reason).mapValues(\.count)
+      let most = reasons.max { ($0.value, $1.key) < ($1.value, $0.key) }
+      let why = most.map { " (\($0.key): \(formatCount($0.value)))" } ?? ""
+      try printLine(
+        "left out    \(formatCount(left.count)) of \(formatCount(all)) questions, which have no answer\(why); see \(output)/answers.jsonl"
+      )
     }
     if answersOnly { return try printLine("answers     \(output)/train.json") }
     let ways = work.heldOut.count * work.budgets.count

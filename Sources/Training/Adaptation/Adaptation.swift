@@ -58,7 +58,7 @@ public final class Adaptation {
     self.options = options
     var found = try options.questions.map(AdaptationQuestion.read) ?? AdaptationQuestion.templates(about: options.images)
     if let limit = options.limit { found = Array(found.prefix(limit)) }
-    let strategy = try ReducerRegistry.standard.reducer(options.compressor)
+    let compressor = try ReducerRegistry.standard.reducer(options.compressor)
     let sides = try Self.sides(of: found, options.heldOut)
     if let threads = options.threads { Runtime.threads = threads }
     let loaded = try LLaVAPipeline.load(
@@ -66,9 +66,9 @@ public final class Adaptation {
     let all = loaded.model.pictureLayout.count
     let wanted = options.budgets ?? [all, all * 4 / 9, all / 4, all / 9, all / 16].filter { $0 > 0 }
     for budget in wanted {
-      _ = try loaded.model.resolve(CompressionPlan(strategy, layer: options.layer, .keep(budget)), images: [1])
+      _ = try loaded.model.resolve(CompressionPlan(compressor, layer: options.layer, .keep(budget)), images: [1])
     }
-    (questions, reducer, pipeline) = (found, strategy, loaded)
+    (questions, reducer, pipeline) = (found, compressor, loaded)
     budgets = wanted.sorted(by: >)
     (training, heldOut) = (sides.training, Array(sides.heldOut.prefix(options.heldOutQuestions)))
   }
@@ -105,9 +105,9 @@ public final class Adaptation {
   /// Answers all questions that are not answered yet, and writes `train.json`, in LLaVA's instruction format.
   ///
   /// - Parameter progress: is told how many are answered; returns false to end there, with what is done kept.
-  /// - Returns: nil where it was ended, else the numbers of questions that have no answer.
+  /// - Returns: nil where it was ended, else the questions that have no answer.
   /// - Throws: `AdaptationError.otherOptions`, `FileError`, and what the model throws.
-  public func answer(progress: (Int) throws -> Bool) throws -> [Int]? {
+  public func answer(progress: (Int) throws -> Bool) throws -> [UnansweredQuestion]? {
     try FileManager.default.createDirectory(at: options.output, withIntermediateDirectories: true)
     try checkOrigin()
     let journal = try Journal(path("answers.jsonl"))
@@ -126,7 +126,9 @@ public final class Adaptation {
     // A run that has begun goes on with what it began with.
     let isBegun = FileManager.default.fileExists(atPath: path("run").path)
     if !isBegun { try write(training, found, to: "train.json") }
-    return questions.indices.filter { found[$0]?.answer == nil }
+    return questions.indices.filter { found[$0]?.answer == nil }.map {
+      UnansweredQuestion(index: $0, reason: found[$0]?.fault ?? "it was not asked")
+    }
   }
 
   private func checkOrigin() throws {

@@ -94,6 +94,14 @@ extension AdaptationQuestion.Record {
   }
 }
 
+/// A question that the model has no answer to.
+public struct UnansweredQuestion: Sendable, Equatable {
+  /// Its place among all questions.
+  public let index: Int
+  /// Why, in a few words.
+  public let reason: String
+}
+
 /// Why a model cannot be adapted.
 public enum AdaptationError: Error, Equatable, CustomStringConvertible {
   /// A folder without pictures.
