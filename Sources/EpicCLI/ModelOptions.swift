@@ -1,4 +1,5 @@
 import ArgumentParser
+import Distributed
 import Foundation
 import Imaging
 import Language
@@ -29,9 +30,11 @@ struct DeviceOptions: ParsableArguments {
   }
 
   /// The device, with the number of threads set.
-  func prepare() throws -> Device {
+  ///
+  /// - Parameter world: the processes that work together, of which each takes a GPU of its own.
+  func prepare(_ world: Communicator = .alone) throws -> Device {
     if let threads { Runtime.threads = threads }
-    return try checkOption("--device") { try Device(name: device) }
+    return try checkOption("--device") { try Device(name: world.deviceName(device)) }
   }
 }
 
@@ -43,7 +46,7 @@ struct PrecisionOptions: ParsableArguments {
   @OptionGroup var place: DeviceOptions
 
   /// The device, with the number of threads set.
-  func prepare() throws -> Device { try place.prepare() }
+  func prepare(_ world: Communicator = .alone) throws -> Device { try place.prepare(world) }
 }
 
 /// The same, and in how many bits weights are held.
@@ -65,7 +68,7 @@ struct ComputeOptions: ParsableArguments {
   }
 
   /// The device, with the number of threads set.
-  func prepare() throws -> Device { try weights.prepare() }
+  func prepare(_ world: Communicator = .alone) throws -> Device { try weights.prepare(world) }
 }
 
 /// How exactly keys and values are remembered.

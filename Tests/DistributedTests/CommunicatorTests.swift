@@ -26,6 +26,7 @@ private final class Found<Value: Sendable>: Sendable {
       Thread.detachNewThread {
         let environment = [
           "RANK": "\(rank)", "WORLD_SIZE": "\(count)", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "\(port)",
+          "LOCAL_RANK": "\(rank)",
         ]
         let value = Result { try work(Communicator.joined(environment, timeout: 60)) }
         found.values.withLock { $0[rank] = value }
@@ -69,6 +70,39 @@ private final class Found<Value: Sendable>: Sendable {
       }
     }
     #expect(told.allSatisfy { $0.contains("setting") } && told[0] == told[1])
+  }
+
+  /// Each of a machine's processes takes a GPU of its own; where it sees one alone, that is the one.
+  @Test func processesTakeAGPUEach() throws {
+    let found = try ranks(2) { world in
+      [
+        world.deviceName("cuda", gpus: 8), world.deviceName("cuda", gpus: 1), world.deviceName("cuda:3", gpus: 8),
+        world.deviceName("cpu"),
+      ]
+    }
+    #expect(found == (0..<2).map { ["cuda:\($0)", "cuda", "cuda:3", "cpu"] })
+    #expect(Communicator.alone.deviceName("cuda", gpus: 8) == "cuda")
+  }
+
+  /// With a GPU a group of one gives back what it was given; without, the reason is named and the CPU's tensors go on travelling.
+  @Test func tensorsOfGPUsTravelOverNCCL() throws {
+    let group = try ProcessGroup(host: "127.0.0.1", port: 0, serves: true, rank: 0, count: 1, prefix: "gpu", timeout: 60)
+    let values = (0..<8).map(Float.init)
+    if Device.cudaCount > 0 {
+      try group.joinGPUs()
+      try group.joinGPUs()
+      let own = try Tensor(values, [8]).to(.cuda(0))
+      #expect(try group.allGather(own).wait().array(Float.self) == values)
+      #expect(try group.allToAll(own).wait().array(Float.self) == values)
+      #expect(try group.broadcast(own, from: 0).wait().array(Float.self) == values)
+      #expect(try group.allReduce(own, .maximum).wait().array(Float.self) == values)
+    } else {
+      // A CPU build has no NCCL; a build for CUDA looks for a GPU itself.
+      let error = #expect(throws: TorchError.self) { try group.joinGPUs() }
+      let text = error.map { "\($0)" } ?? ""
+      #expect(text.contains("has no NCCL") || text.contains("no GPUs found"), "\(text)")
+    }
+    #expect(try group.allReduce(Tensor(values, [8]), .sum).wait().array(Float.self) == values)
   }
 
   @Test func oneProcessIsACommunicatorOfOne() throws {

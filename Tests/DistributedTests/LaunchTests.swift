@@ -12,21 +12,21 @@ import Testing
   @Test func variablesOfTorchrunAreRead() throws {
     let launch = try #require(try Launch(torchrun))
     #expect(launch.rank == 1 && launch.count == 4 && launch.host == "node1" && launch.port == 29_500)
-    #expect(launch.hasStore && launch.attempt == "2")
+    #expect(launch.hasStore && launch.attempt == "2" && launch.localRank == 1)
     // Kubernetes' operators set the first four alone.
     let operators = torchrun.filter { ["RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"].contains($0.key) }
-    #expect(try Launch(operators)?.hasStore == false)
+    #expect(try Launch(operators)?.hasStore == false && Launch(operators)?.localRank == 0)
     #expect(try Launch([:]) == nil && Launch(torchrun.merging(["RANK": "0", "WORLD_SIZE": "1"]) { $1 }) == nil)
   }
 
   @Test func variablesOfSlurmAreRead() throws {
     let slurm = [
-      "SLURM_PROCID": "3", "SLURM_NTASKS": "8", "SLURM_STEP_ID": "0", "SLURM_JOB_ID": "123456",
+      "SLURM_PROCID": "3", "SLURM_NTASKS": "8", "SLURM_STEP_ID": "0", "SLURM_JOB_ID": "123456", "SLURM_LOCALID": "2",
       "SLURM_STEP_NODELIST": "gpu[07-09,12],head",
     ]
     let launch = try #require(try Launch(slurm))
     #expect(launch.rank == 3 && launch.count == 8 && launch.host == "gpu07" && launch.port == 20_000 + 123_456 % 20_000)
-    #expect(!launch.hasStore)
+    #expect(!launch.hasStore && launch.localRank == 2)
     let told = try #require(try Launch(slurm.merging(["MASTER_ADDR": "meet", "MASTER_PORT": "7"]) { $1 }))
     #expect(told.host == "meet" && told.port == 7)
     // In a batch script itself nobody else runs it.
@@ -42,7 +42,7 @@ import Testing
   @Test(
     arguments: [
       ("RANK", "4"), ("RANK", "-1"), ("RANK", "one"), ("RANK", nil), ("WORLD_SIZE", "0"), ("WORLD_SIZE", "99999999999999999999"),
-      ("MASTER_ADDR", nil), ("MASTER_PORT", "0"), ("MASTER_PORT", nil), ("MASTER_PORT", "70000"),
+      ("MASTER_ADDR", nil), ("LOCAL_RANK", "4"), ("MASTER_PORT", "0"), ("MASTER_PORT", nil), ("MASTER_PORT", "70000"),
     ] as [(String, String?)]) func whatMakesNoSenseIsNamed(_ name: String, _ value: String?)
   {
     var environment = torchrun

@@ -1,4 +1,4 @@
-// Processes that work together: c10d's store and its Gloo backend, used without Python.
+// Processes that work together: c10d's store and its backends, used without Python: Gloo for tensors of the CPU, NCCL for those of GPUs.
 //
 // A collective is started and then waited for; its tensors are kept until then. Where a peer is gone, waiting fails and the group is dead.
 #define USE_C10D_GLOO
@@ -13,11 +13,16 @@
 #include <vector>
 
 #include "local_address.h"
+#include "nccl.h"
 #include "shim.h"
 
 struct ct_group_s {
   c10::intrusive_ptr<c10d::Store> store;
+  int32_t rank, count;
+  std::chrono::milliseconds timeout;
   c10::intrusive_ptr<c10d::Backend> cpu;
+  // Absent until `ct_group_join_gpus`.
+  c10::intrusive_ptr<c10d::Backend> gpu;
 };
 
 struct ct_work_s {
@@ -30,9 +35,11 @@ namespace {
 using Gloo = c10d::ProcessGroupGloo;
 
 c10d::Backend &backend(ct_group group, const at::Tensor &tensor) {
-  TORCH_CHECK(tensor.device().is_cpu(), "tensors on ", tensor.device().str(), " cannot travel between processes yet, only those of the CPU");
   TORCH_CHECK(tensor.is_contiguous(), "only contiguous tensors can travel between processes");
-  return *group->cpu;
+  if (tensor.device().is_cpu()) return *group->cpu;
+  TORCH_CHECK(tensor.device().is_cuda() && group->gpu, "tensors on ", tensor.device().str(),
+              " travel between processes once these have joined their GPUs");
+  return *group->gpu;
 }
 
 // The address at which the others reach this process.
@@ -89,11 +96,22 @@ int32_t ct_group_start(const char *host, int32_t port, bool serves, int32_t rank
     c10::intrusive_ptr<c10d::Backend> gloo =
         c10::make_intrusive<Gloo>(cpu_store, rank, count, options_of(*cpu_store, host, rank, count, timeout));
     gloo->setTimeout(timeout);
-    *out = new ct_group_s{store, gloo};
+    *out = new ct_group_s{store, rank, count, timeout, gloo, nullptr};
   });
 }
 
-void ct_group_free(ct_group group) { delete group; }
+int32_t ct_group_join_gpus(ct_group group) {
+  return shim::guarded([&] {
+    if (group->gpu) return;
+    group->gpu = shim::nccl(c10::make_intrusive<c10d::PrefixStore>("gpu", group->store), group->rank, group->count, group->timeout);
+  });
+}
+
+void ct_group_free(ct_group group) {
+  // Its threads must have ended before the program does.
+  if (group->gpu) shim::guarded([&] { group->gpu->shutdown(); });
+  delete group;
+}
 
 int32_t ct_group_all_reduce(ct_group group, ct_tensor tensor, int32_t operation, ct_work *out) {
   return shim::guarded([&] {

@@ -15,15 +15,17 @@ public final class Communicator: Sendable {
   public let rank: Int
   /// Processes in all.
   public let count: Int
+  /// This process's number among those of its machine, from 0.
+  public let localRank: Int
   private let group: ProcessGroup?
   private let sent = Mutex(0)
 
   /// A process without others.
   public static let alone = Communicator(nil)
 
-  private init(_ group: ProcessGroup?) {
+  private init(_ group: ProcessGroup?, localRank: Int = 0) {
     self.group = group
-    (rank, count) = (group?.rank ?? 0, group?.count ?? 1)
+    (rank, count, self.localRank) = (group?.rank ?? 0, group?.count ?? 1, localRank)
   }
 
   /// Joins the processes that this one was started with; alone where it was started alone.
@@ -38,10 +40,28 @@ public final class Communicator: Sendable {
       return Communicator(
         try ProcessGroup(
           host: launch.host, port: launch.port, serves: launch.rank == 0 && !launch.hasStore, rank: launch.rank,
-          count: launch.count, prefix: "epic/attempt-\(launch.attempt)", timeout: timeout))
+          count: launch.count, prefix: "epic/attempt-\(launch.attempt)", timeout: timeout),
+        localRank: launch.localRank)
     } catch {
       throw .notJoined(rank: launch.rank, count: launch.count, host: launch.host, port: launch.port, reason: "\(error)")
     }
+  }
+
+  /// The device of this process: several processes of a machine that are all told `cuda` take a GPU each, by their numbers there.
+  ///
+  /// - Parameter gpus: GPUs that the process sees. Where it sees one alone, as Slurm may arrange it, that is its own.
+  public func deviceName(_ name: String, gpus: Int = Device.cudaCount) -> String {
+    name == "cuda" && count > 1 && gpus != 1 ? "cuda:\(localRank)" : name
+  }
+
+  /// The device of this process; tensors of GPUs travel over NCCL from then on.
+  ///
+  /// - Parameter name: `cpu`, `cuda` or `cuda:1`, as `deviceName` takes it; the same on all ranks.
+  /// - Throws: `TorchError.noSuchDevice` where a machine has fewer GPUs than processes; `.operatorFailed` where libtorch has no NCCL.
+  public func device(named name: String) throws -> Device {
+    let device = try Device(name: deviceName(name))
+    if device != .cpu { try group?.joinGPUs() }
+    return device
   }
 
   /// True on the rank that writes files and speaks to people.

@@ -6,6 +6,8 @@ public struct Launch: Sendable, Equatable {
   public var rank: Int
   /// Processes in all.
   public var count: Int
+  /// Its number among those of its machine, from 0.
+  public var localRank: Int
   /// Where they find each other.
   public var host: String, port: Int
   /// Whether another program serves the store there; else rank 0 does.
@@ -16,7 +18,8 @@ public struct Launch: Sendable, Equatable {
   /// How the process was started; nil for one that is alone.
   ///
   /// `RANK`, `WORLD_SIZE`, `MASTER_ADDR` and `MASTER_PORT` come from torchrun and from Kubernetes' training operators; `SLURM_PROCID`,
-  /// `SLURM_NTASKS` and the node list from srun, where `MASTER_ADDR` and `MASTER_PORT` may say where to meet.
+  /// `SLURM_NTASKS` and the node list from srun, where `MASTER_ADDR` and `MASTER_PORT` may say where to meet. `LOCAL_RANK` and `SLURM_LOCALID`
+  /// number the processes of a machine; where neither is set, each process is the only one of its machine.
   ///
   /// - Throws: `CommunicatorError.variable`.
   public init?(_ environment: [String: String] = ProcessInfo.processInfo.environment) throws(CommunicatorError) {
@@ -40,6 +43,7 @@ public struct Launch: Sendable, Equatable {
       }
       if count == 1 { return nil }
       (self.rank, self.count) = (rank, count)
+      localRank = try number("LOCAL_RANK", 0...count - 1) ?? 0
       host = try required("MASTER_ADDR", beside: "WORLD_SIZE")
       guard let port = try number("MASTER_PORT", 1...65_535) else {
         throw .variable(name: "MASTER_PORT", value: "absent", expected: "1...65535, as WORLD_SIZE is set")
@@ -55,6 +59,7 @@ public struct Launch: Sendable, Equatable {
       throw .variable(name: "SLURM_PROCID", value: "absent", expected: "0...\(count - 1), as SLURM_NTASKS is \(count)")
     }
     (self.rank, self.count, hasStore) = (rank, count, false)
+    localRank = try number("SLURM_LOCALID", 0...count - 1) ?? 0
     let nodes = environment["SLURM_STEP_NODELIST"] ?? environment["SLURM_JOB_NODELIST"] ?? ""
     guard let first = environment["MASTER_ADDR"] ?? Self.firstNode(nodes) else {
       throw .variable(name: "SLURM_STEP_NODELIST", value: nodes, expected: "a list of hosts, or MASTER_ADDR beside it")

@@ -1,9 +1,9 @@
 import CTorch
 
-/// Processes that work together over c10d's Gloo backend: each has a rank, and all call the same collectives in the same order.
+/// Processes that work together over c10d: each has a rank, and all call the same collectives in the same order.
 ///
-/// Tensors have to be contiguous, on the CPU, and of one shape and type on all ranks; Gloo aborts the process where byte counts differ. They
-/// are never recorded for gradients.
+/// Tensors of the CPU travel over Gloo, those of GPUs over NCCL once `joinGPUs` was called. They have to be contiguous, and of one shape and type
+/// on all ranks; Gloo aborts the process where byte counts differ. They are never recorded for gradients.
 public final class ProcessGroup: Sendable {
   /// Unchecked, as the compiler cannot know that c10d's groups take calls from any thread; the pointer itself never changes.
   private struct Handle: @unchecked Sendable { let pointer: ct_group }
@@ -47,6 +47,11 @@ public final class ProcessGroup: Sendable {
 
   deinit { ct_group_free(handle.pointer) }
 
+  /// Lets tensors of GPUs travel too, over NCCL; all ranks call it, and each has a GPU of its own.
+  ///
+  /// - Throws: `TorchError.operatorFailed` where the loaded libtorch has no NCCL, which only its builds for CUDA have, and where there is no GPU.
+  public func joinGPUs() throws { try check(ct_group_join_gpus(handle.pointer), "joining GPUs") }
+
   /// The sum or the largest over all ranks, on all ranks, in the tensor itself.
   public func allReduce(_ tensor: Tensor, _ reduction: Reduction) throws -> Pending {
     try started("all-reduce", tensor) { ct_group_all_reduce(handle.pointer, tensor.handle, reduction.code, &$0) }
@@ -58,7 +63,7 @@ public final class ProcessGroup: Sendable {
   ///   comes has to be what was there when it was last used.
   /// - Throws: `TorchError` for a tensor of another size or type, and for collectives that cannot start.
   public func allGather(_ input: Tensor, into whole: Tensor? = nil) throws -> Pending {
-    let output = try whole ?? Tensor.empty([count * input.count], input.dtype)
+    let output = try whole ?? Tensor.empty([count * input.count], input.dtype, on: input.device)
     try output.requireShape([count * input.count], "what ranks gather")
     guard output.dtype == input.dtype else {
       throw TorchError.dtypeMismatch(what: "what ranks gather", found: output.dtype, expected: input.dtype)
@@ -68,7 +73,7 @@ public final class ProcessGroup: Sendable {
 
   /// Part r of [count · n] goes to rank r; what came of all ranks, [count · n].
   public func allToAll(_ input: Tensor) throws -> Pending {
-    let output = try Tensor.empty([input.count], input.dtype)
+    let output = try Tensor.empty([input.count], input.dtype, on: input.device)
     return try started("all-to-all", output) { ct_group_all_to_all(handle.pointer, input.handle, output.handle, &$0) }
   }
 

@@ -22,7 +22,8 @@ struct DoctorCommand: AsyncParsableCommand {
 
   func run() async throws {
     let findings =
-      program + Machine().findings(hasNativeBFloat16: Runtime.hasNativeBFloat16) + [threads, gpus, kernels, models] + hub
+      program + Machine().findings(hasNativeBFloat16: Runtime.hasNativeBFloat16) + [threads, gpus] + exchange + [kernels, models]
+      + hub
     if json {
       try printJSON(["findings": findings])
     } else {
@@ -58,6 +59,25 @@ struct DoctorCommand: AsyncParsableCommand {
         name: "GPU", value: "none that this libtorch uses", state: .note,
         advice: "with an NVIDIA GPU, set LIBTORCH to a libtorch built for CUDA and build again")
       : Finding(name: "GPU", value: "\(count), as --device cuda\(count > 1 ? " to cuda:\(count - 1)" : "")")
+  }
+
+  /// Whether GPUs exchange tensors, which several processes need to train together.
+  private var exchange: [Finding] {
+    guard Device.cudaCount > 0 else { return [] }
+    do {
+      let group = try ProcessGroup(
+        host: "127.0.0.1", port: 0, serves: true, rank: 0, count: 1, prefix: "doctor", timeout: 30)
+      try group.joinGPUs()
+      let found = try group.allReduce(Tensor([Float(3)], [1]).to(.cuda(0)), .sum).wait().array(Float.self)
+      guard found == [3] else { throw TorchError.operatorFailed(name: "all-reduce", message: "one process has \(found) of 3") }
+      return [Finding(name: "NCCL", value: "carries tensors between GPUs")]
+    } catch {
+      return [
+        Finding(
+          name: "NCCL", value: oneLine(describe(error)), state: .note,
+          advice: "one GPU works; several do not train together until then")
+      ]
+    }
   }
 
   private var kernels: Finding {

@@ -99,7 +99,7 @@ struct Eval: AsyncParsableCommand {
   func run() async throws {
     let world = try Communicator.joined()
     // What can be wrong is found before weights are read.
-    let device = try compute.prepare()
+    let device = try compute.prepare(world)
     let quantizations = try quantizations
     var models: [(name: String, folder: URL, quantization: QuantizationOptions?, plans: [AnswerPlan])] = []
     for (source, name) in zip(model, Self.names(model.map(\.text))) {

@@ -181,7 +181,7 @@ int32_t ct_swiglu_backward(ct_tensor seed, ct_tensor gate, ct_tensor up, ct_tens
 // for each row, of which the second half repeats the first.
 int32_t ct_rotate_halves(ct_tensor x, ct_tensor cosine, ct_tensor sine, bool back, ct_tensor *out);
 
-// ---- Processes that work together (process_group.cpp): collectives over contiguous tensors of the CPU, equal in shape and type on all
+// ---- Processes that work together (process_group.cpp): collectives over contiguous tensors, equal in shape and type on all
 
 typedef struct ct_group_s *ct_group;
 typedef struct ct_work_s *ct_work;
@@ -191,6 +191,8 @@ typedef enum { CT_SUM = 0, CT_MAXIMUM = 1 } ct_reduction;
 // `prefix`. Waits for all of them, for so many seconds at most, as every collective does. A process is in one group at a time.
 int32_t ct_group_start(const char *host, int32_t port, bool serves, int32_t rank, int32_t count, const char *prefix, double seconds,
                        ct_group *out);
+// Tensors of GPUs travel too from then on, over NCCL. Fails where the loaded libtorch has none, or there is no GPU.
+int32_t ct_group_join_gpus(ct_group group);
 void ct_group_free(ct_group group);
 // Starts a collective, to be waited for; the tensors must not be touched before.
 int32_t ct_group_all_reduce(ct_group group, ct_tensor tensor, int32_t operation, ct_work *out);

@@ -118,7 +118,7 @@ public final class TrainingRun {
     let architecture = try known ?? .preset("tiny")
     let configuration = try given.resolved(for: architecture, template: Self.templateName(given, known, start, resume: resume))
     if let threads = configuration.threads { Runtime.threads = threads }
-    let device = try Device(name: configuration.device)
+    let device = try world.device(named: configuration.device)
     let folder = RunFolder(URL(fileURLWithPath: configuration.output))
     let newest = folder.checkpoints.last
     if !resume, try newest != nil || folder.hasMetrics { throw RunError.exists(folder: configuration.output) }
