@@ -64,6 +64,18 @@ import Testing
     _ = try Reader.read(figure([.init("none", .line([]), color: -1)]).svg())
   }
 
+  /// No two of eighteen series have the same sign, in the plot and in the legend.
+  @Test func pointsDifferWhereColoursRepeat() throws {
+    let series = (0..<18).map { index in
+      Chart.Series("s\(index)", .intervals([.init(.init(1, 0.5), low: 0.4, high: 0.6)]), color: index)
+    }
+    let signs = try series.map { one in
+      try Reader.read(figure([one]).svg()).elements.filter { $0.attributes["class"]?.hasPrefix("epic-bar") ?? false }
+        .map { "\($0.name) \($0.attributes["class"] ?? "")" }
+    }
+    #expect(signs.allSatisfy { $0.count == 2 && $0[0] == $0[1] } && Set(signs.map { $0[0] }).count == series.count, "\(signs)")
+  }
+
   @Test func anythingMayStandInALabel() throws {
     let text = "a < b & \"c\" > d\n\u{0}\u{fffe}"
     let reader = try Reader.read(figure([.init(text, .line([]), color: 0)], title: text).svg())

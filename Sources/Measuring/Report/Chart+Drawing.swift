@@ -64,7 +64,22 @@ extension Chart.Series {
           ("height", "12"), ("rx", "2"),
         ])
     }
-    func stroke() { svg.line("epic-line epic-line\(tone)", (x, y - 4), (x + 26, y - 4), dashed: dashed) }
+    func stroke() {
+      svg.line("epic-line epic-line\(tone)", (x, y - 4), (x + 26, y - 4), dashed: dashed)
+      if case .intervals = shape { drawPoint(into: &svg, x: x + 13, y: y - 4) }
+    }
+  }
+
+  /// A disc; where all colours are taken by series before, a square, and then a diamond.
+  private func drawPoint(into svg: inout SVG, x: Double, y: Double) {
+    let style = ("class", "epic-bar epic-area\(tone)")
+    switch max(0, color) / Style.colors.count % 3 {
+    case 0: svg.add("circle", [style, ("cx", SVG.number(x)), ("cy", SVG.number(y)), ("r", "3.5")])
+    case 1:
+      svg.add("rect", [style, ("x", SVG.number(x - 3.5)), ("y", SVG.number(y - 3.5)), ("width", "7"), ("height", "7")])
+    default:
+      svg.add("path", [style, ("d", "M\(SVG.number(x)) \(SVG.number(y - 5))l5 5l-5 5l-5 -5Z")])
+    }
   }
 
   fileprivate func draw(into svg: inout SVG, _ horizontal: Scale, _ vertical: Scale) {
@@ -83,7 +98,7 @@ extension Chart.Series {
       for interval in intervals where interval.point.x.isFinite && interval.point.y.isFinite {
         whisker(interval, at: horizontal.position(interval.point.x), into: &svg, vertical, style: "epic-whisker epic-line\(tone)")
         let (x, y) = (horizontal.position(interval.point.x), vertical.position(interval.point.y))
-        svg.add("circle", [("class", "epic-bar epic-area\(tone)"), ("cx", SVG.number(x)), ("cy", SVG.number(y)), ("r", "3.5")])
+        drawPoint(into: &svg, x: x, y: y)
       }
     case .bars(let intervals, let width):
       for interval in intervals where interval.point.x.isFinite && interval.point.y.isFinite {
