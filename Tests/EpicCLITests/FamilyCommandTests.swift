@@ -42,7 +42,9 @@ import Testing
     }
   }
 
-  @Test(arguments: ["tiny-next", "tiny-onevision", "tiny-qwen2.5-vl"]) func theCommandsRun(_ preset: String) async throws {
+  @Test(arguments: ["tiny-next", "tiny-next-video", "tiny-onevision", "tiny-qwen2.5-vl"]) func theCommandsRun(_ preset: String)
+    async throws
+  {
     let place = try Place(preset)
     let c = place.configuration
     func layout(_ height: Int, _ width: Int, isAlone: Bool = true) -> Int {

@@ -42,8 +42,9 @@ import Testing
     }
   }
 
-  // Tokens of a frame: 2 × 2 of OneVision's 4 × 4, and of Qwen's 56 × 112 pixels 2 × 4 for each two frames.
-  @Test(arguments: [("tiny-onevision", 4, 1, 1), ("tiny-qwen2.5-vl", 8, 2, 0)]) func generateLooksAtVideos(
+  // Tokens of a frame: 2 × 2 of OneVision's or LLaVA-NeXT-Video's 4 × 4, and of Qwen's 56 × 112 pixels 2 × 4 for each two frames.
+  @Test(arguments: [("tiny-onevision", 4, 1, 1), ("tiny-next-video", 4, 1, 0), ("tiny-qwen2.5-vl", 8, 2, 0)])
+  func generateLooksAtVideos(
     _ preset: String, _ perGrid: Int, _ depth: Int, _ ends: Int
   ) async throws {
     let place = try Place(preset)
@@ -103,7 +104,7 @@ import Testing
     let place = try Place("tiny")
     let refused = try await place.generate(["--video", place.path("film.mp4")], code: 1)
     #expect(refused.err.contains("models of the type llava take no videos"))
-    for type in ["llava_onevision", "qwen2_vl", "qwen2_5_vl"] { #expect(refused.err.contains(type)) }
+    for type in ["llava_next_video", "llava_onevision", "qwen2_vl", "qwen2_5_vl"] { #expect(refused.err.contains(type)) }
     #expect(refused.err.split(separator: "\n").count == 1)
   }
 }

@@ -1,4 +1,3 @@
-import Basics
 import Compression
 import Foundation
 import Imaging
@@ -90,6 +89,21 @@ struct TransformersVariant: Sendable {
       $0.vision.patchSize = 18
       $0.imageTokenID = 512
     },
+    TransformersVariant(name: "LLaVA-NeXT-Video", preset: "tiny-next-video") { _ in },
+    TransformersVariant(name: "LLaVA-NeXT-Video, largest values, tied, in shards", preset: "tiny-next-video", shardBytes: 60_000)
+    {
+      $0.text.tiesEmbeddings = true
+      // One of seven patches along a side is left over.
+      $0.vision.patchSize = 8
+      $0.pooledVideo?.mode = .max
+      $0.pooledVideo?.stride = 3
+    },
+    TransformersVariant(name: "LLaVA-NeXT-Video with Qwen2, video token outside the vocabulary", preset: "tiny-next-video") {
+      $0.text.family = .qwen2
+      $0.text.attentionBias = true
+      $0.vision.featureLayer = -1
+      $0.pooledVideo?.tokenID = 512
+    },
     TransformersVariant(name: "LLaVA-OneVision", preset: "tiny-onevision") { _ in },
     TransformersVariant(name: "LLaVA-OneVision, tied, in shards", preset: "tiny-onevision", shardBytes: 60_000) {
       $0.text.tiesEmbeddings = true
@@ -140,49 +154,6 @@ struct TransformersVariant: Sendable {
       $0.text.attentionBias = false
     },
   ]
-
-  /// Odd sizes of each family, by seeds that their names have.
-  private static let drawn = ["tiny-next", "tiny-onevision", "tiny-qwen2-vl", "tiny-qwen2.5-vl", "tiny-qwen2-audio"].flatMap {
-    preset in
-    (1...9).map { seed in
-      var variant = TransformersVariant(
-        name: "\(preset), drawn with seed \(seed)", preset: preset, shardBytes: seed % 3 == 0 ? 60_000 : 5_000_000_000
-      ) { draw(&$0, seed: UInt64(seed)) }
-      variant.isDrawn = true
-      return variant
-    }
-  }
-
-  private static func draw(_ c: inout LLaVAConfiguration, seed: UInt64) {
-    var random = SplitMix64(seed: seed)
-    func one<T>(of values: [T]) -> T { values[Int.random(in: 0..<values.count, using: &random)] }
-    c.text.layers = one(of: [3, 4, 5])
-    c.text.keyValueHeads = one(of: [1, 2, 4])
-    c.text.intermediateSize = one(of: [40, 72, 130])
-    c.text.tiesEmbeddings = one(of: [true, false])
-    c.text.ropeTheta = one(of: [10_000, 500_000])
-    c.text.rmsNormEpsilon = one(of: [1e-6, 1e-5])
-    c.vision.heads = one(of: [1, 2, 4])
-    c.vision.layers = one(of: [2, 3, 5])
-    c.vision.intermediateSize = one(of: [24, 50])
-    if c.windowed?.block == .plain {
-      c.vision.intermediateSize = 32 * one(of: [1, 3, 4])
-      c.windowed?.fullAttentionLayers = Array(0..<c.vision.layers)
-      c.text.ropeSections = one(of: [[2, 3, 3], [4, 2, 2], [0, 4, 4], [8, 0, 0]])
-    } else if c.windowed != nil {
-      c.windowed?.windowSize = one(of: [28, 56, 90, 140])
-      c.windowed?.fullAttentionLayers = one(of: [[], [0], [1, 2], [0, 1, 2, 3, 4]])
-      c.windowed?.tokensPerSecond = one(of: [1, 2, 5])
-      c.text.ropeSections = one(of: [[2, 3, 3], [4, 2, 2], [0, 4, 4], [8, 0, 0]])
-    } else if c.audio != nil {
-      c.text.tiesEmbeddings = false
-      c.audio?.spectrogram.bands = one(of: [1, 7, 20])
-    } else {
-      c.vision.patchSize = one(of: [8, 14, 18])
-      c.vision.featureLayer = one(of: [-1, -2, 1])
-      c.projector.bias = one(of: [true, false])
-    }
-  }
 
   /// Writes the model, and what it makes of prompts with one image, several, and none.
   func write(to scratch: URL, seed: UInt64) throws -> TransformersManifest.Checkpoint {

@@ -15,7 +15,7 @@ import Video
       let most: Int
       let indices: [Int]
     }
-    let patch, merge, least, most, side: Int
+    let patch, merge, least, most, side, edge: Int
     /// Frames, height and width.
     let cases: [[Int]]
     let chosen: [Choice]
@@ -54,7 +54,9 @@ import Video
   @Test func everyLevelIsThatOfTransformers() throws {
     try #require(!index.cases.isEmpty)
     let bare = FramePreprocessor(size: .native(resolution), rescaleFactor: nil, normalizes: false)
-    let exact = FramePreprocessor(size: .exact(height: index.side, width: index.side), rescaleFactor: nil, normalizes: false)
+    let squares: [(String, FramePreprocessor.Size)] = [
+      ("exact", .exact(height: index.side, width: index.side)), ("cropped", .cropped(shortestEdge: index.edge, side: index.side)),
+    ]
     for size in index.cases {
       let frames = try frames(size[0], size[1], size[2])
       let name = size.map(String.init).joined(separator: "x")
@@ -62,9 +64,12 @@ import Video
       let own = try patches(bare.video(frames, secondsPerFrame: 1))
       #expect(own.shape == native.shape)
       #expect(try own.array(Float.self) == native.to(.float32).array(Float.self), "native, \(name)")
-      let whole = try expected.tensor("exact/\(name)/levels")
-      let views = try exact.video(frames, secondsPerFrame: 1).views
-      #expect(try views.array(Float.self) == whole.to(.float32).array(Float.self), "exact, \(name)")
+      for (kind, size) in squares {
+        let whole = try expected.tensor("\(kind)/\(name)/levels")
+        let views = try FramePreprocessor(size: size, rescaleFactor: nil, normalizes: false).video(frames, secondsPerFrame: 1)
+          .views
+        #expect(try views.array(Float.self) == whole.to(.float32).array(Float.self), "\(kind), \(name)")
+      }
     }
   }
 
@@ -76,6 +81,9 @@ import Video
     #expect(
       try exact.video(frames, secondsPerFrame: 1).views.array(Float.self) == expected.tensor("exact/normalized").array(Float.self)
     )
+    let cropped = FramePreprocessor(size: .cropped(shortestEdge: index.edge, side: index.side))
+    let found = try cropped.video(frames, secondsPerFrame: 1).views.array(Float.self)
+    #expect(try found == expected.tensor("cropped/normalized").array(Float.self))
   }
 
   @Test func framesAreThoseOfTransformers() throws {

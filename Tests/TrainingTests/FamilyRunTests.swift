@@ -5,7 +5,9 @@ import Torch
 
 /// Runs of families whose pictures, videos or sounds have tokens by their sizes.
 @Suite struct FamilyRunTests {
-  private static let presets = ["tiny-next", "tiny-onevision", "tiny-qwen2-vl", "tiny-qwen2.5-vl", "tiny-qwen2-audio"]
+  private static let presets = [
+    "tiny-next", "tiny-next-video", "tiny-onevision", "tiny-qwen2-vl", "tiny-qwen2.5-vl", "tiny-qwen2-audio",
+  ]
   /// Each family with each curriculum, and with adapters in every second one.
   private static let cases = presets.enumerated().flatMap { row, preset in
     ["token", "layer", "integrated", "nested", "auto"].enumerated().map { column, curriculum in

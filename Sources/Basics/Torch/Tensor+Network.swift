@@ -18,6 +18,8 @@ extension Tensor {
     static let triu = Operator("aten::triu")
     static let bicubic = Operator("aten::upsample_bicubic2d")
     static let bilinear = Operator("aten::upsample_bilinear2d")
+    static let averagePool = Operator("aten::avg_pool2d")
+    static let maxPool = Operator("aten::max_pool2d")
     static let bicubicAntialiased = Operator("aten::_upsample_bicubic2d_aa")
   }
 
@@ -103,6 +105,12 @@ extension Tensor {
   public func resizedBilinear(_ height: Int, _ width: Int) throws -> Tensor {
     try Op.bilinear(.tensor(self), .ints([height, width]), .bool(false), .none, .none)
   }
+
+  /// Images [images, channels, height, width] with the mean of each square of `side` × `side` pixels in its place; what is left over at the
+  /// right and at the bottom is dropped.
+  public func averagePooled(_ side: Int) throws -> Tensor { try Op.averagePool(.tensor(self), .ints([side, side])) }
+  /// Likewise with the largest value of each square.
+  public func maxPooled(_ side: Int) throws -> Tensor { try Op.maxPool(.tensor(self), .ints([side, side])) }
 
   /// Images [images, channels, height, width] resampled to other sizes by cubic splines; the corners' pixels are areas, not points.
   ///

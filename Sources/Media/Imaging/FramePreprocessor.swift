@@ -2,13 +2,15 @@ import Torch
 
 /// Turns frames of a video into what a vision tower takes, number for number as transformers' video processors do.
 ///
-/// The steps are: bicubic resize with antialiasing, by libtorch on 8-bit samples, and normalise. Pictures go another way
-/// (``ImagePreprocessor``), as their processors resize by Pillow's arithmetic, which rounds other levels the other way.
+/// The steps are: bicubic resize with antialiasing, by libtorch on 8-bit samples, centre crop where there is one, and normalise. Pictures
+/// go another way (``ImagePreprocessor``), as their processors resize by Pillow's arithmetic, which rounds other levels the other way.
 public struct FramePreprocessor: Sendable, Hashable, Encodable {
   /// What size a frame gets.
   public enum Size: Sendable, Hashable, Encodable {
     /// This one, whatever its proportions were.
     case exact(height: Int, width: Int)
+    /// The shorter side gets a length, the longer one follows in proportion, and a square is cut out of the middle.
+    case cropped(shortestEdge: Int, side: Int)
     /// One by its own size.
     case native(NativeResolution)
   }
@@ -42,6 +44,11 @@ public struct FramePreprocessor: Sendable, Hashable, Encodable {
       if ![height, width].allSatisfy((1...limit).contains) {
         return ("size", "is \(height)x\(width); give sides of 1...\(limit)")
       }
+    case .cropped(let edge, let side):
+      let limit = ImagePreprocessor.maximumImageSize
+      if side < 1 || edge < side || edge > limit {
+        return ("size", "is \(edge); give \(side), which is cut out of a frame, to \(limit)")
+      }
     }
     if mean.count != 3 || !mean.allSatisfy({ Float($0).isFinite }) {
       return ("image_mean", "is \(mean); give three finite numbers, for red, green and blue")
@@ -59,8 +66,15 @@ public struct FramePreprocessor: Sendable, Hashable, Encodable {
   public func viewSize(height: Int, width: Int) -> PictureTiling.Size {
     switch size {
     case .exact(let height, let width): PictureTiling.Size(height: height, width: width)
+    case .cropped(_, let side): PictureTiling.Size(height: side, width: side)
     case .native(let resolution): resolution.size(height: height, width: width)
     }
+  }
+
+  /// Height and width that a frame is resized to, before anything is cut off.
+  private func resizedSize(height: Int, width: Int) -> PictureTiling.Size {
+    guard case .cropped(let edge, _) = size else { return viewSize(height: height, width: width) }
+    return PictureTiling.Size(height: edge * height / min(height, width), width: edge * width / min(height, width))
   }
 
   /// A frame as the encoder takes it: [3, height, width] float32.
@@ -68,13 +82,24 @@ public struct FramePreprocessor: Sendable, Hashable, Encodable {
   /// - Throws: ``ImagingError``, `TorchError`.
   public func callAsFunction(_ frame: RGBImage) throws -> Tensor {
     if let fault { throw ImagingError.configuration(file: "the video processor", field: fault.field, reason: fault.reason) }
-    if case .native = size, max(frame.width, frame.height) > NativeResolution.greatestRatio * min(frame.width, frame.height) {
-      throw ImagingError.tooNarrow(width: frame.width, height: frame.height, ratio: NativeResolution.greatestRatio)
+    let ratio = NativeResolution.greatestRatio
+    switch size {
+    case .exact: break
+    // The longer side follows, and with it the memory.
+    case .cropped, .native:
+      if max(frame.width, frame.height) > ratio * min(frame.width, frame.height) {
+        throw ImagingError.tooNarrow(width: frame.width, height: frame.height, ratio: ratio)
+      }
     }
     let view = viewSize(height: frame.height, width: frame.width)
+    let resized = resizedSize(height: frame.height, width: frame.width)
     var levels = try Tensor(frame.pixels, [1, frame.height, frame.width, 3]).permuted([0, 3, 1, 2]).contiguous()
-    if view != PictureTiling.Size(height: frame.height, width: frame.width) {
-      levels = try levels.resizedBicubic(view.height, view.width, antialias: true)
+    if resized != PictureTiling.Size(height: frame.height, width: frame.width) {
+      levels = try levels.resizedBicubic(resized.height, resized.width, antialias: true)
+    }
+    if resized != view {
+      levels = try levels.narrow(2, from: (resized.height - view.height) / 2, length: view.height)
+        .narrow(3, from: (resized.width - view.width) / 2, length: view.width)
     }
     let samples = try levels.selected(0, 0).to(.float32)
     guard normalizes else { return try rescaleFactor.map { try samples * $0 } ?? samples }

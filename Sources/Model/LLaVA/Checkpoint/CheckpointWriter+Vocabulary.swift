@@ -1,7 +1,7 @@
 import Torch
 
 extension CheckpointWriter {
-  /// Widens the vocabulary where the image or padding token lies beyond it, as it does in the original layout.
+  /// Widens the vocabulary where the image, video or padding token lies beyond it, as it does in the original layout.
   ///
   /// transformers looks every id of a prompt up, the image token's too, before it puts the images in their places, and so needs a
   /// row for it. The new rows are zero, and their number is rounded up to a multiple of 64, as in the hub's own conversions.
@@ -11,12 +11,15 @@ extension CheckpointWriter {
     _ weights: [SafetensorsItem], _ configuration: LLaVAConfiguration
   ) throws -> (weights: [SafetensorsItem], configuration: LLaVAConfiguration) {
     let size = configuration.text.vocabularySize
-    for (field, id) in [("image_token_index", configuration.imageTokenID), ("pad_token_id", configuration.padTokenID ?? 0)]
-    where id >= size + 1024 {
+    let tokens = [
+      ("image_token_index", configuration.imageTokenID), ("video_token_index", configuration.pooledVideo?.tokenID ?? 0),
+      ("pad_token_id", configuration.padTokenID ?? 0),
+    ]
+    for (field, id) in tokens where id >= size + 1024 {
       throw ConfigurationError.invalid(
         file: "config.json", field: field, reason: "\(id) is far outside the vocabulary of \(size) entries")
     }
-    let last = max(configuration.imageTokenID, configuration.padTokenID ?? 0)
+    let last = tokens.map(\.1).max() ?? 0
     guard last >= size else { return (weights, configuration) }
     var wider = configuration
     wider.text.vocabularySize = (last / 64 + 1) * 64

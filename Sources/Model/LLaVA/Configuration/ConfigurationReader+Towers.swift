@@ -12,7 +12,7 @@ struct TowerModelDefaults {
 }
 
 extension ConfigurationReader {
-  /// A model of transformers' layout with a tower of one size: LLaVA-1.5, LLaVA-NeXT, LLaVA-OneVision.
+  /// A model of transformers' layout with a tower of one size: LLaVA-1.5, LLaVA-NeXT, LLaVA-NeXT-Video, LLaVA-OneVision.
   func towerModel(_ family: ModelFamily, _ defaults: TowerModelDefaults) throws -> LLaVAConfiguration {
     let textObject = try root.require("text_config", root.object("text_config"))
     let visionObject = try root.require("vision_config", root.object("vision_config"))

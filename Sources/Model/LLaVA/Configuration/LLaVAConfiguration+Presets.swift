@@ -4,9 +4,10 @@ import Imaging
 extension LLaVAConfiguration {
   /// Names of the presets, small to large.
   public static let presetNames = [
-    "tiny", "tiny-next", "tiny-onevision", "tiny-qwen2-vl", "tiny-qwen2.5-vl", "tiny-qwen2-audio", "small", "base",
-    "base-next", "base-onevision", "base-qwen2.5-vl", "medium", "llava-1.5-7b", "llava-1.5-13b", "llava-next-7b",
-    "llava-onevision-0.5b", "llava-onevision-7b", "qwen2-vl-2b", "qwen2.5-vl-3b", "qwen2.5-vl-7b", "qwen2-audio-7b",
+    "tiny", "tiny-next", "tiny-next-video", "tiny-onevision", "tiny-qwen2-vl", "tiny-qwen2.5-vl", "tiny-qwen2-audio", "small",
+    "base", "base-next", "base-onevision", "base-qwen2.5-vl", "medium", "llava-1.5-7b", "llava-1.5-13b", "llava-next-7b",
+    "llava-next-video-7b", "llava-onevision-0.5b", "llava-onevision-7b", "qwen2-vl-2b", "qwen2.5-vl-3b", "qwen2.5-vl-7b",
+    "qwen2-audio-7b",
   ]
 
   /// A configuration by name: the sizes that benchmarks and examples use.
@@ -23,6 +24,14 @@ extension LLaVAConfiguration {
       let side = c.vision.imageSize
       let canvases = tiles.map { PictureTiling.Size(height: $0.0 * side, width: $0.1 * side) }
       return PictureTiling(canvases: canvases, side: side, onlyAlone: onlyAlone)
+    }
+    func next(_ made: LLaVAConfiguration, _ video: PooledVideo? = nil) -> LLaVAConfiguration {
+      var found = made
+      found.family = video == nil ? .llavaNeXT : .llavaNeXTVideo
+      found.tiling = tiling(found, [(1, 2), (2, 1), (2, 2), (3, 1), (1, 3)], onlyAlone: false)
+      found.pooledVideo = video
+      if let video { found.imageTokenID = video.tokenID + 1 }
+      return found
     }
     func onevision(_ made: LLaVAConfiguration, steps: Int, limit: Int) -> LLaVAConfiguration {
       var found = made
@@ -73,21 +82,14 @@ extension LLaVAConfiguration {
     case "base": return make((512, 8, 8, 2048), (768, 12, 12, 12, 2048, 32_000))
     case "medium": return make((768, 12, 12, 3072), (1024, 16, 16, 16, 2816, 32_000))
     case "llava-1.5-7b": return make((1024, 24, 16, 4096), (4096, 32, 32, 32, 11_008, 32_064))
-    case "tiny-next":
-      var found = make((32, 3, 2, 64), (64, 4, 4, 2, 128, 512), image: 56)
-      found.family = .llavaNeXT
-      found.tiling = tiling(found, [(1, 2), (2, 1), (2, 2), (3, 1), (1, 3)], onlyAlone: false)
-      return found
+    case "tiny-next": return next(make((32, 3, 2, 64), (64, 4, 4, 2, 128, 512), image: 56))
+    case "tiny-next-video":
+      return next(make((32, 3, 2, 64), (64, 4, 4, 2, 128, 512), image: 56), PooledVideo(tokenID: 510))
     case "tiny-onevision":
       return onevision(make((32, 3, 2, 64), (64, 4, 4, 2, 128, 512), image: 56), steps: 4, limit: 3)
-    case "base-next", "llava-next-7b":
-      var found =
-        name == "base-next"
-        ? make((512, 8, 8, 2048), (768, 12, 12, 12, 2048, 32_000))
-        : make((1024, 24, 16, 4096), (4096, 32, 32, 32, 11_008, 32_064))
-      found.family = .llavaNeXT
-      found.tiling = tiling(found, [(1, 2), (2, 1), (2, 2), (3, 1), (1, 3)], onlyAlone: false)
-      return found
+    case "base-next": return next(make((512, 8, 8, 2048), (768, 12, 12, 12, 2048, 32_000)))
+    case "llava-next-7b": return next(make((1024, 24, 16, 4096), (4096, 32, 32, 32, 11_008, 32_064)))
+    case "llava-next-video-7b": return next(make((1024, 24, 16, 4096), (4096, 32, 32, 32, 11_008, 32_064)), PooledVideo())
     case "tiny-qwen2.5-vl":
       return qwen25VL(
         make((32, 4, 2, 48), (64, 4, 4, 2, 128, 512)), full: [2], window: 56, sections: [2, 3, 3], tokens: 4...40, first: 500)

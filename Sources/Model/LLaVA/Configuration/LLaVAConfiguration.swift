@@ -43,6 +43,9 @@ public struct LLaVAConfiguration: Sendable, Equatable {
   /// As many patches as this many tiles have are shown of a picture at most; nil for any number.
   public var tileLimit: Int?
 
+  /// How frames of videos are pooled; nil for models that resample what the projector made of them, or take no videos.
+  public var pooledVideo: PooledVideo?
+
   /// What a tower for pictures of any size has; nil for towers of one size.
   public var windowed: WindowedVision?
 
@@ -78,6 +81,7 @@ public struct LLaVAConfiguration: Sendable, Equatable {
     try windowed?.validate(self, file)
     try audio?.validate(self, file)
     try vision.validate(file)
+    try pooledVideo?.validate(self, file)
     try requirePositive(["projector.layers": projector.layers], file, "", limit: 9)
     guard let tiling else { return }
     if let fault = tiling.fault { throw ConfigurationError.invalid(file: file, field: "image_grid_pinpoints", reason: fault) }
@@ -95,7 +99,7 @@ public struct LLaVAConfiguration: Sendable, Equatable {
 extension LLaVAConfiguration: Encodable {
   enum CodingKeys: CodingKey, CaseIterable {
     case family, vision, projector, text, imageTokenID, bosTokenID, eosTokenIDs, padTokenID, imageAspect, tiling, tileLimit,
-      windowed, audio, textAfterVideo
+      pooledVideo, windowed, audio, textAfterVideo
   }
 
   /// Encodes all fields, a set in order, so that equal configurations have equal bytes (``ModelFingerprint``).
@@ -112,6 +116,7 @@ extension LLaVAConfiguration: Encodable {
     if family != .llava { try fields.encode(family, forKey: .family) }
     try fields.encodeIfPresent(tiling, forKey: .tiling)
     try fields.encodeIfPresent(tileLimit, forKey: .tileLimit)
+    try fields.encodeIfPresent(pooledVideo, forKey: .pooledVideo)
     try fields.encodeIfPresent(windowed, forKey: .windowed)
     try fields.encodeIfPresent(audio, forKey: .audio)
     if textAfterVideo != .afterAllPositions { try fields.encode(textAfterVideo, forKey: .textAfterVideo) }
@@ -194,6 +199,8 @@ extension LLaVAConfiguration {
       planned.tower = planned.tower.map { _ in planned.patches }
       planned.projector = planned.patches
     }
+    // Frames are pooled behind the tower, so the projector sees what is left.
+    if pooledVideo != nil, picture.isVideo { planned.projector = layout(of: picture).count }
     return planned
   }
 }

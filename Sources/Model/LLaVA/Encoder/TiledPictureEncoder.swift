@@ -58,32 +58,44 @@ struct TiledPictureEncoder: VisualEncoder {
   }
 
   /// Views [views, channels, size, size] through tower and projector.
-  private func looked(_ pixels: Tensor, traced: Set<Int>) throws -> SeenViews {
-    let (rows, traces) = try tower.run(tower.embedded(pixels), layers: 0..<computedLayers, traced: traced)
+  ///
+  /// - Parameter pool: makes fewer of each view's patches in between.
+  private func looked(_ pixels: Tensor, traced: Set<Int>, _ pool: PooledVideo? = nil) throws -> SeenViews {
+    let (rows, layers) = try tower.run(tower.embedded(pixels), layers: 0..<computedLayers, traced: traced)
+    var features = try tower.features(rows)
     let hasClassToken = configuration.vision.hasClassToken
-    return SeenViews(
-      features: try projector(tower.features(rows)),
-      traces: try traces.mapValues { try ViewTrace($0, hasClassToken: hasClassToken) })
+    var traces = try layers.mapValues { try ViewTrace($0, hasClassToken: hasClassToken) }
+    if let pool {
+      features = try onGrid(features) { try pool($0) }
+      // What was paid to patches that become one is theirs together, whatever becomes of their features.
+      let mean = PooledVideo(stride: pool.stride)
+      traces = try traces.mapValues { try $0.mapped { values, _ in try onGrid(values) { try mean($0) } } }
+    }
+    return SeenViews(features: try projector(features), traces: traces)
   }
 
-  /// Frames [frames, channels, height, width] of a video as rows: of each a quarter of its patches, averaged between neighbours, and one
-  /// end behind them all (transformers' `apply_pooling`).
+  /// Frames [frames, channels, height, width] of a video as rows: what pooling leaves of them; or of each a quarter of its patches, averaged
+  /// between neighbours behind the projector, and one end behind them all (transformers' `apply_pooling` of LLaVA-OneVision).
   private func frames(_ views: Tensor, traced: Set<Int>) throws -> SeenViews {
+    let (pool, side) = (configuration.pooledVideo, FrameLayout.side(configuration))
     // No more than some at once, as memory grows with them.
     let parts = try stride(from: 0, to: views.size(0), by: Self.framesAtOnce).map { first in
       let part = try views.narrow(0, from: first, length: min(Self.framesAtOnce, views.size(0) - first))
-      return try looked(part, traced: traced).mapped(end: newline) { values, _ in try pooled(values) }
+      return try looked(part, traced: traced, pool).mapped(end: newline) { values, _ in
+        try (pool == nil ? onGrid(values) { try $0.resizedBilinear(side, side) } : values).reshaped([-1, values.size(2)])
+      }
     }
-    return try SeenViews.joined(parts).mapped(end: newline) { try concatenate([$0, $1.unsqueezed(0)]) }
+    let joined = try SeenViews.joined(parts)
+    return pool == nil ? try joined.mapped(end: newline) { try concatenate([$0, $1.unsqueezed(0)]) } : joined
   }
 
   private static let framesAtOnce = 16
 
-  /// [frames, patches, width] to [tokens, width].
-  private func pooled(_ features: Tensor) throws -> Tensor {
-    let (side, width, pooled) = (configuration.vision.gridSize, features.size(2), FrameLayout.side(configuration))
-    return try features.reshaped([-1, side, side, width]).permuted([0, 3, 1, 2]).contiguous()
-      .resizedBilinear(pooled, pooled).permuted([0, 2, 3, 1]).reshaped([-1, width])
+  /// Patches [views, patches, width], changed as images [views, width, side, side]: [views, tokens, width].
+  private func onGrid(_ patches: Tensor, _ change: (Tensor) throws -> Tensor) throws -> Tensor {
+    let (views, side, width) = (patches.size(0), configuration.vision.gridSize, patches.size(2))
+    let images = try patches.reshaped([views, side, side, width]).permuted([0, 3, 1, 2]).contiguous()
+    return try change(images).permuted([0, 2, 3, 1]).reshaped([views, -1, width])
   }
 
   /// Features [views, patches, width] of a picture as rows, [tokens, width].

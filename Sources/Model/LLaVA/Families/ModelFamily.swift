@@ -26,7 +26,9 @@ public struct ModelFamily: Sendable {
   var video: VideoRules?
 
   /// All families that are read.
-  public static let all: [ModelFamily] = [.llava, .llavaNeXT, .llavaOnevision, .qwen2VL, .qwen25VL, .qwen2Audio]
+  public static let all: [ModelFamily] = [
+    .llava, .llavaNeXT, .llavaNeXTVideo, .llavaOnevision, .qwen2VL, .qwen25VL, .qwen2Audio,
+  ]
 
   /// The family that a config.json names; nil for none of these.
   static func of(_ root: JSONObject) throws -> ModelFamily? {

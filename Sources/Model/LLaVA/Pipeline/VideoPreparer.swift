@@ -68,22 +68,35 @@ extension CheckpointReader {
 extension FramePreprocessor {
   /// These settings, but for what a file says.
   ///
-  /// - Parameter isOwn: false for a file about pictures, whose way to the tower's size is none for frames.
+  /// - Parameter isOwn: false for a file about pictures, whose way to the tower's size may be none for frames.
   fileprivate func reading(_ object: JSONObject, _ configuration: LLaVAConfiguration, isOwn: Bool) throws -> FramePreprocessor {
     func wrong(_ field: String, _ reason: String) -> ConfigurationError {
       .invalid(file: object.file, field: object.prefix + field, reason: reason)
     }
     if try object.bool("do_resize") == false { throw wrong("do_resize", "is false, but the tower takes its own sizes only") }
     if let filter = try object.int("resample"), filter != 3 { throw wrong("resample", "is \(filter); 3 (bicubic) is supported") }
+    func requireSides(_ field: String, _ height: Int, _ width: Int) throws {
+      guard let found = try object.object(field) else { return }
+      let sides = (try found.int("height") ?? height, try found.int("width") ?? width)
+      if sides != (height, width) { throw wrong(field, "is \(sides.0)x\(sides.1), the tower takes \(height)x\(width)") }
+    }
     var size = self.size
     switch self.size {
     case .exact(let height, let width) where isOwn:
       if try object.bool("do_center_crop") == true { throw wrong("do_center_crop", "is true, which is not supported for videos") }
-      if let found = try object.object("size") {
-        let sides = (try found.int("height") ?? height, try found.int("width") ?? width)
-        if sides != (height, width) { throw wrong("size", "is \(sides.0)x\(sides.1), the tower takes \(height)x\(width)") }
-      }
+      try requireSides("size", height, width)
     case .exact: break
+    case .cropped(let edge, let side):
+      // Pictures are cut in the same way where they are shown whole, so a file about them says it for frames too.
+      for field in ["size", "crop_size"] { try requireSides(field, side, side) }
+      let found = try object.object("size")
+      if found?.fields["height"] != nil {
+        size = .exact(height: side, width: side)
+      } else if try object.bool("do_center_crop") == false {
+        throw wrong("do_center_crop", "is false, which leaves frames of unequal sizes; set it to true")
+      } else {
+        size = .cropped(shortestEdge: try found?.int("shortest_edge") ?? edge, side: side)
+      }
     case .native(let standard):
       var (least, most) = (standard.minimumPixels, standard.maximumPixels)
       if case .object? = object.fields["size"], let found = try object.object("size") {
