@@ -25,9 +25,13 @@ extension DataFolder {
     case "mlvu": try mlvu()
     case "videomme": try videoMME()
     case "clevrer": try clevrer()
-    default: try ocrBench()
+    case "ocrbench": try ocrBench()
+    default: throw NoMiniature(name: name)
     }
   }
+
+  /// A benchmark whose files are not made here yet.
+  private struct NoMiniature: Error { let name: String }
 
   package func vqav2() throws -> Answers {
     var (questions, annotations, answers): ([[String: Any]], [[String: Any]], Answers) = ([], [], [:])

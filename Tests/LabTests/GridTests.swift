@@ -104,11 +104,12 @@ import Training
   @Test func theProjectsGridIsGood() throws {
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     let grid = try LabGrid(contentsOf: root.appending(path: "Lab/curricula.yaml"))
-    #expect(grid.cells.count == 12 && grid.runs().count == 11 * 5 + 2)
+    // The base is asked once from each model; all others are trained with five seeds.
+    #expect(grid.cells.count >= 12 && grid.runs().count == (grid.cells.count - 1) * 5 + 2)
     let nested = try LabGrid(contentsOf: root.appending(path: "Lab/nested.yaml"))
     #expect(nested.beds == ["plenty", "few", "unlabelled", "noisy", "half"])
     let reducers = try LabGrid(contentsOf: root.appending(path: "Lab/reducers.yaml"))
-    #expect(reducers.cells.count == 9 && reducers.runs().count == 8 * 6 + 2)
+    #expect(reducers.cells.count >= 9 && reducers.runs().count == (reducers.cells.count - 1) * 6 + 2)
     let divprune = try LabGrid(contentsOf: root.appending(path: "Lab/divprune.yaml"))
     #expect(divprune.beds == ["plenty", "few"])
     let auto = try LabGrid(contentsOf: root.appending(path: "Lab/auto.yaml"))
