@@ -165,7 +165,7 @@ struct PlanReport: Encodable {
       "",
     ]
     if gpus > 1 {
-      lines += ["note: processes train together on CPUs; several GPUs do not yet, so this is what they would need", ""]
+      lines += ["note: the arithmetic is checked by measurements on CPUs; training on several GPUs has not been run yet", ""]
     }
     if let recommended {
       let row = recommended.row
