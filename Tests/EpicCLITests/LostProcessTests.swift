@@ -31,6 +31,27 @@ import Testing
     #expect(same)
   }
 
+  /// One process alone meets what is not finite: it says so and saves its batch, the other says who failed, and no step is taken.
+  @Test(arguments: ["none", "optimizer", "full"]) func whatIsNotFiniteAnywhereStopsAll(_ shard: String) async throws {
+    let place = try TrainingPlace()
+    try place.letPicturesOverflow()
+    let keys = ["distributed.shard=\(shard)", "checkpoints.every=1", "seed=3"]
+    let arguments = place.arguments("together", accumulation: 1, keys)
+    let outcomes = try await place.together([arguments, arguments])
+    #expect(outcomes.allSatisfy { $0.code == 1 }, "\(outcomes)")
+    let lines = outcomes.map { $0.err.split(separator: "\n").filter { $0.hasPrefix("epic: ") }.map(String.init) }
+    #expect(lines.allSatisfy { $0.count == 1 }, "\(lines)")
+    let rank = try #require(lines.firstIndex { $0.first?.contains("not finite") ?? false }, "\(lines)")
+    #expect(lines[1 - rank][0].contains("rank \(rank) failed, and says why itself"), "\(lines)")
+    let names = try FileManager.default.contentsOfDirectory(atPath: place.path("together"))
+    let saved = try #require(names.first { $0.hasPrefix("failed-step-") }, "\(names)")
+    #expect(saved.hasSuffix("-rank-\(rank).json") && lines[rank][0].contains(saved), "\(names)")
+    let text = try String(contentsOfFile: place.path("together/\(saved)"), encoding: .utf8)
+    #expect(text.contains("\"s2\""), "\(text)")
+    let taken = (try? place.lines("together").count) ?? 0
+    #expect(taken < 6 && !names.contains("checkpoint-000006"))
+  }
+
   /// Any of them, at any moment: while they meet, in a step, while a checkpoint is written.
   ///
   /// `EPIC_KILLS` says how often, 3 times unless given.

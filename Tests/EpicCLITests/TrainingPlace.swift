@@ -19,6 +19,26 @@ struct TrainingPlace {
     try Data(records.joined(separator: "\n").utf8).write(to: scratch.url.appending(path: "data.jsonl"))
   }
 
+  /// Makes the projector's weights so large that what it computes is infinite, and leaves a picture to the third sample alone.
+  func letPicturesOverflow() throws {
+    let weights = scratch.url.appending(path: "model/model.safetensors")
+    let file = try SafetensorsFile(weights)
+    let items = try file.entries.keys.sorted().map { name in
+      let tensor = try file.tensor(name)
+      return SafetensorsItem(name, name.contains("multi_modal_projector") ? try tensor * 1e38 : tensor)
+    }
+    #expect(items.contains { $0.name.contains("multi_modal_projector") })
+    try FileManager.default.removeItem(at: weights)
+    try SafetensorsWriter.write(items, to: weights)
+    let data = scratch.url.appending(path: "data.jsonl")
+    let records = try String(contentsOf: data, encoding: .utf8).split(separator: "\n").enumerated().map { index, record in
+      let record = String(record)
+      if index == 2 { return record }
+      return record.replacing(#/"image": "[^"]*", /#, with: "").replacing("<image>\\n", with: "")
+    }
+    try Data(records.joined(separator: "\n").utf8).write(to: data)
+  }
+
   func arguments(_ output: String, accumulation: Int, _ more: [String] = []) -> [String] {
     let settings = [
       "model=\(path("model"))", "output=\(path(output))", "data.file=\(path("data.jsonl"))", "dtype=f32", "threads=1",

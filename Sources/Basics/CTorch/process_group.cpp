@@ -4,20 +4,25 @@
 #define USE_C10D_GLOO
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupWrapper.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#include <torch/csrc/distributed/c10d/debug.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "local_address.h"
+#include "mismatch.h"
 #include "nccl.h"
 #include "shim.h"
 
 struct ct_group_s {
   c10::intrusive_ptr<c10d::Store> store;
+  std::string host;
   int32_t rank, count;
   std::chrono::milliseconds timeout;
   c10::intrusive_ptr<c10d::Backend> cpu;
@@ -73,6 +78,22 @@ c10::intrusive_ptr<Gloo::Options> options_of(c10d::Store &store, const std::stri
   return options;
 }
 
+// Told to the process first, as what it says where processes differ.
+c10d::Backend &called(ct_group group, const char *name, const at::Tensor &tensor) {
+  c10d::Backend &chosen = backend(group, tensor);
+  shim::remember_collective(name, tensor.nbytes());
+  return chosen;
+}
+
+// The same backend, or with TORCH_DISTRIBUTED_DEBUG=DETAIL one that compares what all processes call before it is done.
+c10::intrusive_ptr<c10d::Backend> compared(c10::intrusive_ptr<c10d::Backend> backend, ct_group group, const char *prefix) {
+  if (c10d::debug_level() != c10d::DebugLevel::Detail) return backend;
+  auto store = c10::make_intrusive<c10d::PrefixStore>(prefix, group->store);
+  c10::intrusive_ptr<c10d::Backend> gloo = c10::make_intrusive<Gloo>(
+      store, group->rank, group->count, options_of(*store, group->host, group->rank, group->count, group->timeout));
+  return c10::make_intrusive<c10d::ProcessGroupWrapper>(backend, gloo);
+}
+
 void finish(c10::intrusive_ptr<c10d::Work> work, std::vector<at::Tensor> held, ct_work *out) {
   *out = new ct_work_s{std::move(work), std::move(held)};
 }
@@ -83,6 +104,8 @@ int32_t ct_group_start(const char *host, int32_t port, bool serves, int32_t rank
                        ct_group *out) {
   return shim::guarded([&] {
     const auto timeout = std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
+    c10d::setDebugLevelFromEnvironment();
+    shim::end_clearly_where_processes_differ(rank, count);
     c10d::TCPStoreOptions options;
     options.port = static_cast<uint16_t>(port);
     options.isServer = serves;
@@ -96,14 +119,17 @@ int32_t ct_group_start(const char *host, int32_t port, bool serves, int32_t rank
     c10::intrusive_ptr<c10d::Backend> gloo =
         c10::make_intrusive<Gloo>(cpu_store, rank, count, options_of(*cpu_store, host, rank, count, timeout));
     gloo->setTimeout(timeout);
-    *out = new ct_group_s{store, rank, count, timeout, gloo, nullptr};
+    auto group = std::make_unique<ct_group_s>(ct_group_s{store, host, rank, count, timeout, nullptr, nullptr});
+    group->cpu = compared(gloo, group.get(), "cpu-compared");
+    *out = group.release();
   });
 }
 
 int32_t ct_group_join_gpus(ct_group group) {
   return shim::guarded([&] {
     if (group->gpu) return;
-    group->gpu = shim::nccl(c10::make_intrusive<c10d::PrefixStore>("gpu", group->store), group->rank, group->count, group->timeout);
+    auto nccl = shim::nccl(c10::make_intrusive<c10d::PrefixStore>("gpu", group->store), group->rank, group->count, group->timeout);
+    group->gpu = compared(nccl, group, "gpu-compared");
   });
 }
 
@@ -118,7 +144,7 @@ int32_t ct_group_all_reduce(ct_group group, ct_tensor tensor, int32_t operation,
     c10d::AllreduceOptions options;
     options.reduceOp = operation == CT_MAXIMUM ? c10d::ReduceOp::MAX : c10d::ReduceOp::SUM;
     std::vector<at::Tensor> tensors{tensor->value};
-    finish(backend(group, tensor->value).allreduce(tensors, options), tensors, out);
+    finish(called(group, "all-reduce", tensor->value).allreduce(tensors, options), tensors, out);
   });
 }
 
@@ -126,7 +152,7 @@ int32_t ct_group_all_gather(ct_group group, ct_tensor input, ct_tensor output, c
   return shim::guarded([&] {
     // The same memory with a count of changes of its own: elements that come again are no change to what was saved for a gradient.
     at::Tensor whole = output->value.variable_data();
-    finish(backend(group, input->value)._allgather_base(whole, input->value, c10d::AllgatherOptions()),
+    finish(called(group, "all-gather", input->value)._allgather_base(whole, input->value, c10d::AllgatherOptions()),
            {input->value, output->value}, out);
   });
 }
@@ -134,7 +160,7 @@ int32_t ct_group_all_gather(ct_group group, ct_tensor input, ct_tensor output, c
 int32_t ct_group_all_to_all(ct_group group, ct_tensor input, ct_tensor output, ct_work *out) {
   return shim::guarded([&] {
     std::vector<int64_t> none;
-    finish(backend(group, input->value).alltoall_base(output->value, input->value, none, none, c10d::AllToAllOptions()),
+    finish(called(group, "all-to-all", input->value).alltoall_base(output->value, input->value, none, none, c10d::AllToAllOptions()),
            {input->value, output->value}, out);
   });
 }
@@ -144,7 +170,7 @@ int32_t ct_group_broadcast(ct_group group, ct_tensor tensor, int32_t root, ct_wo
     c10d::BroadcastOptions options;
     options.rootRank = root;
     std::vector<at::Tensor> tensors{tensor->value};
-    finish(backend(group, tensor->value).broadcast(tensors, options), tensors, out);
+    finish(called(group, "broadcast", tensor->value).broadcast(tensors, options), tensors, out);
   });
 }
 

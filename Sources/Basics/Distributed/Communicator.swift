@@ -1,10 +1,13 @@
+import Basics
 import Foundation
 import Synchronization
 import Torch
 
 /// This process among those that train or evaluate together; a process that is alone is a communicator of one, for which nothing travels.
 ///
-/// All ranks call the same functions in the same order. Results are the same bits on all ranks.
+/// All ranks call the same functions in the same order, with tensors of one size and type. Results are the same bits on all ranks. Where ranks
+/// differ, none goes on: a rank that gets more bytes than it has room for ends the program with one line, and the others throw
+/// `CommunicatorError.lost`. What fits all the same is found by the next `gathered` of a `Codable` value, which compares what was called so far.
 ///
 /// ```swift
 /// let world = try Communicator.joined()
@@ -18,7 +21,15 @@ public final class Communicator: Sendable {
   /// This process's number among those of its machine, from 0.
   public let localRank: Int
   private let group: ProcessGroup?
-  private let sent = Mutex(0)
+  private let calls = Mutex(Calls())
+
+  /// What this rank has called so far.
+  private struct Calls {
+    var sentBytes = 0
+    var number = 0
+    /// Of each call's name, and its tensor's type and size.
+    var hash = StableHash()
+  }
 
   /// A process without others.
   public static let alone = Communicator(nil)
@@ -70,7 +81,7 @@ public final class Communicator: Sendable {
   /// Bytes of tensors that this rank has sent to others; what `gathered` makes of `Codable` values does not count.
   ///
   /// To each of the N - 1 others a rank sends the whole tensor that is gathered, and an N-th of one that is exchanged.
-  public var sentBytes: Int { sent.withLock(\.self) }
+  public var sentBytes: Int { calls.withLock(\.sentBytes) }
 
   /// Waits for all ranks.
   ///
@@ -82,7 +93,9 @@ public final class Communicator: Sendable {
   /// - Throws: `CommunicatorError.lost`.
   public func maximum(_ value: Int) throws -> Int {
     guard let group else { return value }
-    return try lost { try group.allReduce(Tensor([value], [1]), .maximum).wait().array(Int.self)[0] }
+    let own = try Tensor([value], [1])
+    note("maximum", own)
+    return try lost { try group.allReduce(own, .maximum).wait().array(Int.self)[0] }
   }
 
   /// The largest of all ranks' numbers, place by place; all have equally many.
@@ -90,16 +103,25 @@ public final class Communicator: Sendable {
   /// - Throws: `CommunicatorError.lost`.
   public func maximum(_ values: [Int]) throws -> [Int] {
     guard let group, !values.isEmpty else { return values }
-    return try lost { try group.allReduce(Tensor(values, [values.count]), .maximum).wait().array(Int.self) }
+    let own = try Tensor(values, [values.count])
+    note("maximum", own)
+    return try lost { try group.allReduce(own, .maximum).wait().array(Int.self) }
   }
 
   /// What all ranks have, in the order of ranks.
   ///
-  /// - Throws: `CommunicatorError.lost`; what encoding throws.
+  /// - Throws: `CommunicatorError.lost`, `.mismatched`; what encoding throws.
   public func gathered<Value: Codable>(_ value: Value) throws -> [Value] {
     guard let group else { return [value] }
     let own = try JSONEncoder().encode(value)
-    let lengths = try lost { try group.allGather(Tensor([own.count], [1])).wait().array(Int.self) }
+    let (number, hash) = calls.withLock { ($0.number, Int(truncatingIfNeeded: $0.hash.value)) }
+    let heads = try lost { try group.allGather(Tensor([own.count, hash], [2])).wait().array(Int.self) }
+    if let other = (0..<count).first(where: { heads[2 * $0 + 1] != hash }) {
+      let hint = "TORCH_DISTRIBUTED_DEBUG=DETAIL names the first that differs"
+      throw CommunicatorError.mismatched(
+        rank: rank, count: count, reason: "its first \(number) collectives are not those of rank \(other); \(hint)")
+    }
+    let lengths = (0..<count).map { heads[2 * $0] }
     let room = lengths.max() ?? 0
     let padded = Array(own) + [UInt8](repeating: 0, count: room - own.count)
     let all = try lost { try group.allGather(Tensor(padded, [room])).wait().array(UInt8.self) }
@@ -121,7 +143,7 @@ public final class Communicator: Sendable {
   /// - Throws: `CommunicatorError.lost`.
   public func gathered(_ tensor: Tensor) throws -> Tensor {
     guard let group else { return try tensor.reshaped([1, -1]) }
-    sent.withLock { $0 += tensor.byteCount * (count - 1) }
+    note("gathered", tensor, sentBytes: tensor.byteCount * (count - 1))
     return try lost { try group.allGather(tensor).wait().reshaped([count, -1]) }
   }
 
@@ -130,7 +152,7 @@ public final class Communicator: Sendable {
   /// - Throws: `CommunicatorError.lost`.
   public func exchanged(_ tensor: Tensor) throws -> Tensor {
     guard let group else { return try tensor.reshaped([1, -1]) }
-    sent.withLock { $0 += tensor.byteCount / count * (count - 1) }
+    note("exchanged", tensor, sentBytes: tensor.byteCount / count * (count - 1))
     return try lost { try group.allToAll(tensor).wait().reshaped([count, -1]) }
   }
 
@@ -159,7 +181,7 @@ public final class Communicator: Sendable {
   /// - Throws: `CommunicatorError.lost`.
   public func startGathering(_ tensor: Tensor, into whole: Tensor) throws -> Transfer {
     guard let group else { return Transfer(self, nil, try withoutGradient { try whole.copyInPlace(from: tensor) }) }
-    sent.withLock { $0 += tensor.byteCount * (count - 1) }
+    note("gathered", tensor, sentBytes: tensor.byteCount * (count - 1))
     return Transfer(self, try lost { try group.allGather(tensor, into: whole) }, whole)
   }
 
@@ -168,15 +190,30 @@ public final class Communicator: Sendable {
   /// - Throws: `CommunicatorError.lost`.
   public func startExchanging(_ tensor: Tensor) throws -> Transfer {
     guard let group else { return Transfer(self, nil, tensor) }
-    sent.withLock { $0 += tensor.byteCount / count * (count - 1) }
+    note("exchanged", tensor, sentBytes: tensor.byteCount / count * (count - 1))
     return Transfer(self, try lost { try group.allToAll(tensor) }, tensor)
+  }
+
+  private func note(_ name: String, _ tensor: Tensor, sentBytes: Int = 0) {
+    calls.withLock {
+      $0.sentBytes += sentBytes
+      $0.number += 1
+      $0.hash.add("\(name) \(tensor.dtype.rawValue) \(tensor.count);".utf8)
+    }
   }
 
   fileprivate func lost<Result>(_ work: () throws -> Result) throws -> Result {
     do {
       return try withoutGradient(work)
     } catch let error as TorchError {
-      throw CommunicatorError.lost(rank: rank, count: count, reason: "\(error)")
+      // Without places in Gloo's own source, and its advice to look at the other process.
+      var reason = "\(error)".replacing(#/\[[^\]]*\.cc:[0-9]+\] /#, with: "")
+      if let advice = reason.firstRange(of: " This is typically caused") { reason.removeSubrange(advice.lowerBound...) }
+      // The words of libtorch's comparison under TORCH_DISTRIBUTED_DEBUG=DETAIL.
+      if reason.contains("Detected mismatch between collectives") {
+        throw CommunicatorError.mismatched(rank: rank, count: count, reason: reason)
+      }
+      throw CommunicatorError.lost(rank: rank, count: count, reason: reason)
     }
   }
 }
