@@ -43,11 +43,11 @@ struct CaptionFolder: ParsableCommand {
 
   private func pictures() throws -> [String: Date] {
     let kinds: Set<String> = ["jpg", "jpeg", "png", "webp", "gif"]
-    let files = try FileManager.default.contentsOfDirectory(
-      at: URL(fileURLWithPath: folder), includingPropertiesForKeys: [.contentModificationDateKey])
     var found: [String: Date] = [:]
-    for file in files where kinds.contains(file.pathExtension.lowercased()) {
-      found[file.lastPathComponent] = try file.resourceValues(forKeys: [.contentModificationDateKey]).contentModificationDate
+    for name in try FileManager.default.contentsOfDirectory(atPath: folder) {
+      let file = URL(fileURLWithPath: folder).appending(path: name)
+      if !kinds.contains(file.pathExtension.lowercased()) { continue }
+      found[name] = try file.resourceValues(forKeys: [.contentModificationDateKey]).contentModificationDate
     }
     return found
   }

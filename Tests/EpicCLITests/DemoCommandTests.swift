@@ -45,6 +45,16 @@ import Testing
     let whole = try await place.demo("whole")
     #expect(whole.code == 0 && whole.err == "", "\(whole.err)")
     #expect(Self.table(whole.out).count == 6 && whole.out.contains("in all"), "\(whole.out)")
+    // What the documents show of it.
+    let shown = try #require(
+      try Document("Documentation/Epic.docc/Demo.md").blocks.first { $0.lines.first?.hasPrefix("compressor  keep") ?? false }
+    ).lines
+    #expect(shown[0].replacing(#/ +/#, with: " ") == Self.table(whole.out)[0].replacing(#/ +/#, with: " "))
+    let sentence = try #require(shown.first { $0.hasPrefix("start: ") })
+    let printed = whole.out.split(separator: "\n").map { Output.form(String($0)) }
+    #expect(printed.contains(Output.form(sentence)), "\(whole.out)")
+    let readme = try Document("README.md").blocks.map { $0.lines.joined(separator: " ") }
+    #expect(readme.contains(sentence))
     // Each step is a command that is shown.
     for command in ["data make shapes", "generate", "eval", "train --config", "report"] {
       #expect(whole.out.contains("$ epic \(command)"), "\(command)")

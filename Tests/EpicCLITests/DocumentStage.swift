@@ -66,7 +66,7 @@ struct DocumentStage: Sendable {
 
   /// Pictures with questions: training data, and benchmarks of a picture or two.
   private func draw() async throws {
-    try await prepare("epic data make shapes --output mine --train 8 --tune 1 --test 1")
+    try await prepare("epic data make shapes --output mine --train 8 --tune 1 --test 3")
     let layouts = try DataFolder()
     try layouts.make("refcoco")
     try FileManager.default.copyItem(at: layouts.url.appending(path: "refcoco"), to: url.appending(path: "mine/test/refcoco"))
@@ -75,8 +75,11 @@ struct DocumentStage: Sendable {
     try link("pictures", to: "mine/images")
     let text = try String(contentsOf: url.appending(path: "mine/train.json"), encoding: .utf8)
     try Data(text.replacing("images/", with: "").utf8).write(to: url.appending(path: "train.json"))
-    let questions = (0..<4).map { #"{"image": "00000\#($0).jpg", "question": "What is it?"}"# }
+    // The line that the page about them shows, and more of its kind.
+    let shown = try Document("Documentation/Epic.docc/Adapt.md").blocks.filter { $0.language == "json" }.flatMap(\.lines)
+    let questions = shown + (0..<3).map { #"{"image": "00000\#($0).jpg", "question": "What is it?"}"# }
     try Data(questions.joined(separator: "\n").utf8).write(to: url.appending(path: "questions.jsonl"))
+    try FileManager.default.copyItem(at: url.appending(path: "cat.jpg"), to: url.appending(path: "mine/images/cat.jpg"))
   }
 
   /// Configurations of the documents, with few steps of a tiny model, and runs of them.
@@ -113,19 +116,22 @@ struct DocumentStage: Sendable {
   private func run(_ line: String, in folder: URL, input: Data = Data(), during: EpicCommand.During? = nil) async throws
     -> EpicCommand.Outcome
   {
-    let programs = EpicCommand.program.deletingLastPathComponent().path
+    let (arguments, variables) = shell("exec \(line)", in: folder, programs: [])
     return try await EpicCommand.run(
-      ["-c", "cd '\(folder.path)' && PATH='\(programs)':$PATH && exec \(line)"], input: input,
-      environment: ["EPIC_CACHE": url.appending(path: "cache").path, "HOME": url.path], program: URL(filePath: "/bin/bash"),
-      during: during)
+      arguments, input: input, environment: variables, program: URL(filePath: "/bin/bash"), during: during)
   }
 
-  /// Types a command line of a document in a folder of its own, where what it makes is not there yet.
-  ///
-  /// - Parameter made: names that it makes.
-  func type(_ line: String, made: [String], input: Data = Data(), during: EpicCommand.During? = nil) async throws
-    -> EpicCommand.Outcome
-  {
+  /// What bash is started with: arguments and variables.
+  private func shell(_ script: String, in folder: URL, programs: [URL]) -> ([String], [String: String]) {
+    let places = (programs + [EpicCommand.program.deletingLastPathComponent()]).map { "'\($0.path)':" }.joined()
+    return (
+      ["-c", "set -euo pipefail; cd '\(folder.path)'; PATH=\(places)$PATH\n\(script)"],
+      ["EPIC_CACHE": url.appending(path: "cache").path, "HOME": folder.path, "HF_HUB_OFFLINE": "1"]
+    )
+  }
+
+  /// A folder of its own that has all but what will be made there.
+  private func place(for line: String, made: [String]) throws -> Scratch {
     let own = try Scratch()
     let manager = FileManager.default
     for name in try manager.contentsOfDirectory(atPath: url.path) where !made.contains(name) && name != "cache" {
@@ -138,6 +144,37 @@ struct DocumentStage: Sendable {
         try manager.createSymbolicLink(at: place, withDestinationURL: source)
       }
     }
-    return try await run(line, in: own.url, input: input, during: during)
+    return own
+  }
+
+  /// Types a command line of a document in a folder of its own, where what it makes is not there yet.
+  ///
+  /// - Parameter made: names that it makes.
+  func type(_ line: String, made: [String], input: Data = Data(), during: EpicCommand.During? = nil) async throws
+    -> EpicCommand.Outcome
+  {
+    let own = try place(for: line, made: made)
+    let outcome = try await run(line, in: own.url, input: input, during: during)
+    return withExtendedLifetime(own) { outcome }
+  }
+
+  /// Types a block of a document, with other programs than `epic` in it, at once even where other programs wait for their turn.
+  ///
+  /// - Parameters:
+  ///   - made: names that it makes.
+  ///   - programs: folders in which programs are looked for first.
+  ///   - prepare: adds files to the folder where the block is typed.
+  ///   - check: looks at what it left there.
+  func type(
+    block: String, made: [String] = [], variables: [String: String] = [:], programs: [URL] = [],
+    prepare: (URL) throws -> Void = { _ in }, during: EpicCommand.During? = nil, check: (URL) throws -> Void = { _ in }
+  ) async throws -> EpicCommand.Outcome {
+    let own = try place(for: block, made: made)
+    try prepare(own.url)
+    let (arguments, common) = shell(block, in: own.url, programs: programs)
+    let outcome = try await Program.run(
+      URL(filePath: "/bin/bash"), arguments, environment: common.merging(variables) { $1 }, during: during)
+    try check(own.url)
+    return withExtendedLifetime(own) { outcome }
   }
 }

@@ -17,14 +17,13 @@ import Testing
     ("epic align", "DemoTests"),
     ("epic lab", "LabCommandTests"),
     ("epic bench", "BenchTrainTests, and Benchmarks"),
-    ("--measure", "Benchmarks"),
     ("epic pull", "HubCommandTests, with a hub of their own"),
     ("epic watch", "WatchCommandTests, as a video takes its time"),
     ("--train 24000", "the laboratory's data, of which the stage has fewer"),
     ("steps=500", "TrainingCommandTests, with fewer steps"),
-    ("--tls-cert", "ServingTests, with certificates"),
+    ("--tls-cert", "DocumentedRequestTests, with a certificate"),
     ("data make moving-shapes", "MovingShapesCommandTests"),
-    ("--generate-completion-script", "ArgumentParser's own tests"),
+    ("--generate-completion-script", "DocumentedProgramTests"),
     ("--benchmark all", "EvaluationCommandTests, with all layouts"),
   ]
 

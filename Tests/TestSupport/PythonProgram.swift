@@ -28,6 +28,11 @@ public enum PythonProgram {
     try await output(of: made(by: "python-env"), [root.appending(path: "Tests/Python/\(name)").path] + arguments)
   }
 
+  /// The interpreter that has the packages; programs of the packages, as torchrun, lie beside it.
+  ///
+  /// - Throws: as `run`.
+  public static func interpreter() async throws -> URL { try await made(by: "python-env") }
+
   /// The folder that `scripts/smollm2` makes.
   ///
   /// - Throws: as `run`.
