@@ -102,7 +102,7 @@ struct TransformersVariant: Sendable {
       $0.text.family = .qwen2
       $0.text.attentionBias = true
       $0.vision.featureLayer = -1
-      $0.pooledVideo?.tokenID = 512
+      $0.videoTokenID = 512
     },
     TransformersVariant(name: "LLaVA-OneVision", preset: "tiny-onevision") { _ in },
     TransformersVariant(name: "LLaVA-OneVision, tied, in shards", preset: "tiny-onevision", shardBytes: 60_000) {
@@ -152,6 +152,7 @@ struct TransformersVariant: Sendable {
       $0.vision.featureSelection = .patch
       $0.text.family = .llama
       $0.text.attentionBias = false
+      $0.videoTokenID = $0.imageTokenID - 3
     },
   ]
 

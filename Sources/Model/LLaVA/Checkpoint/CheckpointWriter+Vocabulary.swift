@@ -12,7 +12,7 @@ extension CheckpointWriter {
   ) throws -> (weights: [SafetensorsItem], configuration: LLaVAConfiguration) {
     let size = configuration.text.vocabularySize
     let tokens = [
-      ("image_token_index", configuration.imageTokenID), ("video_token_index", configuration.pooledVideo?.tokenID ?? 0),
+      ("image_token_index", configuration.imageTokenID), ("video_token_index", configuration.videoTokenID ?? 0),
       ("pad_token_id", configuration.padTokenID ?? 0),
     ]
     for (field, id) in tokens where id >= size + 1024 {

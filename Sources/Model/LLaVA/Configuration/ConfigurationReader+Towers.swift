@@ -64,6 +64,12 @@ extension ConfigurationReader {
       canvases: canvases.map { PictureTiling.Size(height: $0.0, width: $0.1) }, side: configuration.vision.imageSize,
       onlyAlone: onlyAlone)
   }
+
+  /// The id of the token that stands for a video; nil for the one behind the image token.
+  func videoTokenID(imageTokenID: Int, standard: Int? = nil) throws -> Int? {
+    let found = try root.int("video_token_index") ?? root.int("video_token_id") ?? standard
+    return found == imageTokenID + 1 ? nil : found
+  }
 }
 
 extension LLaVAConfiguration {
@@ -72,4 +78,7 @@ extension LLaVAConfiguration {
     guard let tiling else { return [:] }
     return ["image_grid_pinpoints": .array(tiling.canvases.map { .array([.int($0.height), .int($0.width)]) })]
   }
+
+  /// The field of config.json that says which token stands for a video.
+  var videoTokenFields: [String: JSONValue] { ["video_token_index": .int(videoTokenID ?? imageTokenID + 1)] }
 }

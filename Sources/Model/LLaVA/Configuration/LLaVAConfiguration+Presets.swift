@@ -25,12 +25,13 @@ extension LLaVAConfiguration {
       let canvases = tiles.map { PictureTiling.Size(height: $0.0 * side, width: $0.1 * side) }
       return PictureTiling(canvases: canvases, side: side, onlyAlone: onlyAlone)
     }
-    func next(_ made: LLaVAConfiguration, _ video: PooledVideo? = nil) -> LLaVAConfiguration {
+    func next(_ made: LLaVAConfiguration, video: Int? = nil) -> LLaVAConfiguration {
       var found = made
       found.family = video == nil ? .llavaNeXT : .llavaNeXTVideo
       found.tiling = tiling(found, [(1, 2), (2, 1), (2, 2), (3, 1), (1, 3)], onlyAlone: false)
-      found.pooledVideo = video
-      if let video { found.imageTokenID = video.tokenID + 1 }
+      guard let video else { return found }
+      found.pooledVideo = PooledVideo()
+      (found.videoTokenID, found.imageTokenID) = (video, video + 1)
       return found
     }
     func onevision(_ made: LLaVAConfiguration, steps: Int, limit: Int) -> LLaVAConfiguration {
@@ -84,12 +85,12 @@ extension LLaVAConfiguration {
     case "llava-1.5-7b": return make((1024, 24, 16, 4096), (4096, 32, 32, 32, 11_008, 32_064))
     case "tiny-next": return next(make((32, 3, 2, 64), (64, 4, 4, 2, 128, 512), image: 56))
     case "tiny-next-video":
-      return next(make((32, 3, 2, 64), (64, 4, 4, 2, 128, 512), image: 56), PooledVideo(tokenID: 510))
+      return next(make((32, 3, 2, 64), (64, 4, 4, 2, 128, 512), image: 56), video: 510)
     case "tiny-onevision":
       return onevision(make((32, 3, 2, 64), (64, 4, 4, 2, 128, 512), image: 56), steps: 4, limit: 3)
     case "base-next": return next(make((512, 8, 8, 2048), (768, 12, 12, 12, 2048, 32_000)))
     case "llava-next-7b": return next(make((1024, 24, 16, 4096), (4096, 32, 32, 32, 11_008, 32_064)))
-    case "llava-next-video-7b": return next(make((1024, 24, 16, 4096), (4096, 32, 32, 32, 11_008, 32_064)), PooledVideo())
+    case "llava-next-video-7b": return next(make((1024, 24, 16, 4096), (4096, 32, 32, 32, 11_008, 32_064)), video: 32_000)
     case "tiny-qwen2.5-vl":
       return qwen25VL(
         make((32, 4, 2, 48), (64, 4, 4, 2, 128, 512)), full: [2], window: 56, sections: [2, 3, 3], tokens: 4...40, first: 500)

@@ -30,6 +30,10 @@ public struct LLaVAConfiguration: Sendable, Equatable {
   public var text: TextConfiguration
   /// Token id that stands for an image in Hugging Face prompts; it is never embedded.
   public var imageTokenID: Int
+  /// Token id that stands for a video there, in families with one besides; it is never embedded.
+  ///
+  /// Nil for the id behind `imageTokenID`.
+  public var videoTokenID: Int?
   /// Start-of-text token.
   public var bosTokenID: Int? = 1
   /// Tokens that end an answer.
@@ -98,8 +102,8 @@ public struct LLaVAConfiguration: Sendable, Equatable {
 
 extension LLaVAConfiguration: Encodable {
   enum CodingKeys: CodingKey, CaseIterable {
-    case family, vision, projector, text, imageTokenID, bosTokenID, eosTokenIDs, padTokenID, imageAspect, tiling, tileLimit,
-      pooledVideo, windowed, audio, textAfterVideo
+    case family, vision, projector, text, imageTokenID, videoTokenID, bosTokenID, eosTokenIDs, padTokenID, imageAspect, tiling,
+      tileLimit, pooledVideo, windowed, audio, textAfterVideo
   }
 
   /// Encodes all fields, a set in order, so that equal configurations have equal bytes (``ModelFingerprint``).
@@ -109,6 +113,7 @@ extension LLaVAConfiguration: Encodable {
     try fields.encode(projector, forKey: .projector)
     try fields.encode(text, forKey: .text)
     try fields.encode(imageTokenID, forKey: .imageTokenID)
+    try fields.encodeIfPresent(videoTokenID, forKey: .videoTokenID)
     try fields.encodeIfPresent(bosTokenID, forKey: .bosTokenID)
     try fields.encode(eosTokenIDs.sorted(), forKey: .eosTokenIDs)
     try fields.encodeIfPresent(padTokenID, forKey: .padTokenID)

@@ -8,10 +8,11 @@ extension ModelFamily {
       var configuration = try reader.tiledModel(
         .llavaNeXTVideo, TowerModelDefaults(imageTokenID: 32_001, tiesEitherWay: true))
       configuration.pooledVideo = try PooledVideo(reader.root)
+      configuration.videoTokenID = try reader.videoTokenID(imageTokenID: configuration.imageTokenID, standard: 32_000)
       return configuration
     },
     fields: { c, common in
-      llavaNeXT.fields(c, common).merging(c.pooledVideo?.fields ?? [:]) { $1 }
+      llavaNeXT.fields(c, common).merging(c.pooledVideo?.fields ?? [:]) { $1 }.merging(c.videoTokenFields) { $1 }
     },
     preprocessing: { c in
       var found = StoredPreprocessing(tiles: c, type: "LlavaNextImageProcessor", processor: "LlavaNextVideoProcessor")

@@ -17,13 +17,9 @@ public struct PooledVideo: Sendable, Equatable, Encodable {
   public var mode = Mode.average
   /// So many patches in each direction become one; those left over at the right and at the bottom are dropped.
   public var stride = 2
-  /// Token id that stands for a video in Hugging Face prompts; it is never embedded.
-  public var tokenID = 32_000
 
   /// As in published checkpoints, but for what is given.
-  public init(mode: Mode = .average, stride: Int = 2, tokenID: Int = 32_000) {
-    (self.mode, self.stride, self.tokenID) = (mode, stride, tokenID)
-  }
+  public init(mode: Mode = .average, stride: Int = 2) { (self.mode, self.stride) = (mode, stride) }
 
   /// What a config.json says.
   init(_ root: JSONObject) throws {
@@ -35,14 +31,11 @@ public struct PooledVideo: Sendable, Equatable, Encodable {
       mode = known
     }
     stride = try root.int("spatial_pool_stride") ?? stride
-    tokenID = try root.int("video_token_index") ?? root.int("video_token_id") ?? tokenID
   }
 
   /// The fields of config.json.
   var fields: [String: JSONValue] {
-    [
-      "spatial_pool_mode": .string(mode.rawValue), "spatial_pool_stride": .int(stride), "video_token_index": .int(tokenID),
-    ]
+    ["spatial_pool_mode": .string(mode.rawValue), "spatial_pool_stride": .int(stride)]
   }
 
   /// Throws unless a frame has a token.

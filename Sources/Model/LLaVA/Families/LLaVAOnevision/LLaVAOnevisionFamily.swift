@@ -15,12 +15,12 @@ extension ModelFamily {
           imageTokenID: 151_646, featureLayer: -1, selection: .full, text: .qwen2, tower: .siglip, tiesEitherWay: true))
       configuration.tiling = try reader.tiling(configuration, onlyAlone: true, standard: canvases)
       configuration.tileLimit = try tileLimit(reader.root)
+      configuration.videoTokenID = try reader.videoTokenID(imageTokenID: configuration.imageTokenID)
       return configuration
     },
     fields: { c, common in
-      common.merging(c.tilingFields) { $1 }.merging([
-        "vision_aspect_ratio": .string("\(aspectPrefix)\(c.tileLimit ?? 9)"), "video_token_index": .int(c.imageTokenID + 1),
-      ]) { $1 }
+      common.merging(c.tilingFields) { $1 }.merging(c.videoTokenFields) { $1 }
+        .merging(["vision_aspect_ratio": .string("\(aspectPrefix)\(c.tileLimit ?? 9)")]) { $1 }
     },
     preprocessing: { c in
       var found = StoredPreprocessing(tiles: c, type: "LlavaOnevisionImageProcessor", processor: "LlavaOnevisionProcessor")
