@@ -25,13 +25,7 @@ import Testing
 
   /// Four processes each, found by the real torchrun where Python's packages can be had.
   @Test func linesOfTorchrun() async throws {
-    let python: URL
-    do {
-      python = try await PythonProgram.interpreter()
-    } catch PythonProgram.Failure.unavailable(let reason) {
-      print("torchrun was not run: \(reason)")
-      return
-    }
+    guard let python = try await PythonProgram.interpreter(for: "torchrun") else { return }
     // The program of that name in the environment names an interpreter that was moved; this is all that it does.
     let starter = try standIn("torchrun", "exec '\(python.path)' -m torch.distributed.run \"$@\"")
     let stage = try await DocumentStage.shared.value
@@ -159,13 +153,7 @@ import Testing
 
   /// Parquet files become what `epic` reads.
   @Test func parquetIsConverted() async throws {
-    let python: URL
-    do {
-      python = try await PythonProgram.interpreter()
-    } catch PythonProgram.Failure.unavailable(let reason) {
-      print("Parquet was not converted: \(reason)")
-      return
-    }
+    guard let python = try await PythonProgram.interpreter(for: "Parquet") else { return }
     let stage = try await DocumentStage.shared.value
     let make = "'\(python.path)' '\(Document.root.path)/Tests/Python/parquet_files.py' cat.jpg"
     let questions = try #require(try lines("python3 -c ").first { $0.contains("videomme") })

@@ -66,19 +66,10 @@ import Testing
     return try JSONDecoder().decode(Answer.self, from: Data(outcome.out.utf8))
   }
 
-  private func interpreter() async throws -> URL? {
-    do {
-      return try await PythonProgram.interpreter()
-    } catch PythonProgram.Failure.unavailable(let reason) {
-      print("the page's Python was not run: \(reason)")
-      return nil
-    }
-  }
-
   /// From curl, and from the client of Python.
   @Test func requestsToServe() async throws {
     let (curl, client) = try (block("Serve", "curl "), block("Serve", "from openai"))
-    let python = try await interpreter()
+    let python = try await PythonProgram.interpreter(for: "the page's Python")
     let line = try #require(try block("Serve", "epic serve --model").split(separator: "\n").first)
     try await serve(String(line)) { port in
       let answer = try await Self.answer(curl, port)

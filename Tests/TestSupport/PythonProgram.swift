@@ -28,10 +28,18 @@ public enum PythonProgram {
     try await output(of: made(by: "python-env"), [root.appending(path: "Tests/Python/\(name)").path] + arguments)
   }
 
-  /// The interpreter that has the packages; programs of the packages, as torchrun, lie beside it.
+  /// The interpreter that has the packages; nil, and a printed line, where they cannot be had.
   ///
-  /// - Throws: as `run`.
-  public static func interpreter() async throws -> URL { try await made(by: "python-env") }
+  /// - Parameter what: what is not tested then.
+  /// - Throws: `Failure.failed`.
+  public static func interpreter(for what: String) async throws -> URL? {
+    do {
+      return try await made(by: "python-env")
+    } catch Failure.unavailable(let reason) {
+      print("\(what): not tested, \(reason)")
+      return nil
+    }
+  }
 
   /// The folder that `scripts/smollm2` makes.
   ///

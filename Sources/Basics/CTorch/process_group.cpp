@@ -78,14 +78,14 @@ c10::intrusive_ptr<Gloo::Options> options_of(c10d::Store &store, const std::stri
   return options;
 }
 
-// Told to the process first, as what it says where processes differ.
+// The backend for a tensor. The collective is remembered for the line that is printed where processes differ.
 c10d::Backend &called(ct_group group, const char *name, const at::Tensor &tensor) {
   c10d::Backend &chosen = backend(group, tensor);
   shim::remember_collective(name, tensor.nbytes());
   return chosen;
 }
 
-// The same backend, or with TORCH_DISTRIBUTED_DEBUG=DETAIL one that compares what all processes call before it is done.
+// The backend itself, or with TORCH_DISTRIBUTED_DEBUG=DETAIL one around it that compares each collective of all processes before it begins.
 c10::intrusive_ptr<c10d::Backend> compared(c10::intrusive_ptr<c10d::Backend> backend, ct_group group, const char *prefix) {
   if (c10d::debug_level() != c10d::DebugLevel::Detail) return backend;
   auto store = c10::make_intrusive<c10d::PrefixStore>(prefix, group->store);

@@ -7,7 +7,7 @@ import CTorch
 ///
 /// Where ranks call different collectives, or with tensors of different sizes, a process that gets more bytes than it has room for ends with one
 /// line and exit code 1; for the others `wait` throws, at the latest after the timeout. With the variable `TORCH_DISTRIBUTED_DEBUG=DETAIL` all ranks
-/// compare each collective before it begins, and each throws an error that names the first that differs. That costs two more messages each.
+/// compare each collective before it begins, and each throws an error that names the first that differs. That is slower.
 public final class ProcessGroup: Sendable {
   /// Unchecked, as the compiler cannot know that c10d's groups take calls from any thread; the pointer itself never changes.
   private struct Handle: @unchecked Sendable { let pointer: ct_group }
