@@ -55,7 +55,8 @@ private enum Difference: String, Codable, CaseIterable {
 
   private static func work(_ rank: Int, _ port: Int, _ difference: Difference) throws {
     let environment = ["RANK": "\(rank)", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "\(port)"]
-    let world = try Communicator.joined(environment, timeout: 5)
+    // Long enough for two processes to come up on a busy machine; who waits for what never comes waits so long.
+    let world = try Communicator.joined(environment, timeout: difference == .name ? 20 : 60)
     let own = try Tensor((0..<8).map { Float($0) }, [8])
     _ = try world.gathered(own)
     switch (difference, rank) {
@@ -78,7 +79,8 @@ private enum Difference: String, Codable, CaseIterable {
     let (unfit, lost) = ("another process called another collective, or one of another size", "another process is late or gone")
     switch difference {
     case .size, .order: #expect(says(unfit) == 1 && says(lost) == 1, "\(found)")
-    case .name: #expect(says(lost) == 2 && says("Timed out") == 2, "\(found)")
+    // Whoever waited first has ended before the other is late, where the machine is busy.
+    case .name: #expect(says(lost) == 2 && says("Timed out") > 0, "\(found)")
     case .type: #expect(says("the processes do not do the same (its first 2 collectives are not those of rank") == 2, "\(found)")
     }
   }
